@@ -1,0 +1,74 @@
+"""Exact area resize by integral image.
+
+Each output value is the plain average over a window of whole pixels, start = ⌊i·in/out⌋, end = ⌈(i+1)·in/out⌉,
+as `torch.nn.functional.interpolate(mode="area")` takes it. The integral image turns it into four look-ups.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Int32 = NDArray[np.int32]
+
+
+def integral_image(image: NDArray[np.uint8]) -> Int32:
+    """Sums over all pixels above and left: UINT8 [H,W,3] → INT32 [H+1,W+1,3].
+
+    Sums wrap around at 2³²; differences of four of them are still exact for windows under 16 megapixels.
+    """
+    return cv2.integral(image, sdepth=cv2.CV_32S)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=4096)
+def area_windows(size: int, out_size: int) -> tuple[Int32, Int32]:
+    """Starts and ends (exclusive) of the averaging windows along one axis, INT32 [out_size] each."""
+    index = np.arange(out_size + 1, dtype=np.int64)
+    starts = (index[:-1] * size) // out_size
+    ends = -((-index[1:] * size) // out_size)
+    return starts.astype(np.int32), ends.astype(np.int32)
+
+
+@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _average_windows(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
+    for i in range(out.shape[1]):
+        top, bottom = y0[i], y1[i]
+        height = np.float32(bottom - top)
+        for j in range(out.shape[2]):
+            left, right = x0[j], x1[j]
+            width = np.float32(right - left)
+            for c in range(3):
+                total = np.uint32(
+                    sums[bottom, right, c] - sums[top, right, c] - sums[bottom, left, c] + sums[top, left, c]
+                )
+                out[c, i, j] = np.float32(total) / height / width
+
+
+@numba.njit(
+    "void(int32[:,:,::1], int32[:], int32[:], int32[:], int32[:], float32[:,:,:])",
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+)
+def area_resize(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
+    """Writes averages over rows y0[i]…y1[i] and columns x0[j]…x1[j] into FP32 `out` [3,h,w] (may be a view)."""
+    _average_windows(sums, y0, y1, x0, x1, out)
+
+
+@numba.njit("void(int32[:,:,::1], int32[:,::1], float32[:,:,:,::1])", nogil=True, cache=True, error_model="numpy")
+def area_crops(sums, windows, out):  # type: ignore[no-untyped-def]
+    """Resizes windows of one image: INT32 `windows` [N,4] (x1,y1,x2,y2, end exclusive) → FP32 `out` [N,3,S,S]."""
+    size = out.shape[2]
+    y0, y1 = np.empty(size, np.int32), np.empty(size, np.int32)
+    x0, x1 = np.empty(size, np.int32), np.empty(size, np.int32)
+    for n in range(windows.shape[0]):
+        left, top = windows[n, 0], windows[n, 1]
+        width, height = windows[n, 2] - left, windows[n, 3] - top
+        for i in range(size):
+            y0[i] = top + i * height // size
+            y1[i] = top - (-(i + 1) * height) // size
+            x0[i] = left + i * width // size
+            x1[i] = left - (-(i + 1) * width) // size
+        _average_windows(sums, y0, y1, x0, x1, out[n])

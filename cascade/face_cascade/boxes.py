@@ -1,0 +1,64 @@
+"""Box arithmetic of the cascade, float32 as the reference has it. Boxes are FP32 [N,4], x1,y1,x2,y2 in pixels."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+
+def cell_boxes(rows: NDArray[np.integer], columns: NDArray[np.integer], scale: float) -> Float32:
+    """Image boxes that PNet's cells look at: ⌊(2·cell+1)/scale⌋ and ⌊(2·cell+12)/scale⌋.
+
+    In float32 as torch computes it: with the first scale 0.6 a third of the quotients are whole numbers, and
+    float64 would move a quarter of the boxes by a pixel.
+    """
+    cells = np.stack([columns, rows], axis=1).astype(np.float32)
+    divisor = np.float32(scale)
+    starts = np.floor((2 * cells + np.float32(1)) / divisor)
+    ends = np.floor((2 * cells + np.float32(12)) / divisor)
+    return np.concatenate([starts, ends], axis=1)
+
+
+def refine(boxes: Float32, regression: Float32, plus_one: bool) -> Float32:
+    """Moves each edge by its regression times the box's width or height.
+
+    `plus_one`: sizes are x2−x1+1, as after RNet and ONet; PNet's are x2−x1.
+    """
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    if plus_one:
+        sizes = sizes + np.float32(1)
+    return boxes + regression * np.concatenate([sizes, sizes], axis=1)
+
+
+def squared(boxes: Float32) -> Float32:
+    """The square around each box's centre whose side is its longer one."""
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    side = sizes.max(axis=1, keepdims=True)
+    start = boxes[:, :2] + sizes * np.float32(0.5) - side * np.float32(0.5)
+    return np.concatenate([start, start + side], axis=1)
+
+
+def pixel_windows(boxes: Float32, height: int, width: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Whole-pixel windows of boxes, cut to the image: INT32 [N,4] x1,y1,x2,y2, end exclusive.
+
+    Boxes count pixels from 1 here, both ends inclusive, and are truncated towards zero. Also says which windows
+    hold at least one pixel, BOOL [N]; boxes beside the image do not.
+    """
+    # Bounded first: a regression far outside of the image must not overflow the conversion.
+    whole = np.trunc(np.clip(boxes, -1e6, 1e6)).astype(np.int32)
+    starts = np.maximum(whole[:, :2], 1) - 1
+    ends = np.minimum(whole[:, 2:], np.array([width, height], np.int32))
+    return np.concatenate([starts, ends], axis=1).astype(np.int32), (ends > starts).all(axis=1)
+
+
+def landmark_points(boxes: Float32, landmarks: Float32) -> Float32:
+    """ONet's landmarks, FP32 [N,10] (five x, five y, relative to the box), as image points FP32 [N,5,2]."""
+    sizes = boxes[:, 2:] - boxes[:, :2] + np.float32(1)
+    relative = landmarks.reshape(-1, 2, 5)
+    points = sizes[:, :, None] * relative + boxes[:, :2, None] - np.float32(1)
+    return np.ascontiguousarray(points.transpose(0, 2, 1))
+
+
+def areas(boxes: Float32) -> Float32:
+    """Width times height, FP32 [N]."""
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

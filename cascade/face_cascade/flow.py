@@ -1,0 +1,90 @@
+"""The cascade: pyramid → tiles → PNet → RNet → ONet → faces, for a batch of images of any sizes."""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_cascade.area import integral_image
+from face_cascade.calls import Call, Limits, Outputs
+from face_cascade.errors import InvalidInput
+from face_cascade.parameters import DetectionParameters
+from face_cascade.proposals import Source, propose
+from face_cascade.refinement import detect_with_onet, refine_with_rnet
+from face_cascade.selection import select
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The faces of one image, N ≥ 0, in pixels of the image; boxes may pass its border.
+
+    boxes FP32 [N,4] x1,y1,x2,y2; probabilities FP32 [N]; landmarks FP32 [N,5,2]: left eye, right eye, nose, left
+    and right mouth corner as the viewer sees them. `candidates_dropped`: how many fell to `Limits.max_candidates`;
+    0 unless the picture or the thresholds are extreme.
+    """
+
+    boxes: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    candidates_dropped: int = 0
+
+
+def detect(
+    images: Sequence[NDArray[np.uint8]],
+    parameters: Sequence[DetectionParameters],
+    limits: Limits | None = None,
+) -> Generator[Call, Outputs, list[Detection]]:
+    """Finds the faces of all images at once: yields `Call`s, is sent their outputs, returns one `Detection` each.
+
+    Args:
+        images: RGB UINT8 [H,W,3] each, of any sizes.
+        parameters: one an image.
+        limits: batch sizes of the networks and the cap on candidates.
+
+    Raises:
+        InvalidInput: an image is not UINT8 [H,W,3] with H, W ≥ 1.
+    """
+    limits = limits or Limits()
+    for image in images:
+        check_image(image)
+    sources = [Source(integral_image(i), p) for i, p in zip(images, parameters, strict=True)]
+    proposals = yield from propose(sources, limits)
+    boxes = yield from refine_with_rnet(sources, [p.boxes for p in proposals], limits.rnet)
+    faces = yield from detect_with_onet(sources, boxes, limits.onet)
+    return [
+        _selected(source, *found, dropped=proposal.dropped)
+        for source, found, proposal in zip(sources, faces, proposals, strict=True)
+    ]
+
+
+def _selected(
+    source: Source,
+    boxes: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    landmarks: NDArray[np.float32],
+    dropped: int,
+) -> Detection:
+    chosen = select(boxes, probabilities, source.height, source.width, source.parameters)
+    return Detection(boxes[chosen], probabilities[chosen], landmarks[chosen], dropped)
+
+
+def check_image(image: NDArray[np.uint8]) -> None:
+    """Raises InvalidInput unless the array is UINT8 [H,W,3] with at least one pixel."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InvalidInput(
+            f"image is {image.dtype} {list(image.shape)}, must be uint8 [height, width, 3] with at least one pixel"
+        )
+
+
+def drive(flow: Generator[Call, Outputs, T], run: Callable[[Call], Outputs]) -> T:
+    """Runs a flow to its end, answering each call with `run`."""
+    try:
+        call = next(flow)
+        while True:
+            call = flow.send(run(call))
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]

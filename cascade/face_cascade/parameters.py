@@ -1,0 +1,103 @@
+"""Request parameters of a detection: their defaults, their allowed ranges, and how they are read."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from face_cascade.errors import InvalidInput
+
+SELECTIONS = ("all", "largest", "probability", "largest_over_threshold", "center_weighted_size")
+
+_RANGES: dict[str, tuple[float, float]] = {
+    # Below 10 px the pyramid enlarges the image and its cost grows with the square.
+    "min_face_size": (10, 65_535),
+    "threshold_pnet": (0, 1),
+    "threshold_rnet": (0, 1),
+    "threshold_onet": (0, 1),
+    # Towards 1 the number of pyramid levels grows without bound.
+    "factor": (0.1, 0.95),
+    "max_faces": (0, 100_000),
+    "image_size": (16, 1024),
+    "margin": (0, 1024),
+}
+
+
+@dataclass(frozen=True)
+class DetectionParameters:
+    """How to detect faces in one image. Sizes in pixels of the upright image, thresholds are probabilities.
+
+    `max_faces` 0 keeps all faces (with another `selection` than `all`: one face). `image_size` and `margin`
+    are the side of the face crops and the margin around the box, in pixels of the crop, as in facenet-pytorch.
+    """
+
+    min_face_size: float = 20
+    threshold_pnet: float = 0.6
+    threshold_rnet: float = 0.7
+    threshold_onet: float = 0.7
+    factor: float = 0.709
+    max_faces: int = 0
+    selection: str = "all"
+    image_size: int = 160
+    margin: int = 0
+
+    def __post_init__(self) -> None:
+        for name in _RANGES:
+            _check_range(name, getattr(self, name))
+        if self.selection not in SELECTIONS:
+            raise InvalidInput(f"selection is {_shown(self.selection)}, must be one of {', '.join(SELECTIONS)}")
+        if self.margin >= self.image_size:
+            raise InvalidInput(f"margin is {self.margin}, must be less than image_size ({self.image_size})")
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> "DetectionParameters":
+        """Reads request parameters: numbers, or strings that hold numbers.
+
+        Raises:
+            InvalidInput: a name is unknown, or a value has the wrong type or is out of range.
+        """
+        known = {field.name: field.type for field in fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise InvalidInput(f"parameter {_shown(unknown[0])} is unknown, known are {', '.join(known)}")
+        return cls(**{name: _READERS[known[name]](name, value) for name, value in values.items()})
+
+
+def _check_range(name: str, value: float) -> None:
+    low, high = _RANGES[name]
+    if not low <= value <= high:
+        raise InvalidInput(f"{name} is {_shown(value)}, must be from {low:g} to {high:g}")
+
+
+def _read_float(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise InvalidInput(f"{name} is {_shown(value)}, must be a number")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"{name} is {_shown(value)}, must be a number") from None
+    if math.isnan(number):
+        raise InvalidInput(f"{name} is nan, must be a number")
+    return number
+
+
+def _read_int(name: str, value: Any) -> int:
+    number = _read_float(name, value)
+    if not number.is_integer():
+        raise InvalidInput(f"{name} is {_shown(value)}, must be a whole number")
+    return int(number)
+
+
+def _read_str(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name} is {_shown(value)}, must be a string")
+    return value
+
+
+_READERS: dict[Any, Any] = {float: _read_float, int: _read_int, str: _read_str}
+
+
+def _shown(value: object) -> str:
+    """The value as an error may show it: quoted where it is text, and never longer than a line."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

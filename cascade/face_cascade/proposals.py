@@ -1,0 +1,157 @@
+"""First stage: from images to squared candidate boxes, through PNet on tiles."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_cascade.area import Int32, area_resize, area_windows
+from face_cascade.boxes import cell_boxes, refine, squared
+from face_cascade.calls import Call, Limits, Outputs
+from face_cascade.networks import PNET, PNET_STRIDE
+from face_cascade.nms import by_score, nms
+from face_cascade.parameters import DetectionParameters
+from face_cascade.pyramid import Level, pyramid_levels
+from face_cascade.tiles import TILE_SIZE, Piece, cell_count, plan_tiles
+
+Float32 = NDArray[np.float32]
+
+NMS_WITHIN_LEVEL = 0.5
+NMS_ACROSS_LEVELS = 0.7
+
+# Before suppression a face answers in many cells; this many times the candidate limit are looked at.
+_CELLS_PER_CANDIDATE = 8
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image as the stages read it: integral image INT32 [H+1,W+1,3] and its request parameters."""
+
+    sums: Int32
+    parameters: DetectionParameters
+
+    @property
+    def height(self) -> int:
+        return self.sums.shape[0] - 1
+
+    @property
+    def width(self) -> int:
+        return self.sums.shape[1] - 1
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Candidates of one image: squared boxes FP32 [N,4] by descending score; `dropped` fell to the limit."""
+
+    boxes: Float32
+    dropped: int
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Cells of one level above the threshold: rows, columns, scores FP32 [N], regression FP32 [N,4]."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    scores: Float32
+    regression: Float32
+
+
+def propose(sources: Sequence[Source], limits: Limits) -> Generator[Call, Outputs, list[Proposals]]:
+    """Runs PNet over the pyramids of all images together; one `Proposals` an image."""
+    owners: list[int] = []
+    levels: list[Level] = []
+    for n, source in enumerate(sources):
+        p = source.parameters
+        of_image = pyramid_levels(source.height, source.width, p.min_face_size, p.factor)
+        levels += of_image
+        owners += [n] * len(of_image)
+    cells = yield from _scan([sources[n] for n in owners], levels, limits)
+    return [
+        _suppress(
+            [(levels[i].scale, cells[i]) for i, owner in enumerate(owners) if owner == n], limits.max_candidates
+        )
+        for n in range(len(sources))
+    ]
+
+
+def _scan(
+    sources: Sequence[Source], levels: Sequence[Level], limits: Limits
+) -> Generator[Call, Outputs, list[_Cells]]:
+    """PNet on every level, `limits.pnet` tiles at a time; `sources[i]` is the image of `levels[i]`."""
+    plan = plan_tiles(tuple((level.height, level.width) for level in levels))
+    found: list[list[_Cells]] = [[] for _ in levels]
+    for start in range(0, plan.tile_count, limits.pnet):
+        stop = min(start + limits.pnet, plan.tile_count)
+        pieces = plan.in_tiles(start, stop)
+        tiles = np.zeros((stop - start, 3, TILE_SIZE, TILE_SIZE), np.float32)
+        for piece in pieces:
+            _draw(tiles[piece.tile - start], piece, sources[piece.level], levels[piece.level])
+        regression, probability = yield Call(PNET, tiles)
+        for piece in pieces:
+            threshold = sources[piece.level].parameters.threshold_pnet
+            tile = piece.tile - start
+            found[piece.level].append(_cells_above(regression[tile], probability[tile], piece, threshold))
+    return [_in_row_major_order(parts) for parts in found]
+
+
+def _draw(tile: Float32, piece: Piece, source: Source, level: Level) -> None:
+    """Writes the piece of the resized image into its tile, FP32 [3,T,T]."""
+    y0, y1 = area_windows(source.height, level.height)
+    x0, x1 = area_windows(source.width, level.width)
+    rows = slice(piece.level_top, piece.level_top + piece.height)
+    columns = slice(piece.level_left, piece.level_left + piece.width)
+    target = tile[
+        :,
+        piece.tile_top : piece.tile_top + piece.height,
+        piece.tile_left : piece.tile_left + piece.width,
+    ]
+    area_resize(source.sums, y0[rows], y1[rows], x0[columns], x1[columns], target)
+
+
+def _cells_above(regression: Float32, probability: Float32, piece: Piece, threshold: float) -> _Cells:
+    """The piece's cells with at least this probability, in coordinates of the level's cells."""
+    top, left = piece.tile_top // PNET_STRIDE, piece.tile_left // PNET_STRIDE
+    rows = slice(top, top + cell_count(piece.height))
+    columns = slice(left, left + cell_count(piece.width))
+    scores = probability[rows, columns]
+    r, c = np.nonzero(scores >= np.float32(threshold))
+    return _Cells(
+        r + piece.level_top // PNET_STRIDE,
+        c + piece.level_left // PNET_STRIDE,
+        scores[r, c],
+        regression[:, rows, columns][:, r, c].T,
+    )
+
+
+def _in_row_major_order(parts: Sequence[_Cells]) -> _Cells:
+    """One level's cells in the order in which a whole level would give them: scores tie, and NMS is stable."""
+    rows = np.concatenate([part.rows for part in parts])
+    columns = np.concatenate([part.columns for part in parts])
+    order = np.lexsort((columns, rows))
+    scores = np.concatenate([part.scores for part in parts])
+    regression = np.concatenate([part.regression for part in parts])
+    return _Cells(rows[order], columns[order], scores[order], regression[order])
+
+
+def _suppress(levels: Sequence[tuple[float, _Cells]], max_candidates: int) -> Proposals:
+    """NMS within each level, then across; at most `max_candidates` remain, the likeliest."""
+    boxes = [np.empty((0, 4), np.float32)]
+    scores = [np.empty(0, np.float32)]
+    regressions = [np.empty((0, 4), np.float32)]
+    dropped = 0
+    for scale, cells in levels:
+        considered = np.sort(by_score(cells.scores)[: _CELLS_PER_CANDIDATE * max_candidates])
+        dropped += len(cells.scores) - len(considered)
+        level_boxes = cell_boxes(cells.rows[considered], cells.columns[considered], scale)
+        kept = np.sort(nms(level_boxes, cells.scores[considered], NMS_WITHIN_LEVEL))
+        boxes.append(level_boxes[kept])
+        scores.append(cells.scores[considered[kept]])
+        regressions.append(cells.regression[considered[kept]])
+    all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
+    kept = nms(all_boxes, all_scores, NMS_ACROSS_LEVELS)
+    dropped += max(len(kept) - max_candidates, 0)
+    kept = kept[:max_candidates]
+    refined = refine(all_boxes[kept], np.concatenate(regressions)[kept], plus_one=False)
+    return Proposals(squared(refined), dropped)

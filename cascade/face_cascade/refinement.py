@@ -1,0 +1,95 @@
+"""Second and third stage: RNet and ONet on crops of the candidates of all images together."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_cascade.area import area_crops
+from face_cascade.boxes import landmark_points, pixel_windows, refine, squared
+from face_cascade.calls import Call, Outputs
+from face_cascade.networks import ONET, ONET_SIZE, RNET, RNET_SIZE, Network
+from face_cascade.nms import nms, nms_min
+from face_cascade.proposals import Source
+
+Float32 = NDArray[np.float32]
+
+NMS_RNET = 0.7
+NMS_ONET_MIN = 0.7
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Boxes of one image with what a network said of each: outputs with one row a box."""
+
+    boxes: Float32
+    outputs: Outputs
+
+
+def refine_with_rnet(
+    sources: Sequence[Source], boxes: Sequence[Float32], max_batch: int
+) -> Generator[Call, Outputs, list[Float32]]:
+    """Squared boxes FP32 [N,4] a image → those that RNet keeps, refined and squared."""
+    seen = yield from _classify(RNET, RNET_SIZE, sources, boxes, max_batch)
+    return [_after_rnet(c, s.parameters.threshold_rnet) for c, s in zip(seen, sources, strict=True)]
+
+
+def _after_rnet(candidates: Candidates, threshold: float) -> Float32:
+    regression, probability = candidates.outputs
+    scores = probability[:, 0]
+    passed = np.flatnonzero(scores > np.float32(threshold))
+    kept = passed[nms(candidates.boxes[passed], scores[passed], NMS_RNET)]
+    return squared(refine(candidates.boxes[kept], regression[kept], plus_one=True))
+
+
+def detect_with_onet(
+    sources: Sequence[Source], boxes: Sequence[Float32], max_batch: int
+) -> Generator[Call, Outputs, list[tuple[Float32, Float32, Float32]]]:
+    """Boxes a image → (boxes FP32 [N,4], probabilities FP32 [N], landmarks FP32 [N,5,2]) of its faces."""
+    seen = yield from _classify(ONET, ONET_SIZE, sources, boxes, max_batch)
+    return [_after_onet(c, s.parameters.threshold_onet) for c, s in zip(seen, sources, strict=True)]
+
+
+def _after_onet(candidates: Candidates, threshold: float) -> tuple[Float32, Float32, Float32]:
+    regression, landmarks, probability = candidates.outputs
+    scores = probability[:, 0]
+    passed = np.flatnonzero(scores > np.float32(threshold))
+    boxes = refine(candidates.boxes[passed], regression[passed], plus_one=True)
+    kept = nms_min(boxes, scores[passed], NMS_ONET_MIN)
+    # Landmarks are relative to the box that ONet saw, not to the one it answers with.
+    points = landmark_points(candidates.boxes[passed[kept]], landmarks[passed[kept]])
+    return boxes[kept], scores[passed[kept]], points
+
+
+def _classify(
+    network: Network, size: int, sources: Sequence[Source], boxes: Sequence[Float32], max_batch: int
+) -> Generator[Call, Outputs, list[Candidates]]:
+    """Crops every box and runs all crops of all images through the network, `max_batch` at a time.
+
+    Boxes beside the image have nothing to look at; they go, box and crop together.
+    """
+    windows, kept_boxes = [], []
+    for source, of_image in zip(sources, boxes, strict=True):
+        whole, inside = pixel_windows(of_image, source.height, source.width)
+        windows.append(np.ascontiguousarray(whole[inside]))
+        kept_boxes.append(of_image[inside])
+    ends = np.cumsum([len(w) for w in windows])
+    crops = np.empty((int(ends[-1]) if len(ends) else 0, 3, size, size), np.float32)
+    for source, of_image, end in zip(sources, windows, ends, strict=True):
+        area_crops(source.sums, of_image, crops[end - len(of_image) : end])
+    chunks = []
+    for start in range(0, len(crops), max_batch):
+        chunks.append((yield Call(network, crops[start : start + max_batch])))
+    if not chunks:
+        return [Candidates(of_image, _no_rows(network)) for of_image in kept_boxes]
+    outputs = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+    return [
+        Candidates(of_image, tuple(rows[end - len(of_image) : end] for rows in outputs))
+        for of_image, end in zip(kept_boxes, ends, strict=True)
+    ]
+
+
+def _no_rows(network: Network) -> Outputs:
+    columns = {"regression": 4, "landmarks": 10, "probability": 1}
+    return tuple(np.empty((0, columns[name.split("__")[0]]), np.float32) for name in network.outputs)
