@@ -1,0 +1,18 @@
+"""Errors of the launcher.
+
+    ServerError
+    ├── SetupError    something this machine lacks: a package, a shared library, a free port, an exported model
+    └── StartError    Triton started and gave up; the message holds Triton's own reason
+"""
+
+
+class ServerError(Exception):
+    """Base of all errors raised by `face_server`."""
+
+
+class SetupError(ServerError):
+    """Something that must be there before Triton can start."""
+
+
+class StartError(ServerError):
+    """Triton did not become ready."""

@@ -1,0 +1,184 @@
+"""Starts, watches and stops one embedded tritonserver."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from face_server.backend_directory import make_backend_directory
+from face_server.environment import server_environment
+from face_server.errors import StartError
+from face_server.log import LogReader
+from face_server.options import Settings, arguments
+from face_server.ports import free_ports
+from face_server.repository import Repository
+from face_server.wheel import TritonWheel
+
+_POLL_SECONDS = 0.05
+
+# Triton waits this long for requests in flight before it gives up on them.
+_DRAIN_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class _Running:
+    process: subprocess.Popen[str]
+    log: LogReader
+    directory: Path
+
+
+class EmbeddedTriton:
+    """A tritonserver process that serves one model repository, for as long as the `with` block lasts.
+
+    Args:
+        repository: the model repository; its networks must have been exported.
+        settings: where to listen and how to run.
+        log: called with every line of the server's log.
+
+    Raises (on entering):
+        SetupError: this machine lacks something.
+        StartError: Triton gave up, or was not ready in `settings.start_timeout` seconds.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        settings: Settings | None = None,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self._repository = repository
+        self._sink = log
+        self._running: _Running | None = None
+        self.ports: tuple[int, ...] = ()
+        self.models: tuple[str, ...] = ()
+        self.missing_models: tuple[str, ...] = ()
+
+    def __enter__(self) -> "EmbeddedTriton":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def grpc_url(self) -> str:
+        return f"{self.settings.host}:{self.ports[1]}"
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{self.settings.host}:{self.ports[0]}"
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://{self.settings.host}:{self.ports[2]}/metrics"
+
+    @property
+    def pid(self) -> int:
+        """Process id of tritonserver; its stubs are that one's children."""
+        return self._process.pid
+
+    @property
+    def log_lines(self) -> list[str]:
+        """The latest lines of the log, oldest first."""
+        return self._running.log.lines if self._running else []
+
+    def start(self) -> None:
+        """Starts the server and returns when every model is ready."""
+        repository = Repository.read(self._repository)
+        wheel = TritonWheel.find()
+        settings = self.settings
+        self.models, self.missing_models = repository.loadable, repository.missing
+        self.ports = free_ports(settings.host, (settings.http_port, settings.grpc_port, settings.metrics_port))
+        environment = server_environment(wheel, os.environ, settings.threads, settings.networks)
+        directory = Path(tempfile.mkdtemp(prefix="triton-faces-"))
+        backends = make_backend_directory(directory / "backends", wheel)
+        process = subprocess.Popen(
+            [str(wheel.executable), *arguments(settings, self.ports, repository, backends, wheel)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            # A Ctrl-C meant for us must reach Triton as an orderly stop, not as a second signal.
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        self._running = _Running(process, LogReader(process.stdout, self._sink), directory)
+        try:
+            self._wait_ready(settings.start_timeout)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_ready(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        waiting = ["/v2/health/ready", *(f"/v2/models/{name}/ready" for name in self.models)]
+        while waiting:
+            if self._process.poll() is not None:
+                self._log.join()
+                raise StartError(f"Triton stopped before it was ready:\n{self._log.reason()}")
+            if time.monotonic() > deadline:
+                raise StartError(f"Triton was not ready after {timeout:g} s:\n{self._log.reason()}")
+            if _answers(self.http_url + waiting[0]):
+                waiting.pop(0)
+            else:
+                time.sleep(_POLL_SECONDS)
+
+    def wait(self) -> int:
+        """Waits until the server ends by itself; returns its exit status."""
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """Stops the server: requests in flight are answered first. Does nothing if it is not running."""
+        if self._running is None:
+            return
+        running, self._running = self._running, None
+        if running.process.poll() is None:
+            running.process.send_signal(signal.SIGTERM)
+            try:
+                running.process.wait(timeout=_DRAIN_SECONDS + 15)
+            except subprocess.TimeoutExpired:
+                running.process.kill()
+                running.process.wait()
+        _end_group(running.process.pid)
+        running.log.join()
+        shutil.rmtree(running.directory)
+
+    @property
+    def _process(self) -> subprocess.Popen[str]:
+        if self._running is None:
+            raise StartError("the server is not running")
+        return self._running.process
+
+    @property
+    def _log(self) -> LogReader:
+        if self._running is None:
+            raise StartError("the server is not running")
+        return self._running.log
+
+
+def _end_group(group: int) -> None:
+    """Ends stubs that outlived a server that was killed."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False

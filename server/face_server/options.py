@@ -1,0 +1,58 @@
+"""Settings of the embedded server, and tritonserver's command line made from them."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from face_server.repository import Repository
+from face_server.wheel import TritonWheel
+
+_MIB = 1024 * 1024
+
+DEFAULT_PORTS = (8000, 8001, 8002)
+"""HTTP, gRPC and metrics, as everywhere in Triton."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run the server. Port 0 means any free one. `threads` defaults to the cores of the machine."""
+
+    host: str = "127.0.0.1"
+    http_port: int = 0
+    grpc_port: int = 0
+    metrics_port: int = 0
+    threads: int | None = None
+    networks: str | None = None
+    """Where the cascade runs its networks: `bls`, `local` or `auto`; None leaves it to the model's configuration."""
+    start_timeout: float = 120
+    verbose: int = 0
+
+
+def arguments(
+    settings: Settings, ports: tuple[int, ...], repository: Repository, backends: Path, wheel: TritonWheel
+) -> list[str]:
+    """Arguments of tritonserver."""
+    http, grpc, metrics = ports
+    # Explicit control loads what is exported and leaves the rest. Nobody knows the key, so nobody can load more.
+    key = secrets.token_hex()
+    return [
+        f"--model-repository={repository.path}",
+        "--model-control-mode=explicit",
+        *(f"--load-model={name}" for name in repository.loadable),
+        f"--backend-directory={backends}",
+        f"--cache-directory={wheel.caches}",
+        # Room for one 1080p photo at once, and for more in steps of the same size: the default is 1 MiB.
+        f"--backend-config=python,shm-default-byte-size={16 * _MIB}",
+        f"--backend-config=python,shm-growth-byte-size={16 * _MIB}",
+        f"--http-address={settings.host}",
+        f"--http-port={http}",
+        f"--grpc-address={settings.host}",
+        f"--grpc-port={grpc}",
+        f"--metrics-address={settings.host}",
+        f"--metrics-port={metrics}",
+        f"--http-restricted-api=model-repository,shared-memory,trace,logging:admin-key={key}",
+        f"--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:admin-key={key}",
+        "--disable-auto-complete-config",
+        "--exit-timeout-secs=30",
+        f"--log-verbose={settings.verbose}",
+    ]

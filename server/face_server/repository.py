@@ -1,0 +1,46 @@
+"""What a model repository holds, as far as starting a server needs to know."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from face_server.errors import SetupError
+
+EXPORTED = "model.pt"
+
+REQUIRED = ("pnet", "rnet", "onet", "mtcnn")
+"""Detection does not work without these."""
+
+OPTIONAL = ("facenet", "face_recognition")
+"""Recognition: needs FaceNet's weights, which are not on any package index."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A model repository: which of our models can be loaded from it, which optional ones cannot."""
+
+    path: Path
+    loadable: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> "Repository":
+        """Raises SetupError where a required model is not there or not exported."""
+        path = path.resolve()
+        if not path.is_dir():
+            raise SetupError(f"the model repository {path} does not exist")
+        absent = [name for name in REQUIRED if not _is_complete(path / name)]
+        if absent:
+            raise SetupError(
+                f"the model repository {path} has no {', '.join(absent)}: run `faces export` first"
+            )
+        optional = [name for name in OPTIONAL if _is_complete(path / name)]
+        if "facenet" not in optional:
+            optional = []
+        return cls(path, (*REQUIRED, *optional), tuple(n for n in OPTIONAL if n not in optional))
+
+
+def _is_complete(model: Path) -> bool:
+    """Whether a model has its configuration and, in a numbered version, its file."""
+    versions = [p for p in model.glob("*") if p.is_dir() and p.name.isdigit()]
+    files = (EXPORTED, "model.py")
+    return (model / "config.pbtxt").is_file() and any((v / f).is_file() for v in versions for f in files)

@@ -1,0 +1,79 @@
+"""Who answers the cascade's calls: Triton's models, or the same files in this process."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from face_cascade import ONET, PNET, RNET, Call, Limits, Network
+from face_cascade.calls import Outputs
+from face_cascade.networks import ONET_SIZE, RNET_SIZE
+from face_cascade.tiles import TILE_SIZE
+
+Runner = Callable[[Call], Outputs]
+
+BLS_LIMITS = Limits()
+"""Batches as large as the models take."""
+
+LOCAL_LIMITS = Limits(pnet=2, rnet=256, onet=64)
+"""Batches that stay in a processor's caches."""
+
+_INPUT_SHAPES = {
+    PNET: (3, TILE_SIZE, TILE_SIZE),
+    RNET: (3, RNET_SIZE, RNET_SIZE),
+    ONET: (3, ONET_SIZE, ONET_SIZE),
+}
+
+
+class NetworkError(Exception):
+    """A network did not answer; `code` is Triton's."""
+
+    def __init__(self, network: Network, message: str, code: Any) -> None:
+        super().__init__(f"model {network.name}: {message}")
+        self.code = code
+
+
+def choose(setting: str, on_gpu: bool) -> str:
+    """`auto` is `local` on a CPU that has torch, else `bls`.
+
+    On a GPU separate models batch better. On a few cores, processes that take turns each wake cold.
+    """
+    if setting != "auto":
+        return setting
+    return "local" if not on_gpu and importlib.util.find_spec("torch") else "bls"
+
+
+def through_triton(call: Call) -> Outputs:
+    """Runs a call as a request to Triton's own model (business logic scripting)."""
+    network = call.network
+    response = pb_utils.InferenceRequest(
+        model_name=network.name,
+        inputs=[pb_utils.Tensor(network.input, call.batch)],
+        requested_output_names=list(network.outputs),
+        preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
+    ).exec()
+    if response.has_error():
+        raise NetworkError(network, response.error().message(), response.error().code())
+    return tuple(
+        pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in network.outputs
+    )
+
+
+def in_this_process(repository: Path, limits: Limits) -> Runner:
+    """Loads the latest version of each network from the model repository and runs calls on them, on the CPU."""
+    # Imported here: with networks in Triton's own models this process needs no torch.
+    from face_server.runtime.torchscript import TorchScriptNetwork
+
+    networks = {n: TorchScriptNetwork(_latest(repository / n.name) / "model.pt", "cpu") for n in _INPUT_SHAPES}
+    batches = {PNET: limits.pnet, RNET: limits.rnet, ONET: limits.onet}
+    for network, run in networks.items():
+        # The first passes compile: better now than for the first caller.
+        for _ in range(3):
+            run(np.zeros((batches[network], *_INPUT_SHAPES[network]), np.float32))
+    return lambda call: networks[call.network](call.batch)
+
+
+def _latest(model: Path) -> Path:
+    return max((p for p in model.iterdir() if p.name.isdigit()), key=lambda p: int(p.name))

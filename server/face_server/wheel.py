@@ -1,0 +1,83 @@
+"""Where the parts of Triton lie in the installed `nvidia-pytriton` wheel."""
+
+import ctypes
+import importlib.util
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from face_server.errors import SetupError
+
+
+@dataclass(frozen=True)
+class TritonWheel:
+    """Paths inside the wheel. It is located, never imported: importing it would start its own machinery."""
+
+    root: Path
+
+    @classmethod
+    def find(cls) -> "TritonWheel":
+        spec = importlib.util.find_spec("pytriton")
+        if spec is None or not spec.submodule_search_locations:
+            raise SetupError(
+                "the package nvidia-pytriton is not installed: pip install 'triton-faces[embedded]'"
+            )
+        return cls(Path(spec.submodule_search_locations[0]) / "tritonserver")
+
+    @property
+    def executable(self) -> Path:
+        return self.root / "bin" / "tritonserver"
+
+    @property
+    def libraries(self) -> Path:
+        return self.root.parent.parent / "nvidia_pytriton.libs"
+
+    @property
+    def caches(self) -> Path:
+        return self.root / "caches"
+
+    @property
+    def python_backend(self) -> Path:
+        return self.root / "backends" / "python"
+
+    @property
+    def stub(self) -> Path:
+        """The Python backend's stub for the running CPython."""
+        version = python_version()
+        stub = self.root / "python_backend_stubs" / version / "triton_python_backend_stub"
+        if not stub.exists():
+            found = sorted(p.name for p in (self.root / "python_backend_stubs").iterdir())
+            raise SetupError(f"Triton has no stub for Python {version}, it has {', '.join(found)}")
+        return stub
+
+
+def python_version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def libpython_directories() -> list[Path]:
+    """Directories to search first for the libpython that the stub links; empty where the system's own serves.
+
+    Raises:
+        SetupError: this CPython's shared library is nowhere to be found.
+    """
+    name = f"libpython{python_version()}.so.1.0"
+    configured = Path(sysconfig.get_config_var("LIBDIR") or "")
+    if (configured / name).exists():
+        return [configured]
+    if _loads(name):
+        return []
+    raise SetupError(
+        f"Triton's Python backend needs {name}, which this machine lacks: install the package "
+        f"libpython{python_version()} (Debian, Ubuntu), or use a Python built with --enable-shared or conda's"
+    )
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library, mode=os.RTLD_LAZY | os.RTLD_LOCAL)
+    except OSError:
+        return False
+    return True
