@@ -24,10 +24,15 @@ class Limits:
     """The largest batch of each network in rows, and the most candidates of one image that go on to RNet.
 
     Triton refuses a request of more rows than a model's `max_batch_size`. In one process small batches stay in
-    the processor's caches.
+    the processor's caches: `pnet_pixels` bounds PNet's by what its tiles cover together.
     """
 
-    pnet: int = 32
-    rnet: int = 256
-    onet: int = 128
+    pnet: int = 64
+    rnet: int = 1024
+    onet: int = 512
+    pnet_pixels: int = 64 * 256 * 256
     max_candidates: int = 8192
+
+    def pnet_tiles(self, height: int, width: int) -> int:
+        """How many tiles of this shape go into one batch, at least one."""
+        return max(1, min(self.pnet, self.pnet_pixels // (height * width)))

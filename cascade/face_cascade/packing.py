@@ -1,10 +1,9 @@
-"""Packs rectangles into square bins: maximal free rectangles, best short side.
+"""Packs rectangles into bins: maximal free rectangles, best short side.
 
-Written for tiles: every rectangle starts at an even row and column (PNet's stride), and one whose far edge must
-be the tile's own far edge (see `tiles`) can say so.
+Written for tiles: every rectangle starts at an even row and column (PNet's stride), and one that must end at the
+bin's right edge (see `tiles`) can say so.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -18,12 +17,11 @@ class Rect(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A rectangle to place. `at_bottom`, `at_right`: that edge must lie on the bin's."""
+    """A rectangle to place. `at_right`: its right edge must lie on the bin's."""
 
     height: int
     width: int
-    at_bottom: bool
-    at_right: bool
+    at_right: bool = False
 
 
 class Position(NamedTuple):
@@ -32,52 +30,59 @@ class Position(NamedTuple):
     left: int
 
 
-@dataclass
 class _Bin:
-    side: int
-    free: list[Rect]
+    def __init__(self, number: int, height: int, width: int, smallest: int) -> None:
+        self.number = number
+        self._width = width
+        self._smallest = smallest
+        self.free = [Rect(0, 0, height, width)]
 
     def best(self, request: Request) -> tuple[int, int, int] | None:
         """(waste, top, left) of the tightest free place, or None."""
-        places = []
+        best = None
         for rect in self.free:
-            top = self.side - request.height if request.at_bottom else rect.top
-            left = self.side - request.width if request.at_right else rect.left
-            inside = rect.top <= top and rect.left <= left
-            if inside and top + request.height <= rect.bottom and left + request.width <= rect.right:
-                waste = min(
-                    rect.bottom - rect.top - request.height,
-                    rect.right - rect.left - request.width,
-                )
-                places.append((waste, top, left))
-        return min(places, default=None)
+            left = self._width - request.width if request.at_right else rect.left
+            spare_height = rect.bottom - rect.top - request.height
+            spare_width = rect.right - left - request.width
+            if left >= rect.left and spare_height >= 0 and spare_width >= 0:
+                place = (min(spare_height, spare_width), rect.top, left)
+                best = min(best, place) if best else place
+        return best
 
     def take(self, used: Rect) -> None:
         """Removes `used` from the free rectangles, keeping the maximal rests."""
-        rests = [rest for rect in self.free for rest in _rests(rect, used)]
-        self.free = [
+        untouched, rests = [], []
+        for rect in self.free:
+            overlaps = (
+                used.top < rect.bottom
+                and used.bottom > rect.top
+                and used.left < rect.right
+                and used.right > rect.left
+            )
+            if overlaps:
+                rests += self._rests(rect, used)
+            else:
+                untouched.append(rect)
+        rests = list(dict.fromkeys(rests))
+        self.free = untouched + [
             rest
-            for i, rest in enumerate(rests)
-            if not any(_inside(rest, other) and (rest != other or i > j) for j, other in enumerate(rests) if i != j)
+            for rest in rests
+            if not any(other != rest and _inside(rest, other) for other in untouched + rests)
         ]
 
-
-def _rests(rect: Rect, used: Rect) -> list[Rect]:
-    """Up to four maximal parts of `rect` beside `used`; starts stay even."""
-    if (
-        used.top >= rect.bottom
-        or used.bottom <= rect.top
-        or used.left >= rect.right
-        or used.right <= rect.left
-    ):
-        return [rect]
-    parts = [
-        rect._replace(bottom=used.top),
-        rect._replace(top=used.bottom + used.bottom % 2),
-        rect._replace(right=used.left),
-        rect._replace(left=used.right + used.right % 2),
-    ]
-    return [part for part in parts if part.top < part.bottom and part.left < part.right]
+    def _rests(self, rect: Rect, used: Rect) -> list[Rect]:
+        """Up to four maximal parts of `rect` beside `used`; starts stay even, slivers go."""
+        parts = [
+            Rect(rect.top, rect.left, used.top, rect.right),
+            Rect(used.bottom + used.bottom % 2, rect.left, rect.bottom, rect.right),
+            Rect(rect.top, rect.left, rect.bottom, used.left),
+            Rect(rect.top, used.right + used.right % 2, rect.bottom, rect.right),
+        ]
+        return [
+            part
+            for part in parts
+            if part.bottom - part.top >= self._smallest and part.right - part.left >= self._smallest
+        ]
 
 
 def _inside(inner: Rect, outer: Rect) -> bool:
@@ -89,34 +94,34 @@ def _inside(inner: Rect, outer: Rect) -> bool:
     )
 
 
-def pack(requests: list[Request], side: int) -> tuple[list[Position], int]:
-    """Places every request in square bins [side, side]; each fits in one.
+def pack(requests: list[Request], height: int, width: int, smallest: int) -> tuple[list[Position], int]:
+    """Places every request in bins [height, width]; each fits in one and has sides of at least `smallest`.
 
     Returns:
         One position a request, and the number of bins.
     """
-    # Bound to a corner first, then to an edge, then the large ones: the least movable find the most room.
+    # Those bound to an edge first, then the large ones: the least movable find the most room.
     order = sorted(
-        range(len(requests)),
-        key=lambda i: (
-            -(requests[i].at_bottom + requests[i].at_right),
-            -requests[i].height * requests[i].width,
-        ),
+        range(len(requests)), key=lambda i: (not requests[i].at_right, -requests[i].height * requests[i].width)
     )
-    bins: list[_Bin] = []
     positions = [Position(0, 0, 0)] * len(requests)
+    open_bins: list[_Bin] = []
+    count = 0
     for i in order:
         request = requests[i]
-        found = [(best, n) for n, bin_ in enumerate(bins) if (best := bin_.best(request))]
-        if found:
-            (_, top, left), n = min(found)
-        else:
-            n = len(bins)
-            bins.append(_Bin(side, [Rect(0, 0, side, side)]))
-            best = bins[n].best(request)
-            if best is None:
-                raise ValueError(f"{request} does not fit into a bin of side {side}")
-            _, top, left = best
-        bins[n].take(Rect(top, left, top + request.height, left + request.width))
-        positions[i] = Position(n, top, left)
-    return positions, len(bins)
+        found = [(best, n) for n, bin_ in enumerate(open_bins) if (best := bin_.best(request))]
+        if not found:
+            bin_ = _Bin(count, height, width, smallest)
+            first = bin_.best(request)
+            if first is None:
+                raise ValueError(f"{request} does not fit into a bin of {height}x{width}")
+            found = [(first, len(open_bins))]
+            open_bins.append(bin_)
+            count += 1
+        (_, top, left), n = min(found)
+        bin_ = open_bins[n]
+        bin_.take(Rect(top, left, top + request.height, left + request.width))
+        if not bin_.free:
+            open_bins.pop(n)
+        positions[i] = Position(bin_.number, top, left)
+    return positions, count

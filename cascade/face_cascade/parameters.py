@@ -99,5 +99,5 @@ _READERS: dict[Any, Any] = {float: _read_float, int: _read_int, str: _read_str}
 
 def _shown(value: object) -> str:
     """The value as an error may show it: quoted where it is text, and never longer than a line."""
-    text = repr(value)
+    text = f"{value:g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -13,7 +13,7 @@ from face_cascade.networks import PNET, PNET_STRIDE
 from face_cascade.nms import by_score, nms
 from face_cascade.parameters import DetectionParameters
 from face_cascade.pyramid import Level, pyramid_levels
-from face_cascade.tiles import TILE_SIZE, Piece, cell_count, plan_tiles
+from face_cascade.tiles import Piece, Sheet, cell_count, plan_tiles
 
 Float32 = NDArray[np.float32]
 
@@ -79,21 +79,34 @@ def propose(sources: Sequence[Source], limits: Limits) -> Generator[Call, Output
 def _scan(
     sources: Sequence[Source], levels: Sequence[Level], limits: Limits
 ) -> Generator[Call, Outputs, list[_Cells]]:
-    """PNet on every level, `limits.pnet` tiles at a time; `sources[i]` is the image of `levels[i]`."""
-    plan = plan_tiles(tuple((level.height, level.width) for level in levels))
+    """PNet on every level; `sources[i]` is the image of `levels[i]`."""
     found: list[list[_Cells]] = [[] for _ in levels]
-    for start in range(0, plan.tile_count, limits.pnet):
-        stop = min(start + limits.pnet, plan.tile_count)
-        pieces = plan.in_tiles(start, stop)
-        tiles = np.zeros((stop - start, 3, TILE_SIZE, TILE_SIZE), np.float32)
-        for piece in pieces:
-            _draw(tiles[piece.tile - start], piece, sources[piece.level], levels[piece.level])
-        regression, probability = yield Call(PNET, tiles)
-        for piece in pieces:
-            threshold = sources[piece.level].parameters.threshold_pnet
-            tile = piece.tile - start
-            found[piece.level].append(_cells_above(regression[tile], probability[tile], piece, threshold))
+    for sheet in plan_tiles(tuple((level.height, level.width) for level in levels)):
+        step = limits.pnet_tiles(sheet.height, sheet.width)
+        for start in range(0, sheet.tile_count, step):
+            stop = min(start + step, sheet.tile_count)
+            yield from _scan_tiles(sheet, start, stop, sources, levels, found)
     return [_in_row_major_order(parts) for parts in found]
+
+
+def _scan_tiles(
+    sheet: Sheet,
+    start: int,
+    stop: int,
+    sources: Sequence[Source],
+    levels: Sequence[Level],
+    found: list[list[_Cells]],
+) -> Generator[Call, Outputs, None]:
+    """PNet on tiles start…stop of a sheet, one batch; adds to what was `found` on each level."""
+    pieces = sheet.in_tiles(start, stop)
+    tiles = np.zeros((stop - start, 3, sheet.height, sheet.width), np.float32)
+    for piece in pieces:
+        _draw(tiles[piece.tile - start], piece, sources[piece.level], levels[piece.level])
+    regression, probability = yield Call(PNET, tiles)
+    for piece in pieces:
+        threshold = sources[piece.level].parameters.threshold_pnet
+        tile = piece.tile - start
+        found[piece.level].append(_cells_above(regression[tile], probability[tile], piece, threshold))
 
 
 def _draw(tile: Float32, piece: Piece, source: Source, level: Level) -> None:

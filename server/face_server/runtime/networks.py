@@ -10,21 +10,17 @@ import triton_python_backend_utils as pb_utils
 from face_cascade import ONET, PNET, RNET, Call, Limits, Network
 from face_cascade.calls import Outputs
 from face_cascade.networks import ONET_SIZE, RNET_SIZE
-from face_cascade.tiles import TILE_SIZE
+from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
 
 Runner = Callable[[Call], Outputs]
 
 BLS_LIMITS = Limits()
 """Batches as large as the models take."""
 
-LOCAL_LIMITS = Limits(pnet=2, rnet=256, onet=64)
+LOCAL_LIMITS = Limits(rnet=256, onet=64, pnet_pixels=2 * TILE_SIZE * TILE_SIZE)
 """Batches that stay in a processor's caches."""
 
-_INPUT_SHAPES = {
-    PNET: (3, TILE_SIZE, TILE_SIZE),
-    RNET: (3, RNET_SIZE, RNET_SIZE),
-    ONET: (3, ONET_SIZE, ONET_SIZE),
-}
+_NETWORKS = (PNET, RNET, ONET)
 
 
 class NetworkError(Exception):
@@ -66,13 +62,20 @@ def in_this_process(repository: Path, limits: Limits) -> Runner:
     # Imported here: with networks in Triton's own models this process needs no torch.
     from face_server.runtime.torchscript import TorchScriptNetwork
 
-    networks = {n: TorchScriptNetwork(_latest(repository / n.name) / "model.pt", "cpu") for n in _INPUT_SHAPES}
-    batches = {PNET: limits.pnet, RNET: limits.rnet, ONET: limits.onet}
-    for network, run in networks.items():
+    networks = {n: TorchScriptNetwork(_latest(repository / n.name) / "model.pt", "cpu") for n in _NETWORKS}
+    for network, shape in _warm_up_shapes(limits):
         # The first passes compile: better now than for the first caller.
         for _ in range(3):
-            run(np.zeros((batches[network], *_INPUT_SHAPES[network]), np.float32))
+            networks[network](np.zeros(shape, np.float32))
     return lambda call: networks[call.network](call.batch)
+
+
+def _warm_up_shapes(limits: Limits) -> list[tuple[Network, tuple[int, ...]]]:
+    return [
+        *((PNET, (limits.pnet_tiles(height, width), 3, height, width)) for height, width in TILE_SHAPES),
+        (RNET, (limits.rnet, 3, RNET_SIZE, RNET_SIZE)),
+        (ONET, (limits.onet, 3, ONET_SIZE, ONET_SIZE)),
+    ]
 
 
 def _latest(model: Path) -> Path:

@@ -65,6 +65,7 @@ def answer(request: ImageRequest, detections: Sequence[Detection], extra: Sequen
             np.uint8,
         ),
         "num_faces": lambda: np.array([[len(d.boxes)] for d in detections], np.int32),
+        "candidates_dropped": lambda: np.array([[d.candidates_dropped] for d in detections], np.int32),
     }
     # Crops cost time and bandwidth: nothing is made that was not asked for.
     tensors = [pb_utils.Tensor(name, make()) for name, make in outputs.items() if name in request.wanted]

@@ -1,0 +1,75 @@
+"""Faces in pictures, found by MTCNN on a Triton server.
+
+    from face_client import FaceClient
+
+    with FaceClient("127.0.0.1:8001") as client:
+        for face in client.detect("photo.jpg"):
+            print(face.box, face.probability, face.landmarks.left_eye)
+
+Names are imported when first used: the server reads pictures with `face_client.images` and needs no gRPC.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from face_client.client import FaceClient
+    from face_client.errors import (
+        Cancelled,
+        DeadlineExceeded,
+        FaceError,
+        InvalidImage,
+        InvalidInput,
+        ServerError,
+        ServerUnavailable,
+    )
+    from face_client.faces import Face, Faces, Landmarks
+    from face_client.images import decode_image
+    from face_client.options import DetectOptions
+    from face_client.transport import Tls
+
+_HOMES = {
+    "FaceClient": "client",
+    "Cancelled": "errors",
+    "DeadlineExceeded": "errors",
+    "FaceError": "errors",
+    "InvalidImage": "errors",
+    "InvalidInput": "errors",
+    "ServerError": "errors",
+    "ServerUnavailable": "errors",
+    "Face": "faces",
+    "Faces": "faces",
+    "Landmarks": "faces",
+    "decode_image": "images",
+    "DetectOptions": "options",
+    "Tls": "transport",
+}
+
+__all__ = [
+    "Cancelled",
+    "DeadlineExceeded",
+    "DetectOptions",
+    "Face",
+    "FaceClient",
+    "FaceError",
+    "Faces",
+    "InvalidImage",
+    "InvalidInput",
+    "Landmarks",
+    "ServerError",
+    "ServerUnavailable",
+    "Tls",
+    "decode_image",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,65 @@
+"""Command-line arguments that verbs share: the connection, and the parameters of detection."""
+
+from __future__ import annotations
+
+import argparse
+
+from face_client.defaults import DEFAULT_IN_FLIGHT, DEFAULT_TIMEOUT_S, DEFAULT_URL
+from face_client.options import PARAMETERS, SELECTIONS, DetectOptions
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """--url, --timeout, --in-flight."""
+    group = parser.add_argument_group("connection")
+    group.add_argument(
+        "--url", default=DEFAULT_URL, metavar="HOST:PORT", help="the server's gRPC endpoint (%(default)s)"
+    )
+    group.add_argument(
+        "--timeout",
+        type=positive_float,
+        default=DEFAULT_TIMEOUT_S,
+        metavar="S",
+        help="seconds for one picture (%(default)g)",
+    )
+    group.add_argument(
+        "--in-flight",
+        type=positive_int,
+        default=DEFAULT_IN_FLIGHT,
+        metavar="N",
+        help="pictures sent at a time (%(default)s)",
+    )
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """The request parameters; none has a default here, the server has them."""
+    group = parser.add_argument_group("detection (the server's defaults in parentheses)")
+    for name, parameter in PARAMETERS.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=parameter.type,
+            choices=SELECTIONS if name == "selection" else None,
+            metavar={int: "N", float: "X", str: "WHICH"}[parameter.type],
+            help=parameter.help,
+        )
+
+
+def parameters_from(args: argparse.Namespace) -> DetectOptions:
+    """The parameters that were given."""
+    given = {name: getattr(args, name) for name in PARAMETERS}
+    return DetectOptions(**{name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
+
+
+def positive_int(text: str) -> int:
+    """An argparse type."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """An argparse type."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value

@@ -1,0 +1,71 @@
+"""The request parameters of detection: names, types, and what they mean to a person.
+
+The server is the home of defaults and ranges. Only what the caller sets is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import NamedTuple, TypedDict, Union
+
+from face_client.errors import InvalidInput
+
+ParameterValue = Union[int, float, str]
+
+SELECTIONS = ("all", "largest", "probability", "largest_over_threshold", "center_weighted_size")
+
+
+class DetectOptions(TypedDict, total=False):
+    """Keyword arguments of `FaceClient.detect`; PARAMETERS says what each one does."""
+
+    min_face_size: int
+    threshold_pnet: float
+    threshold_rnet: float
+    threshold_onet: float
+    factor: float
+    max_faces: int
+    selection: str
+    image_size: int
+    margin: int
+
+
+class Parameter(NamedTuple):
+    """One request parameter. type: of its value on the wire. help: one line, with the server's default."""
+
+    type: type
+    help: str
+
+
+PARAMETERS: Mapping[str, Parameter] = {
+    "min_face_size": Parameter(int, "smallest face to look for, in pixels of the picture that is sent (20)"),
+    "threshold_pnet": Parameter(float, "probability that a window needs in the first stage (0.6)"),
+    "threshold_rnet": Parameter(float, "probability that it needs in the second stage (0.7)"),
+    "threshold_onet": Parameter(float, "probability that a face needs in the last stage (0.7)"),
+    "factor": Parameter(float, "size of each level of the pyramid relative to the one before (0.709)"),
+    "max_faces": Parameter(int, "at most this many faces; 0 for all (0)"),
+    "selection": Parameter(str, f"which faces, and their order: {', '.join(SELECTIONS)} (all)"),
+    "image_size": Parameter(int, "side of a face crop in pixels (160)"),
+    "margin": Parameter(int, "pixels added around a face in its crop (0)"),
+}
+
+
+def request_parameters(options: Mapping[str, object]) -> dict[str, ParameterValue]:
+    """The options as wire types: NumPy scalars become Python numbers.
+
+    Raises TypeError for an unknown name, as for any keyword, and InvalidInput for a value of the wrong type.
+    """
+    return {name: _wire_value(name, value) for name, value in options.items()}
+
+
+def _wire_value(name: str, value: object) -> ParameterValue:
+    if name not in PARAMETERS:
+        raise TypeError(f"unexpected keyword argument {name!r}; known are {', '.join(PARAMETERS)}")
+    wanted = PARAMETERS[name].type
+    if wanted is str and isinstance(value, str):
+        return value
+    if wanted is int and isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    if wanted is float and isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    raise InvalidInput(f"{name} is {value!r}; it must be of type {wanted.__name__}")

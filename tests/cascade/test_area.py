@@ -1,0 +1,67 @@
+"""Area resize against plain averages, and against torch."""
+
+import numpy as np
+import pytest
+import torch
+from face_cascade.area import area_crops, area_resize, area_windows, integral_image
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def slow_resize(image, out_height, out_width):
+    """Averages window by window, in float64."""
+    height, width = image.shape[:2]
+    out = np.empty((3, out_height, out_width))
+    for i in range(out_height):
+        for j in range(out_width):
+            top, bottom = i * height // out_height, -(-(i + 1) * height // out_height)
+            left, right = j * width // out_width, -(-(j + 1) * width // out_width)
+            out[:, i, j] = image[top:bottom, left:right].astype(np.float64).mean(axis=(0, 1))
+    return out
+
+
+def fast_resize(image, out_height, out_width):
+    out = np.full((3, out_height, out_width), np.nan, np.float32)
+    y0, y1 = area_windows(image.shape[0], out_height)
+    x0, x1 = area_windows(image.shape[1], out_width)
+    area_resize(integral_image(image), y0, y1, x0, x1, out)
+    return out
+
+
+sizes = st.integers(1, 40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(sizes, sizes, sizes, sizes, st.integers(0, 2**32 - 1))
+def test_resize_is_the_plain_average(height, width, out_height, out_width, seed):
+    image = np.random.RandomState(seed).randint(0, 256, (height, width, 3), np.uint8)
+    expected = slow_resize(image, out_height, out_width)
+    np.testing.assert_allclose(fast_resize(image, out_height, out_width), expected, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "out"), [((97, 133), (59, 80)), ((64, 64), (24, 24)), ((7, 9), (24, 24))])
+def test_resize_equals_torch_area_interpolation(shape, out):
+    image = np.random.RandomState(3).randint(0, 256, (*shape, 3), np.uint8)
+    tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+    expected = torch.nn.functional.interpolate(tensor, size=out, mode="area")[0].numpy()
+    np.testing.assert_allclose(fast_resize(image, *out), expected, rtol=2e-7)
+
+
+def test_sums_that_pass_32_bits_stay_exact():
+    image = np.full((3000, 6000, 3), 255, np.uint8)
+    assert image[..., 0].sum(dtype=np.int64) > 2**32
+    assert (fast_resize(image, 30, 60) == 255).all()
+
+
+def test_crops_equal_resizing_each_window():
+    image = np.random.RandomState(5).randint(0, 256, (60, 80, 3), np.uint8)
+    windows = np.array([[0, 0, 80, 60], [3, 5, 4, 6], [10, 20, 33, 60], [79, 59, 80, 60]], np.int32)
+    crops = np.empty((len(windows), 3, 24, 24), np.float32)
+    area_crops(integral_image(image), windows, crops)
+    for crop, (left, top, right, bottom) in zip(crops, windows, strict=True):
+        np.testing.assert_array_equal(crop, fast_resize(image[top:bottom, left:right], 24, 24))
+
+
+def test_no_crops():
+    out = np.empty((0, 3, 24, 24), np.float32)
+    area_crops(integral_image(np.zeros((4, 4, 3), np.uint8)), np.empty((0, 4), np.int32), out)

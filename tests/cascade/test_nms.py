@@ -1,0 +1,73 @@
+"""NMS against slow, obvious loops."""
+
+import numpy as np
+from face_cascade.nms import by_score, nms, nms_min
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def iou(a, b):
+    inter = max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+    return inter / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inter)
+
+
+def over_smaller(a, b):
+    width = max(0, min(a[2], b[2]) - max(a[0], b[0]) + 1)
+    height = max(0, min(a[3], b[3]) - max(a[1], b[1]) + 1)
+    smaller = min((x[2] - x[0] + 1) * (x[3] - x[1] + 1) for x in (a, b))
+    return width * height / smaller
+
+
+def slow_nms(boxes, order, overlap, threshold):
+    kept = []
+    for i in order:
+        # As float32, like the boxes: 7/10 is not above a threshold of 0.7.
+        if all(np.float32(overlap(boxes[i], boxes[k])) <= threshold for k in kept):
+            kept.append(i)
+    return kept
+
+
+@st.composite
+def scored_boxes(draw):
+    n = draw(st.integers(0, 60))
+    rng = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
+    starts = rng.randint(0, 60, (n, 2))
+    boxes = np.concatenate([starts, starts + rng.randint(1, 40, (n, 2))], axis=1)
+    # Few values, so that scores tie.
+    return boxes.astype(np.float32), (rng.randint(0, 8, n) / 8).astype(np.float32)
+
+
+@settings(deadline=None)
+@given(scored_boxes(), st.sampled_from([0.3, 0.5, 0.7]))
+def test_nms(given_boxes, threshold):
+    boxes, scores = given_boxes
+    order = sorted(range(len(boxes)), key=lambda i: (-scores[i], i))
+    expected = slow_nms(boxes.astype(np.float64), order, iou, np.float32(threshold))
+    assert nms(boxes, scores, threshold).tolist() == expected
+
+
+@settings(deadline=None)
+@given(scored_boxes(), st.sampled_from([0.3, 0.5, 0.7]))
+def test_nms_min(given_boxes, threshold):
+    boxes, scores = given_boxes
+    order = sorted(range(len(boxes)), key=lambda i: (-scores[i], -i))
+    expected = slow_nms(boxes.astype(np.float64), order, over_smaller, np.float32(threshold))
+    assert nms_min(boxes, scores, threshold).tolist() == expected
+
+
+def test_box_just_past_the_threshold_goes_and_at_it_stays():
+    first = [0, 0, 100, 100]
+    half = np.array([first, [0, 0, 100, 50]], np.float32)
+    past = np.array([first, [0, 0, 100, 50.01]], np.float32)
+    scores = np.array([0.9, 0.8], np.float32)
+    assert nms(half, scores, 0.5).tolist() == [0, 1]
+    assert nms(past, scores, 0.5).tolist() == [0]
+
+
+def test_boxes_without_area_do_not_divide_by_zero():
+    boxes = np.zeros((3, 4), np.float32)
+    assert nms(boxes, np.ones(3, np.float32), 0.5).tolist() == [0, 1, 2]
+
+
+def test_equal_scores_keep_their_order():
+    assert by_score(np.array([0.5, 1, 0.5, 1], np.float32)).tolist() == [1, 3, 0, 2]

@@ -1,0 +1,71 @@
+"""Tiles: PNet on tiles gives each cell of each level once, with the value that the whole level gives."""
+
+import numpy as np
+import pytest
+import torch
+from face_cascade.networks import PNET_STRIDE
+from face_cascade.tiles import TILE_SIZE, cell_count, cut, plan_tiles
+from face_export.mtcnn import PNet
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+
+@given(st.integers(6, 1500).map(lambda half: 2 * half))
+@example(TILE_SIZE)
+@example(TILE_SIZE - 2)
+@example(TILE_SIZE + 2)
+def test_pieces_of_a_side_hold_each_cell_once(size):
+    cells = [start // PNET_STRIDE + cell for start, length in cut(size) for cell in range(cell_count(length))]
+    assert cells == list(range(cell_count(size)))
+    assert all(length <= TILE_SIZE and start % PNET_STRIDE == 0 for start, length in cut(size))
+
+
+def of_level(piece, cells):
+    """The piece's part of a level's array of cells."""
+    top, left = piece.level_top // PNET_STRIDE, piece.level_left // PNET_STRIDE
+    return cells[..., top : top + cell_count(piece.height), left : left + cell_count(piece.width)]
+
+
+def of_tile(piece, cells):
+    top, left = piece.tile_top // PNET_STRIDE, piece.tile_left // PNET_STRIDE
+    return cells[..., top : top + cell_count(piece.height), left : left + cell_count(piece.width)]
+
+
+sides = st.integers(12, 620)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(sides, sides), max_size=12))
+def test_plan_covers_every_cell_of_every_level_once(shapes):
+    seen = [np.zeros((cell_count(h), cell_count(w)), int) for h, w in shapes]
+    for sheet in plan_tiles(tuple(shapes)):
+        for piece in sheet.pieces:
+            of_level(piece, seen[piece.level])[...] += 1
+        assert sheet.in_tiles(0, sheet.tile_count) == sheet.pieces
+    assert all((cells == 1).all() for cells in seen)
+
+
+@pytest.mark.parametrize(
+    "shape", [(12, 12), (13, 13), (12, 13), (13, 40), (97, 133), (256, 257), (257, 256), (300, 511), (503, 271)]
+)
+def test_pnet_on_tiles_equals_pnet_on_the_level(shape):
+    torch.manual_seed(1)
+    network = PNet().eval()
+    level = torch.rand(3, *shape) * 2 - 1
+    with torch.inference_mode():
+        whole = network(level[None])[0][0].numpy()
+        # Others share the tiles; what lies around a piece would show if it leaked into its cells.
+        for sheet in plan_tiles((shape, (31, 45), (60, 23), (131, 257))):
+            tiles = torch.full((sheet.tile_count, 3, sheet.height, sheet.width), 50.0)
+            mine = [piece for piece in sheet.pieces if piece.level == 0]
+            for piece in mine:
+                rows = slice(piece.tile_top, piece.tile_top + piece.height)
+                columns = slice(piece.tile_left, piece.tile_left + piece.width)
+                tiles[piece.tile, :, rows, columns] = level[
+                    :,
+                    piece.level_top : piece.level_top + piece.height,
+                    piece.level_left : piece.level_left + piece.width,
+                ]
+            outputs = network(tiles)[0].numpy()
+            for piece in mine:
+                np.testing.assert_allclose(of_tile(piece, outputs[piece.tile]), of_level(piece, whole), atol=1e-5)

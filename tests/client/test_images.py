@@ -1,0 +1,186 @@
+"""Every format, mode and orientation against what a slow and obvious reference gives."""
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+from face_client.errors import InvalidImage
+from face_client.images import decode_image, downscale, image_size, to_rgb
+from PIL import Image
+
+LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
+WITH_EXIF = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "JPEG": {"quality": 100, "subsampling": 0}}
+
+
+def assert_is_rgb(image):
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+    assert image.shape[2] == 3
+    assert image.flags.c_contiguous
+
+
+def upright(stored, orientation):
+    """Pixel by pixel from the table of the EXIF standard: where row 0 and column 0 belong."""
+    height, width = stored.shape[:2]
+    out = np.zeros((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
+    for row in range(height):
+        for column in range(width):
+            down, right = height - 1 - row, width - 1 - column
+            y, x = {
+                1: (row, column),
+                2: (row, right),
+                3: (down, right),
+                4: (down, column),
+                5: (column, row),
+                6: (column, down),
+                7: (right, down),
+                8: (right, row),
+            }[orientation]
+            out[y, x] = stored[row, column]
+    return out
+
+
+@pytest.mark.parametrize("image_format", LOSSLESS)
+def test_lossless_formats_give_the_same_pixels(image_format, picture, encode):
+    decoded = decode_image(encode(picture, image_format, **LOSSLESS[image_format]))
+    assert_is_rgb(decoded)
+    np.testing.assert_array_equal(decoded, picture)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "GIF"])
+def test_lossy_formats_give_nearly_the_same_pixels(image_format, picture, encode):
+    decoded = decode_image(encode(picture, image_format))
+    assert_is_rgb(decoded)
+    assert np.abs(decoded.astype(int) - picture).mean() < 12
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("image_format", WITH_EXIF)
+def test_exif_orientation(image_format, orientation, picture, encode):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(picture, image_format, exif=exif, **WITH_EXIF[image_format])
+    stored = np.asarray(Image.open(io.BytesIO(encode(picture, image_format, **WITH_EXIF[image_format]))))
+    decoded = decode_image(data)
+    np.testing.assert_array_equal(decoded, upright(stored, orientation))
+    assert image_size(data) == (decoded.shape[1], decoded.shape[0])
+    np.testing.assert_array_equal(to_rgb(Image.open(io.BytesIO(data))), decoded)
+
+
+def test_exif_behind_the_pixels_of_a_png_counts(picture, encode):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode(picture, "PNG", exif=exif)
+    at = data.index(b"eXIf") - 4
+    end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+    iend = data.index(b"IEND") - 4
+    moved = data[:at] + data[end:iend] + data[at:end] + data[iend:]
+    assert image_size(moved) == (30, 40)
+    assert decode_image(moved).shape == (40, 30, 3)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_exif_that_cannot_be_read_counts_as_absent(picture, encode):
+    data = encode(picture, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xffgarbage")
+    assert decode_image(data).shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"])
+def test_modes_of_eight_bits_become_rgb_as_pillow_does_it(mode, picture):
+    image = Image.fromarray(picture).convert("L" if mode == "LA" else "RGB")
+    image = image.convert("P").convert("PA") if mode == "PA" else image.convert(mode)
+    rgb = to_rgb(image)
+    assert_is_rgb(rgb)
+    np.testing.assert_array_equal(rgb, np.asarray(image.convert("RGB")))
+
+
+def test_lab_becomes_rgb(picture):
+    try:
+        lab = Image.fromarray(picture).convert("LAB")
+    except ValueError:
+        pytest.skip("this Pillow does not convert LAB")
+    rgb = to_rgb(lab)
+    assert_is_rgb(rgb)
+    assert np.abs(rgb.astype(int) - picture).mean() < 6
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_colours_under_transparency_stay(mode, picture):
+    base = Image.fromarray(picture).convert(mode[:-1])
+    image = base.copy()
+    image.putalpha(0)
+    np.testing.assert_array_equal(to_rgb(image), np.asarray(base.convert("RGB")))
+
+
+@pytest.mark.parametrize("transparency", [3, bytes(range(256))], ids=["one colour", "alpha table"])
+def test_palette_with_transparency(transparency, picture, encode):
+    image = Image.fromarray(picture).convert("P")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        decoded = decode_image(encode(image, "PNG", transparency=transparency))
+    np.testing.assert_array_equal(decoded, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "TIFF"])
+def test_cmyk_files(image_format, picture, encode):
+    decoded = decode_image(encode(Image.fromarray(picture).convert("CMYK"), image_format))
+    assert_is_rgb(decoded)
+    assert np.abs(decoded.astype(int) - picture).mean() < 8
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "TIFF"])
+def test_sixteen_bits_keep_the_high_byte(image_format, encode):
+    samples = np.linspace(0, 65535, 30 * 40).astype(np.uint16).reshape(30, 40)
+    decoded = decode_image(encode(samples, image_format))
+    for channel in range(3):
+        np.testing.assert_array_equal(decoded[:, :, channel], samples // 256)
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        (np.array([[0.0, 0.5, 1.0]], np.float32), [0, 128, 255]),
+        (np.array([[0.0, 128.0, 255.0]], np.float32), [0, 128, 255]),
+        (np.array([[-5.0, np.nan, 255.0]], np.float32), [0, 0, 255]),
+        (np.array([[0, 100, 200]], np.int32), [0, 100, 200]),
+        (np.array([[0, 257 * 100, 65535]], np.int32), [0, 100, 255]),
+    ],
+)
+def test_wide_samples_become_eight_bits(samples, expected):
+    assert to_rgb(Image.fromarray(samples))[0, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "WEBP", "TIFF"])
+def test_first_frame_of_many(image_format, picture, encode):
+    first, second = Image.fromarray(picture), Image.new("RGB", (40, 30), "white")
+    data = encode(first, image_format, save_all=True, append_images=[second])
+    decoded = decode_image(data)
+    assert decoded.shape == picture.shape
+    assert np.abs(decoded.astype(int) - picture).mean() < 12
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1), (11, 11)])
+def test_tiny_and_thin_images_are_images(size, encode):
+    data = encode(Image.new("RGB", size), "PNG")
+    assert decode_image(data).shape == (size[1], size[0], 3)
+    assert image_size(data) == size
+
+
+def test_other_formats_are_refused(picture, encode):
+    for image_format in ("PPM", "ICO", "TGA", "PDF"):
+        with pytest.raises(InvalidImage, match="JPEG, PNG, WebP, BMP, GIF or TIFF"):
+            decode_image(encode(picture, image_format))
+
+
+def test_downscale_averages_areas(picture):
+    small = downscale(picture[:30, :40], 20)
+    blocks = picture.reshape(15, 2, 20, 2, 3).mean(axis=(1, 3))
+    assert small.shape == (15, 20, 3)
+    # Pillow rounds after each direction.
+    assert np.abs(small - blocks).max() <= 1
+
+
+def test_downscale_leaves_small_images_and_thin_ones_whole(picture):
+    assert downscale(picture, 40) is picture
+    assert downscale(np.zeros((4000, 1, 3), np.uint8), 100).shape == (100, 1, 3)

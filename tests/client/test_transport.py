@@ -1,0 +1,115 @@
+"""GrpcTransport over a real gRPC connection to a servicer that speaks Triton's protocol."""
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import numpy as np
+import pytest
+from face_client import DeadlineExceeded, FaceClient, InvalidInput, ServerUnavailable
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+
+class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
+    """Answers with `count` faces; the parameter max_faces stands for a way to fail."""
+
+    def ModelReady(self, request, _context):  # noqa: N802 the protocol's
+        return service_pb2.ModelReadyResponse(ready=request.name == "mtcnn")
+
+    def ModelInfer(self, request, context):  # noqa: N802 the protocol's
+        self.request = request
+        fault = request.parameters["max_faces"].int64_param
+        if fault == 1:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "max_faces is 1; it must be another")
+        if fault == 2:
+            time.sleep(1)
+        response = service_pb2.ModelInferResponse(model_name=request.model_name)
+        response.parameters["candidates_dropped"].int64_param = 3
+        for name, array, datatype in (
+            ("boxes", np.array([[[1.5, 2, 3, 4]]], np.float32), "FP32"),
+            ("probabilities", np.array([[0.5]], np.float32), "FP32"),
+            ("landmarks", np.ones((1, 1, 5, 2), np.float32), "FP32"),
+            ("num_faces", np.array([[1]], np.int32), "INT32"),
+        ):
+            response.outputs.add(name=name, datatype=datatype, shape=array.shape)
+            response.raw_output_contents.append(array.tobytes())
+        return response
+
+
+@pytest.fixture
+def served():
+    """(url, servicer) of a server in this process."""
+    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)])
+    servicer = Servicer()
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}", servicer
+    server.stop(0).wait()
+
+
+def test_what_goes_over_the_wire(served, picture, encode):
+    url, servicer = served
+    with FaceClient(url) as client:
+        faces = client.detect(picture, min_face_size=40, factor=0.5, selection="largest")
+        tensor = servicer.request.inputs[0]
+        assert (tensor.name, tensor.datatype, list(tensor.shape)) == ("image", "UINT8", [1, 30, 40, 3])
+        assert servicer.request.raw_input_contents[0] == picture.tobytes()
+        parameters = servicer.request.parameters
+        assert parameters["min_face_size"].int64_param == 40
+        assert parameters["factor"].double_param == 0.5
+        assert parameters["selection"].string_param == "largest"
+        asked = [output.name for output in servicer.request.outputs]
+        assert asked == ["boxes", "probabilities", "landmarks", "num_faces"]
+        assert faces.boxes.tolist() == [[1.5, 2, 3, 4]]
+        assert faces.candidates_dropped == 3
+        faces.boxes[0, 0] = 0
+
+        data = encode(picture, "PNG")
+        client.detect(data)
+        tensor = servicer.request.inputs[0]
+        assert (tensor.name, tensor.datatype, list(tensor.shape)) == ("encoded_image", "BYTES", [1, 1])
+        assert servicer.request.raw_input_contents[0] == len(data).to_bytes(4, "little") + data
+
+
+def test_messages_may_be_large(served):
+    with FaceClient(served[0]) as client:
+        assert len(client.detect(np.zeros((2000, 2000, 3), np.uint8))) == 1
+
+
+def test_errors_of_the_wire(served, picture):
+    with FaceClient(served[0], timeout=0.5) as client:
+        with pytest.raises(InvalidInput, match=r"^max_faces is 1; it must be another$"):
+            client.detect(picture, max_faces=1)
+        with pytest.raises(DeadlineExceeded):
+            client.detect(picture, max_faces=2)
+
+
+def test_readiness(served):
+    with FaceClient(served[0]) as client:
+        assert client.is_ready()
+    with FaceClient(served[0], model="another") as client:
+        assert not client.is_ready()
+
+
+def test_nobody_there(picture):
+    with FaceClient("127.0.0.1:1", timeout=5, retries=1) as client:
+        assert not client.is_ready()
+        with pytest.raises(ServerUnavailable):
+            client.detect(picture)
+
+
+def test_closing_gives_up_what_is_in_flight(served, picture):
+    started = time.monotonic()
+    with FaceClient(served[0]) as client:
+        answers = client.detect_batch([picture] * 50, max_faces=2, in_flight=4)
+        next(answers)
+        answers.close()
+    assert time.monotonic() - started < 2
+
+
+def test_reading_images_needs_no_grpc():
+    code = "import face_client.images, face_client.cli.detect, sys; sys.exit('tritonclient' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

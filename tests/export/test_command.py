@@ -1,0 +1,100 @@
+"""`faces export` from its arguments to its exit code."""
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+import torch
+from face_export import command, facenet_weights
+from face_export.errors import DownloadError
+
+
+def run(*arguments: object) -> int:
+    parser = argparse.ArgumentParser("faces export")
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(argument) for argument in arguments]))
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def fetch(*_: object) -> None:
+        raise DownloadError("the server cannot be reached (Network is unreachable)")
+
+    monkeypatch.setattr(facenet_weights, "fetch", fetch)
+
+
+def test_detection_only(tmp_path, capsys):
+    assert run("--repository", tmp_path, "--facenet", "none") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["onet", "pnet", "rnet"]
+    out, err = capsys.readouterr()
+    assert err == ""
+    for expected in ("pnet", "6,632", "100,178", "389,040", "mtcnn 1.0.0"):
+        assert expected in out
+
+
+@pytest.mark.usefixtures("offline")
+def test_default_facenet_offline_exports_the_rest(tmp_path, capsys):
+    assert run("--repository", tmp_path, "--cache", tmp_path / "cache") == 0
+    assert (tmp_path / "onet/1/model.pt").exists()
+    assert not (tmp_path / "facenet").exists()
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    for expected in ("vggface2.pt", "SHA-256 is 281cebca", "--facenet PATH", "--facenet none", "unreachable"):
+        assert expected in err
+
+
+@pytest.mark.usefixtures("offline")
+def test_facenet_asked_for_by_name_offline_fails(tmp_path, capsys):
+    assert run("--repository", tmp_path, "--cache", tmp_path / "cache", "--facenet", "vggface2") == 1
+    out, err = capsys.readouterr()
+    assert "onet" in out
+    assert "FaceNet was not exported" in err
+
+
+@pytest.mark.usefixtures("offline")
+def test_facenet_of_an_earlier_export_is_named(tmp_path, capsys):
+    (tmp_path / "facenet/1").mkdir(parents=True)
+    (tmp_path / "facenet/1/model.pt").write_bytes(b"earlier")
+    assert run("--repository", tmp_path) == 0
+    assert "exported earlier stays" in capsys.readouterr().err
+    assert (tmp_path / "facenet/1/model.pt").read_bytes() == b"earlier"
+
+
+def test_own_network_replaces_one_stage(tmp_path, capsys, pretrained):
+    changed = {**pretrained["pnet"].tensors, "conv4_1.bias": torch.zeros(2)}
+    torch.save(changed, tmp_path / "my_pnet.pt")
+    assert run("--repository", tmp_path / "a", "--facenet", "none") == 0
+    own = ("--repository", tmp_path / "b", "--facenet", "none", "--pnet", tmp_path / "my_pnet.pt")
+    assert run(*own) == 0
+    assert "my_pnet.pt" in capsys.readouterr().out
+    for stage, same in (("pnet", False), ("rnet", True), ("onet", True)):
+        a, b = ((tmp_path / name / stage / "1/model.pt").read_bytes() for name in "ab")
+        assert (a == b) is same
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--pnet", "nowhere.pt"), "cannot read weights nowhere.pt"),
+        (("--facenet", "nowhere.pt"), "there is no file nowhere.pt"),
+        (("--facenet", "none", "--classes", "5"), "--classes goes with --facenet random"),
+    ],
+)
+def test_failure_is_one_line_and_exit_code_1(tmp_path, capsys, arguments, message):
+    assert run("--repository", tmp_path, *arguments) == 1
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_declaring_the_command_imports_no_torch():
+    code = "import sys, face_export.command; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_classes_are_positive(capsys):
+    with pytest.raises(SystemExit):
+        run("--facenet", "random", "--classes", "0")
+    assert "not a positive number" in capsys.readouterr().err
