@@ -5,7 +5,9 @@ import torch
 from face_cascade.boxes import cell_boxes, landmark_points, pixel_windows, refine, squared
 
 RNG = np.random.RandomState(11)
-BOXES = np.concatenate([RNG.uniform(-20, 80, (50, 2)), RNG.uniform(81, 200, (50, 2))], axis=1).astype(np.float32)
+BOXES = np.concatenate([RNG.uniform(-20, 80, (50, 2)), RNG.uniform(81, 200, (50, 2))], axis=1).astype(
+    np.float32
+)
 
 
 def test_cell_boxes_round_as_torch_does_in_float32():
@@ -39,7 +41,10 @@ def test_squared_keeps_centre_and_longer_side():
 
 
 def test_pixel_windows_are_cut_to_the_image():
-    boxes = np.array([[1, 1, 10, 10], [-5.9, 0.5, 3.9, 200], [50, 5, 60, 8], [-9, -9, -2, -2], [1e30, 0, 3e38, 5]], np.float32)
+    boxes = np.array(
+        [[1, 1, 10, 10], [-5.9, 0.5, 3.9, 200], [50, 5, 60, 8], [-9, -9, -2, -2], [1e30, 0, 3e38, 5]],
+        np.float32,
+    )
     windows, inside = pixel_windows(boxes, height=100, width=40)
     assert windows[:2].tolist() == [[0, 0, 10, 10], [0, 0, 3, 100]]
     assert inside.tolist() == [True, True, False, False, False]

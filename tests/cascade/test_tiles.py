@@ -46,7 +46,8 @@ def test_plan_covers_every_cell_of_every_level_once(shapes):
 
 
 @pytest.mark.parametrize(
-    "shape", [(12, 12), (13, 13), (12, 13), (13, 40), (97, 133), (256, 257), (257, 256), (300, 511), (503, 271)]
+    "shape",
+    [(12, 12), (13, 13), (12, 13), (13, 40), (97, 133), (256, 257), (257, 256), (300, 511), (503, 271)],
 )
 def test_pnet_on_tiles_equals_pnet_on_the_level(shape):
     torch.manual_seed(1)
@@ -68,4 +69,6 @@ def test_pnet_on_tiles_equals_pnet_on_the_level(shape):
                 ]
             outputs = network(tiles)[0].numpy()
             for piece in mine:
-                np.testing.assert_allclose(of_tile(piece, outputs[piece.tile]), of_level(piece, whole), atol=1e-5)
+                np.testing.assert_allclose(
+                    of_tile(piece, outputs[piece.tile]), of_level(piece, whole), atol=1e-5
+                )

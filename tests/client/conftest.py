@@ -14,7 +14,7 @@ from PIL import Image
 Reply = Callable[[Request], Response]
 
 
-def answer(count: int = 1, **parameters: Any) -> Response:
+def answer(count: int = 1, candidates_dropped: int = 0) -> Response:
     """`count` faces; face i has its box at (i, 10, i + 20, 40)."""
     boxes = np.array([[i, 10, i + 20, 40] for i in range(count)], np.float32).reshape(1, count, 4)
     landmarks = np.arange(count * 10, dtype=np.float32).reshape(1, count, 5, 2)
@@ -24,9 +24,9 @@ def answer(count: int = 1, **parameters: Any) -> Response:
             "probabilities": np.full((1, count), 0.9, np.float32),
             "landmarks": landmarks,
             "num_faces": np.array([[count]], np.int32),
+            "candidates_dropped": np.array([[candidates_dropped]], np.int32),
             "faces": np.zeros((1, count, 160, 160, 3), np.uint8),
-        },
-        parameters,
+        }
     )
 
 

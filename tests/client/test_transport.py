@@ -26,12 +26,12 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
         if fault == 2:
             time.sleep(1)
         response = service_pb2.ModelInferResponse(model_name=request.model_name)
-        response.parameters["candidates_dropped"].int64_param = 3
         for name, array, datatype in (
             ("boxes", np.array([[[1.5, 2, 3, 4]]], np.float32), "FP32"),
             ("probabilities", np.array([[0.5]], np.float32), "FP32"),
             ("landmarks", np.ones((1, 1, 5, 2), np.float32), "FP32"),
             ("num_faces", np.array([[1]], np.int32), "INT32"),
+            ("candidates_dropped", np.array([[3]], np.int32), "INT32"),
         ):
             response.outputs.add(name=name, datatype=datatype, shape=array.shape)
             response.raw_output_contents.append(array.tobytes())
@@ -62,7 +62,7 @@ def test_what_goes_over_the_wire(served, picture, encode):
         assert parameters["factor"].double_param == 0.5
         assert parameters["selection"].string_param == "largest"
         asked = [output.name for output in servicer.request.outputs]
-        assert asked == ["boxes", "probabilities", "landmarks", "num_faces"]
+        assert asked == ["boxes", "probabilities", "landmarks", "num_faces", "candidates_dropped"]
         assert faces.boxes.tolist() == [[1.5, 2, 3, 4]]
         assert faces.candidates_dropped == 3
         faces.boxes[0, 0] = 0

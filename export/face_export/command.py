@@ -1,0 +1,141 @@
+"""`faces export`: build the networks' `model.pt` files in the model repository."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from face_export.errors import DownloadError, ExportError
+from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
+
+if TYPE_CHECKING:  # torch takes a second to import, which `faces --help` should not wait for
+    from face_export.exporter import Export
+
+HELP = "build PNet, RNet, ONet and FaceNet for the server from pretrained weights or your own"
+
+_REPOSITORY = "model_repository"
+_EPILOG = """\
+examples:
+  faces export                          the pretrained networks
+  faces export --pnet my_pnet.pt        the same with your own PNet
+  faces export --facenet none           detection only; downloads nothing
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `faces export`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = (
+        "Write TorchScript networks to the model repository. Each is written only if it answers\n"
+        "like the network it was made from; the same weights always give the same file."
+    )
+    parser.epilog = _EPILOG
+    for stage in ("pnet", "rnet", "onet"):
+        parser.add_argument(
+            f"--{stage}",
+            type=Path,
+            metavar="FILE",
+            help="torch state dict (.pt), ipazc .lz4 or det1/2/3.npy (default: the package mtcnn)",
+        )
+    names = ", ".join(f"{name} ({weights.classes:,} classes)" for name, weights in PUBLISHED.items())
+    parser.add_argument(
+        "--facenet",
+        metavar="WEIGHTS",
+        help=f"{names}, a state dict's path, {RANDOM} (for load tests only) or {NONE} (default: {DEFAULT})",
+    )
+    parser.add_argument(
+        "--classes",
+        type=_positive,
+        metavar="N",
+        help=f"size of the classifier of --facenet {RANDOM} (default: none)",
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="read pickles (.lz4, .npy) of unknown SHA-256, which can run code",
+    )
+    parser.add_argument(
+        "--repository",
+        type=Path,
+        default=default_repository(),
+        metavar="DIR",
+        help="where to write (%(default)s)",
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help=f"where downloads are kept (default: ${CACHE_VARIABLE}, ~/.cache)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export what `args` ask for; 0 if all of it was written."""
+    from face_export.summary import print_table
+
+    done: list[Export] = []
+    failure = None
+    try:
+        done.extend(_export_stages(args))
+        done.extend(_export_facenet(args))
+    except ExportError as error:
+        failure = error
+    if done:
+        print_table(done)
+    if failure is not None:
+        print(f"faces export: {failure}", file=sys.stderr)
+    return 0 if failure is None else 1
+
+
+def default_repository() -> Path:
+    """`model_repository` of the source checkout this package runs from, else of the current folder."""
+    checkout = Path(__file__).resolve().parents[2] / _REPOSITORY
+    return checkout if checkout.is_dir() else Path(_REPOSITORY)
+
+
+def _export_stages(args: argparse.Namespace) -> "Iterator[Export]":
+    from face_export.exporter import export_stage
+    from face_export.mtcnn import STAGES
+    from face_export.readers import read_stage
+
+    for stage in STAGES:
+        yield export_stage(stage, read_stage(stage, getattr(args, stage), args.trust), args.repository)
+
+
+def _export_facenet(args: argparse.Namespace) -> "Iterator[Export]":
+    from face_export.exporter import FACENET, export_facenet, model_path
+    from face_export.facenet_weights import load
+
+    choice = args.facenet or DEFAULT
+    if args.classes is not None and choice != RANDOM:
+        raise ExportError(f"--classes goes with --facenet {RANDOM}: other weights bring their own classifier")
+    if choice == NONE:
+        return
+    try:
+        weights = load(choice, args.cache or cache_directory(), args.classes, args.trust)
+    except DownloadError as error:
+        message = f"FaceNet was not exported: {error}. {_advice(choice)}"
+        if model_path(args.repository, FACENET).exists():
+            message += " The FaceNet that was exported earlier stays."
+        if args.facenet is not None:
+            raise DownloadError(message) from error
+        # Nobody asked for FaceNet by name, and detection serves without it.
+        print(f"faces export: {message}", file=sys.stderr)
+        return
+    yield export_facenet(weights, args.repository)
+
+
+def _advice(choice: str) -> str:
+    published = PUBLISHED[choice]
+    return (
+        f"Download {published.url} elsewhere, check that its SHA-256 is {published.sha256}, and run "
+        f"`faces export --facenet PATH`; or leave FaceNet out with `--facenet {NONE}`."
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
+    return number

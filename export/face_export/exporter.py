@@ -1,0 +1,115 @@
+"""From a network with its weights to `<repository>/<name>/1/model.pt` and `export.json` beside it."""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from face_export import parity
+from face_export.errors import ExportError
+from face_export.inception_resnet_v1 import InceptionResnetV1
+from face_export.mtcnn import STAGES, ONet, PNet, RNet
+from face_export.serving import ServedFaceNet, ServedONet, ServedPNet, ServedRNet
+from face_export.torchscript import to_bytes
+from face_export.weights import Weights, count_parameters, digest, load_into
+
+FACENET = "facenet"
+_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written, as `export.json` holds it."""
+
+    model: str
+    source: str
+    source_sha256: str | None
+    note: str
+    parameters: int
+    classes: int | None
+    """Columns of the class scores; None for networks that detect."""
+    state_dict_sha256: str
+    model_sha256: str
+    parity_max_difference: float
+    torch_version: str
+
+
+def export_stage(stage: str, weights: Weights, repository: Path) -> Export:
+    """Export `pnet`, `rnet` or `onet`."""
+    network = STAGES[stage]()
+    load_into(network, weights)
+    return _export(stage, network, weights, repository, classes=None)
+
+
+def export_facenet(weights: Weights, repository: Path) -> Export:
+    """Export FaceNet, with a classifier where the weights have one."""
+    classifier = weights.tensors.get("logits.bias")
+    network = InceptionResnetV1(None if classifier is None else classifier.numel())
+    load_into(network, weights)
+    return _export(
+        FACENET, network, weights, repository, classes=0 if classifier is None else len(classifier)
+    )
+
+
+def model_path(repository: Path, name: str) -> Path:
+    """Where Triton looks for the model `name`."""
+    return repository / name / _VERSION / "model.pt"
+
+
+def _export(name: str, network: nn.Module, weights: Weights, repository: Path, classes: int | None) -> Export:
+    served = _served(network).eval()
+    archive = to_bytes(served)
+    difference = parity.check(name, served, archive)
+    done = Export(
+        model=name,
+        source=weights.source,
+        source_sha256=weights.sha256,
+        note=weights.note,
+        parameters=count_parameters(network),
+        classes=classes,
+        state_dict_sha256=digest(network),
+        model_sha256=hashlib.sha256(archive).hexdigest(),
+        parity_max_difference=difference,
+        torch_version=torch.__version__,
+    )
+    path = model_path(repository, name)
+    write_atomically(path, archive)
+    write_atomically(path.with_name("export.json"), (json.dumps(asdict(done), indent=2) + "\n").encode())
+    return done
+
+
+def _served(network: nn.Module) -> nn.Module:
+    match network:
+        case PNet():
+            return ServedPNet(network)
+        case RNet():
+            return ServedRNet(network)
+        case ONet():
+            return ServedONet(network)
+        case InceptionResnetV1():
+            return ServedFaceNet(network)
+    raise TypeError(f"no serving wrapper for {type(network).__name__}")
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write whole or not at all; what `path` held before stays until then."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)  # a server under another account reads it
+        temporary.replace(path)
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
