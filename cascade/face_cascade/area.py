@@ -5,6 +5,7 @@ as `torch.nn.functional.interpolate(mode="area")` takes it. The integral image t
 """
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numba
@@ -19,7 +20,8 @@ def integral_image(image: NDArray[np.uint8]) -> Int32:
 
     Sums wrap around at 2³²; differences of four of them are still exact for windows under 16 megapixels.
     """
-    return cv2.integral(image, sdepth=cv2.CV_32S)  # type: ignore[no-any-return]
+    sums: Any = cv2.integral(image, sdepth=cv2.CV_32S)
+    return sums
 
 
 @lru_cache(maxsize=4096)

@@ -61,4 +61,5 @@ def landmark_points(boxes: Float32, landmarks: Float32) -> Float32:
 
 def areas(boxes: Float32) -> Float32:
     """Width times height, FP32 [N]."""
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    return sizes[:, 0] * sizes[:, 1]

@@ -5,9 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 
-def face_crops(
-    image: NDArray[np.uint8], boxes: NDArray[np.float32], size: int, margin: int
-) -> NDArray[np.uint8]:
+def face_crops(image: NDArray[np.uint8], boxes: NDArray[np.float32], size: int, margin: int) -> NDArray[np.uint8]:
     """Square crops, UINT8 [N,size,size,3], of boxes FP32 [N,4] in an image UINT8 [H,W,3].
 
     The box grows by `margin` pixels of the crop, is cut to whole pixels inside the image, and is resized with
@@ -23,9 +21,7 @@ def face_crops(
     return crops
 
 
-def _window(
-    box: NDArray[np.float32], image: Image.Image, size: int, margin: int
-) -> tuple[int, int, int, int]:
+def _window(box: NDArray[np.float32], image: Image.Image, size: int, margin: int) -> tuple[int, int, int, int]:
     grow = (box[2:] - box[:2]) * margin / (size - margin) / 2
     x1, y1 = np.maximum(box[:2] - grow, 0)
     x2, y2 = np.minimum(box[2:] + grow, (image.width, image.height))

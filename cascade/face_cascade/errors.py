@@ -1,7 +1,7 @@
 """Errors of the cascade.
 
-    CascadeError
-    └── InvalidInput    the caller's image or parameter; the message may be shown to the caller
+CascadeError
+└── InvalidInput    the caller's image or parameter; the message may be shown to the caller
 """
 
 

@@ -87,4 +87,5 @@ def drive(flow: Generator[Call, Outputs, T], run: Callable[[Call], Outputs]) -> 
         while True:
             call = flow.send(run(call))
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+        result: T = end.value
+        return result

@@ -54,10 +54,7 @@ class _Bin:
         untouched, rests = [], []
         for rect in self.free:
             overlaps = (
-                used.top < rect.bottom
-                and used.bottom > rect.top
-                and used.left < rect.right
-                and used.right > rect.left
+                used.top < rect.bottom and used.bottom > rect.top and used.left < rect.right and used.right > rect.left
             )
             if overlaps:
                 rests += self._rests(rect, used)
@@ -65,9 +62,7 @@ class _Bin:
                 untouched.append(rect)
         rests = list(dict.fromkeys(rests))
         self.free = untouched + [
-            rest
-            for rest in rests
-            if not any(other != rest and _inside(rest, other) for other in untouched + rests)
+            rest for rest in rests if not any(other != rest and _inside(rest, other) for other in untouched + rests)
         ]
 
     def _rests(self, rect: Rect, used: Rect) -> list[Rect]:
@@ -102,7 +97,8 @@ def pack(requests: list[Request], height: int, width: int, smallest: int) -> tup
     """
     # Those bound to an edge first, then the large ones: the least movable find the most room.
     order = sorted(
-        range(len(requests)), key=lambda i: (not requests[i].at_right, -requests[i].height * requests[i].width)
+        range(len(requests)),
+        key=lambda i: (not requests[i].at_right, -requests[i].height * requests[i].width),
     )
     positions = [Position(0, 0, 0)] * len(requests)
     open_bins: list[_Bin] = []

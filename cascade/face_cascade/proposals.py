@@ -70,15 +70,14 @@ def propose(sources: Sequence[Source], limits: Limits) -> Generator[Call, Output
     cells = yield from _scan([sources[n] for n in owners], levels, limits)
     return [
         _suppress(
-            [(levels[i].scale, cells[i]) for i, owner in enumerate(owners) if owner == n], limits.max_candidates
+            [(levels[i].scale, cells[i]) for i, owner in enumerate(owners) if owner == n],
+            limits.max_candidates,
         )
         for n in range(len(sources))
     ]
 
 
-def _scan(
-    sources: Sequence[Source], levels: Sequence[Level], limits: Limits
-) -> Generator[Call, Outputs, list[_Cells]]:
+def _scan(sources: Sequence[Source], levels: Sequence[Level], limits: Limits) -> Generator[Call, Outputs, list[_Cells]]:
     """PNet on every level; `sources[i]` is the image of `levels[i]`."""
     found: list[list[_Cells]] = [[] for _ in levels]
     for sheet in plan_tiles(tuple((level.height, level.width) for level in levels)):

@@ -11,7 +11,7 @@ from face_client.inputs import PreparedImage
 from face_client.options import ParameterValue
 from face_client.transport import Request, Response
 
-_DETECTION_OUTPUTS = ("boxes", "probabilities", "landmarks", "num_faces")
+_DETECTION_OUTPUTS = ("boxes", "probabilities", "landmarks", "num_faces", "candidates_dropped")
 
 
 def detection_request(
@@ -38,6 +38,6 @@ def faces_from(request: Request, response: Response, prepared: PreparedImage) ->
         width=width,
         height=height,
         crops=rows.get("faces"),
-        candidates_dropped=int(response.parameters.get("candidates_dropped", 0)),
+        candidates_dropped=int(response.outputs["candidates_dropped"][0, 0]),
     )
     return faces if prepared.size == prepared.sent_size else faces.resized(*prepared.size)

@@ -137,9 +137,7 @@ class FaceClient:
         deadline = time.monotonic() + timeout
         while not self.is_ready():
             if time.monotonic() >= deadline or self._closed.wait(_PROBE_INTERVAL_S):
-                raise ServerUnavailable(
-                    f"model {self.model!r} at {self.url} was not ready within {timeout:g} s"
-                )
+                raise ServerUnavailable(f"model {self.model!r} at {self.url} was not ready within {timeout:g} s")
 
     def close(self) -> None:
         """End the connection; calls that are open are given up."""

@@ -11,9 +11,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def map_in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], in_flight: int
-) -> Iterator[Result]:
+def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], in_flight: int) -> Iterator[Result]:
     """function(item) of each item, at most in_flight at a time; an exception is raised in its item's turn.
 
     Items are taken as there is room for them, so that they may come from an endless generator, and a

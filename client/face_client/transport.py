@@ -46,10 +46,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """outputs: arrays with their batch dimension. parameters: what the server adds to its answer."""
+    """outputs: arrays with their batch dimension."""
 
     outputs: Mapping[str, NDArray[Any]]
-    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
 
 
 class Transport(Protocol):
@@ -92,11 +91,8 @@ class GrpcTransport:
             )
         except InferenceServerException as error:
             raise error_from_status(error.status(), error.message()) from error
-        message = result.get_response()
-        return Response(
-            {output.name: result.as_numpy(output.name) for output in message.outputs},
-            {name: _parameter_value(parameter) for name, parameter in message.parameters.items()},
-        )
+        returned = [output.name for output in result.get_response().outputs]
+        return Response({name: result.as_numpy(name) for name in returned})
 
     def is_ready(self, model: str, timeout: float) -> bool:
         try:
@@ -112,9 +108,3 @@ def _infer_input(name: str, array: NDArray[Any]) -> triton.InferInput:
     tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
     tensor.set_data_from_numpy(array)
     return tensor
-
-
-def _parameter_value(parameter: Any) -> ParameterValue:
-    """The one field that is set in a protobuf InferParameter."""
-    value: ParameterValue = getattr(parameter, parameter.WhichOneof("parameter_choice"))
-    return value

@@ -33,14 +33,10 @@ def fetch(url: str, sha256: str, target: Path, progress: Progress | None = None)
         found = file_sha256(part)
         if found != sha256:
             part.unlink()
-            raise DownloadError(
-                f"{target.name} arrived with SHA-256 {found} instead of {sha256} and was deleted"
-            )
+            raise DownloadError(f"{target.name} arrived with SHA-256 {found} instead of {sha256} and was deleted")
         part.replace(target)
     except OSError as error:
-        raise DownloadError(
-            f"cannot keep {target.name} in {target.parent}: {error.strerror or error}"
-        ) from error
+        raise DownloadError(f"cannot keep {target.name} in {target.parent}: {error.strerror or error}") from error
     return target
 
 
@@ -65,9 +61,7 @@ def _download(url: str, part: Path, report: Progress) -> None:
                 held += len(chunk)
                 report(held, total)
     if total is not None and held < total:
-        raise DownloadError(
-            f"the download broke off after {held:,} of {total:,} bytes (run again to go on from there)"
-        )
+        raise DownloadError(f"the download broke off after {held:,} of {total:,} bytes (run again to go on from there)")
 
 
 def _open(url: str, held: int) -> http.client.HTTPResponse:
@@ -90,9 +84,7 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
         try:
             chunk = response.read(_CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            raise DownloadError(
-                f"the download broke off: {_reason(error)} (run again to go on from there)"
-            ) from error
+            raise DownloadError(f"the download broke off: {_reason(error)} (run again to go on from there)") from error
         if not chunk:
             return
         yield chunk

@@ -18,7 +18,7 @@ class WeightsError(ExportError):
     """Weights are missing, unreadable, or have another shape than the network wants."""
 
 
-class UntrustedWeights(WeightsError):  # noqa: N818 - says what is wrong
+class UntrustedWeights(WeightsError):
     """Reading the file could run code from it, and its SHA-256 is not one we know."""
 
 

@@ -51,9 +51,7 @@ def export_facenet(weights: Weights, repository: Path) -> Export:
     classifier = weights.tensors.get("logits.bias")
     network = InceptionResnetV1(None if classifier is None else classifier.numel())
     load_into(network, weights)
-    return _export(
-        FACENET, network, weights, repository, classes=0 if classifier is None else len(classifier)
-    )
+    return _export(FACENET, network, weights, repository, classes=0 if classifier is None else len(classifier))
 
 
 def model_path(repository: Path, name: str) -> Path:

@@ -28,9 +28,7 @@ def check(name: str, served: nn.Module, archive: bytes) -> float:
     with torch.inference_mode():
         for pixels in inputs(name):
             for index, (want, found) in enumerate(zip(served(pixels), scripted(pixels), strict=True)):
-                worst = max(
-                    worst, _difference(want, found, f"{name}: output {index} for {tuple(pixels.shape)}")
-                )
+                worst = max(worst, _difference(want, found, f"{name}: output {index} for {tuple(pixels.shape)}"))
     return worst
 
 
@@ -51,9 +49,7 @@ def inputs(name: str) -> Iterator[Tensor]:
 
 def _difference(want: Tensor, found: Tensor, where: str) -> float:
     if want.shape != found.shape or want.dtype != found.dtype:
-        raise ParityError(
-            f"{where} is {found.dtype} {tuple(found.shape)}, not {want.dtype} {tuple(want.shape)}"
-        )
+        raise ParityError(f"{where} is {found.dtype} {tuple(found.shape)}, not {want.dtype} {tuple(want.shape)}")
     if not found.numel():
         return 0.0
     if not (want.isfinite().all() and found.isfinite().all()):

@@ -35,9 +35,7 @@ def to_bytes(module: nn.Module) -> bytes:
     # -P: files in the current folder must not stand in for the modules that the child imports.
     command = [sys.executable, "-P", "-m", __name__]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    child = subprocess.run(
-        command, input=pickle.dumps(module), env=environment, capture_output=True, check=False
-    )
+    child = subprocess.run(command, input=pickle.dumps(module), env=environment, capture_output=True, check=False)
     if child.returncode:
         *_, reason = child.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise ExportError(f"{type(module).__name__} cannot be compiled to TorchScript: {reason}")

@@ -32,14 +32,10 @@ def load_into(network: nn.Module, weights: Weights) -> None:
         if name not in weights.tensors:
             if name.endswith(_OPTIONAL_SUFFIX):
                 continue
-            raise WeightsError(
-                f"{weights.source}: tensor {name} is missing; {kind} wants it as {_shape(own)}"
-            )
+            raise WeightsError(f"{weights.source}: tensor {name} is missing; {kind} wants it as {_shape(own)}")
         found = weights.tensors[name]
         if found.shape != own.shape:
-            raise WeightsError(
-                f"{weights.source}: tensor {name} has shape {_shape(found)}, {kind} wants {_shape(own)}"
-            )
+            raise WeightsError(f"{weights.source}: tensor {name} has shape {_shape(found)}, {kind} wants {_shape(own)}")
         if not found.isfinite().all():
             raise WeightsError(f"{weights.source}: tensor {name} holds values that are not finite")
     unknown = sorted(set(weights.tensors) - set(wanted))

@@ -1,9 +1,9 @@
 """The embedded Triton server: NVIDIA's real tritonserver from a Python package, no container needed.
 
-    from face_server import EmbeddedTriton
+from face_server import EmbeddedTriton
 
-    with EmbeddedTriton(repository) as triton:
-        print(triton.grpc_url)
+with EmbeddedTriton(repository) as triton:
+    print(triton.grpc_url)
 """
 
 from face_server.errors import ServerError, SetupError, StartError

@@ -1,54 +1,79 @@
-"""`faces serve`: the embedded Triton in the foreground."""
+"""`faces serve`: the embedded Triton in the foreground, or for as long as a command runs."""
+
+from __future__ import annotations
 
 import argparse
+import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
+
+from face_client.defaults import URL_VARIABLE
+
+if TYPE_CHECKING:
+    from face_server import EmbeddedTriton
 
 HELP = "start the embedded Triton server on this machine"
+
+_EPILOG = f"""\
+examples:
+  faces serve                                    ports 8000 (HTTP), 8001 (gRPC) and 8002 (metrics)
+  faces serve --grpc-port 0 --threads 2          any free gRPC port, two threads a network
+  faces serve --any-ports --quiet -- faces detect photo.jpg
+                                                 for as long as a command runs; {URL_VARIABLE} tells it where
+
+The models must have been exported: faces export. Ctrl-C or SIGTERM stops; requests in flight are answered.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from face_server.options import DEFAULT_PORTS, Settings
 
-    parser.description = (
-        "Starts the real Triton server out of a Python package, without a container, and serves until Ctrl-C. "
-        "Export the networks first: faces export."
-    )
-    parser.epilog = "example: faces serve --grpc-port 8001 --threads 2"
-    http, grpc, metrics = DEFAULT_PORTS
-    parser.add_argument(
-        "--repository", type=Path, default=None, help="model repository (default: ./model_repository)"
-    )
-    parser.add_argument(
-        "--host", default=Settings.host, help="address to listen on (default: %(default)s, this machine only)"
-    )
-    parser.add_argument("--http-port", type=int, default=http, help="default: %(default)s, 0 for any free one")
-    parser.add_argument("--grpc-port", type=int, default=grpc, help="default: %(default)s, 0 for any free one")
-    parser.add_argument(
-        "--metrics-port", type=int, default=metrics, help="default: %(default)s, 0 for any free one"
-    )
-    parser.add_argument("--threads", type=int, help="threads of each network (default: one a core)")
-    parser.add_argument(
+    parser.description = "Starts the real Triton server out of a Python package: no container, no GPU needed."
+    parser.epilog = _EPILOG
+    add = parser.add_argument
+    add("command", nargs="*", metavar="COMMAND", help="run this, then stop; give it after --")
+    add("--repository", type=Path, default=Path("model_repository"), help="default: ./%(default)s")
+    add("--host", default=Settings.host, help="address to listen on (default: %(default)s, this machine only)")
+    for name, port in zip(("http", "grpc", "metrics"), DEFAULT_PORTS, strict=True):
+        add(
+            f"--{name}-port",
+            type=int,
+            default=port,
+            metavar="PORT",
+            help="default: %(default)s; 0 for any free one",
+        )
+    add("--any-ports", action="store_true", help="any three free ports")
+    add("--threads", type=int, metavar="N", help="threads of each network (default: one a core)")
+    add(
         "--networks",
         choices=("auto", "bls", "local"),
-        help="run the networks as models of their own (bls) or inside the cascade's process (local)",
+        help="run the networks as models of their own (bls), inside the cascade's process (local), or local on a "
+        "CPU and bls on a GPU (auto; the default, from the configuration of model mtcnn)",
     )
-    parser.add_argument(
-        "--start-timeout", type=float, default=Settings.start_timeout, help="seconds (default: %(default)g)"
+    add(
+        "--start-timeout",
+        type=float,
+        default=Settings.start_timeout,
+        metavar="S",
+        help="default: %(default)g",
     )
-    parser.add_argument("--verbose", type=int, default=0, metavar="LEVEL", help="Triton's log level, 0 to 3")
+    add("--verbose", type=int, default=0, metavar="LEVEL", help="Triton's log level, 0 to 3 (default: 0)")
+    add("--quiet", action="store_true", help="do not show Triton's log")
 
 
 def run(args: argparse.Namespace) -> int:
     from face_server import EmbeddedTriton, ServerError, Settings
 
+    ports = (0, 0, 0) if args.any_ports else (args.http_port, args.grpc_port, args.metrics_port)
     settings = Settings(
         host=args.host,
-        http_port=args.http_port,
-        grpc_port=args.grpc_port,
-        metrics_port=args.metrics_port,
+        http_port=ports[0],
+        grpc_port=ports[1],
+        metrics_port=ports[2],
         threads=args.threads,
         networks=args.networks,
         start_timeout=args.start_timeout,
@@ -56,19 +81,37 @@ def run(args: argparse.Namespace) -> int:
     )
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with EmbeddedTriton(args.repository or Path("model_repository"), settings, log=_print) as triton:
+        with EmbeddedTriton(args.repository, settings, log=None if args.quiet else _print) as triton:
             _announce(triton)
-            status = triton.wait()
-            print(f"faces serve: Triton ended with status {status}", file=sys.stderr)
-            return 1
+            return _run_command(triton, args.command) if args.command else _wait(triton)
     except ServerError as error:
-        print(f"faces serve: {error}", file=sys.stderr)
+        _print(f"faces serve: {error}")
         return 1
     except KeyboardInterrupt:
         return 0
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> None:
+def _wait(triton: EmbeddedTriton) -> int:
+    status = triton.wait()
+    _print(f"faces serve: Triton ended by itself with status {status}:\n{triton.failure_reason}")
+    return 1
+
+
+def _run_command(triton: EmbeddedTriton, command: list[str]) -> int:
+    """The command's exit status."""
+    environment = {
+        **os.environ,
+        URL_VARIABLE: triton.grpc_url,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode
+    except OSError as error:
+        _print(f"faces serve: cannot run {command[0]}: {error.strerror}")
+        return 127
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     """SIGTERM ends the `with` block just as Ctrl-C does."""
     raise KeyboardInterrupt
 
@@ -77,9 +120,11 @@ def _print(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _announce(triton: "EmbeddedTriton") -> None:  # noqa: F821
-    print(f"gRPC     {triton.grpc_url}", f"HTTP     {triton.http_url}", sep="\n")
-    print(f"metrics  {triton.metrics_url}", f"models   {', '.join(triton.models)}", sep="\n")
+def _announce(triton: EmbeddedTriton) -> None:
+    _print(f"gRPC     {triton.grpc_url}")
+    _print(f"HTTP     {triton.http_url}")
+    _print(f"metrics  {triton.metrics_url}")
+    _print(f"models   {', '.join(triton.models)}")
     if triton.missing_models:
-        print(f"absent   {', '.join(triton.missing_models)}: recognition needs `faces export --facenet …`")
-    print("ready; Ctrl-C stops", flush=True)
+        _print(f"absent   {', '.join(triton.missing_models)} (recognition: faces export --facenet …)")
+    _print("ready")

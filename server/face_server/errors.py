@@ -1,8 +1,8 @@
 """Errors of the launcher.
 
-    ServerError
-    ├── SetupError    something this machine lacks: a package, a shared library, a free port, an exported model
-    └── StartError    Triton started and gave up; the message holds Triton's own reason
+ServerError
+├── SetupError    something this machine lacks: a package, a shared library, a free port, an exported model
+└── StartError    Triton started and gave up; the message holds Triton's own reason
 """
 
 

@@ -55,7 +55,7 @@ class EmbeddedTriton:
         log: Callable[[str], None] | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self._repository = repository
+        self._path = repository
         self._sink = log
         self._running: _Running | None = None
         self.ports: tuple[int, ...] = ()
@@ -93,9 +93,14 @@ class EmbeddedTriton:
         """The latest lines of the log, oldest first."""
         return self._running.log.lines if self._running else []
 
+    @property
+    def failure_reason(self) -> str:
+        """Why Triton ended, in its own words."""
+        return self._log.reason()
+
     def start(self) -> None:
         """Starts the server and returns when every model is ready."""
-        repository = Repository.read(self._repository)
+        repository = Repository.read(self._path, self.settings.models)
         wheel = TritonWheel.find()
         settings = self.settings
         self.models, self.missing_models = repository.loadable, repository.missing

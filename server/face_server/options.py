@@ -24,6 +24,8 @@ class Settings:
     threads: int | None = None
     networks: str | None = None
     """Where the cascade runs its networks: `bls`, `local` or `auto`; None leaves it to the model's configuration."""
+    models: tuple[str, ...] | None = None
+    """Load just these models; None loads all of ours that are exported."""
     start_timeout: float = 120
     verbose: int = 0
 

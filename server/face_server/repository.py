@@ -23,16 +23,21 @@ class Repository:
     missing: tuple[str, ...]
 
     @classmethod
-    def read(cls, path: Path) -> "Repository":
-        """Raises SetupError where a required model is not there or not exported."""
+    def read(cls, path: Path, models: tuple[str, ...] | None = None) -> "Repository":
+        """What can be loaded: the given models, or else the required ones and those optional ones that are there.
+
+        Raises:
+            SetupError: a given or required model is not there or not exported.
+        """
         path = path.resolve()
         if not path.is_dir():
             raise SetupError(f"the model repository {path} does not exist")
-        absent = [name for name in REQUIRED if not _is_complete(path / name)]
+        required = REQUIRED if models is None else models
+        absent = [name for name in required if not _is_complete(path / name)]
         if absent:
-            raise SetupError(
-                f"the model repository {path} has no {', '.join(absent)}: run `faces export` first"
-            )
+            raise SetupError(f"the model repository {path} has no {', '.join(absent)}: run `faces export` first")
+        if models is not None:
+            return cls(path, models, ())
         optional = [name for name in OPTIONAL if _is_complete(path / name)]
         if "facenet" not in optional:
             optional = []

@@ -21,9 +21,7 @@ class TritonWheel:
     def find(cls) -> "TritonWheel":
         spec = importlib.util.find_spec("pytriton")
         if spec is None or not spec.submodule_search_locations:
-            raise SetupError(
-                "the package nvidia-pytriton is not installed: pip install 'triton-faces[embedded]'"
-            )
+            raise SetupError("the package nvidia-pytriton is not installed: pip install 'triton-faces[embedded]'")
         return cls(Path(spec.submodule_search_locations[0]) / "tritonserver")
 
     @property

@@ -5,9 +5,7 @@ import torch
 from face_cascade.boxes import cell_boxes, landmark_points, pixel_windows, refine, squared
 
 RNG = np.random.RandomState(11)
-BOXES = np.concatenate([RNG.uniform(-20, 80, (50, 2)), RNG.uniform(81, 200, (50, 2))], axis=1).astype(
-    np.float32
-)
+BOXES = np.concatenate([RNG.uniform(-20, 80, (50, 2)), RNG.uniform(81, 200, (50, 2))], axis=1).astype(np.float32)
 
 
 def test_cell_boxes_round_as_torch_does_in_float32():

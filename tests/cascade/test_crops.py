@@ -15,9 +15,7 @@ def test_crops_equal_the_references_to_the_byte(margin, size):
 
 
 def test_boxes_past_the_border_and_beside_the_image():
-    boxes = np.array(
-        [[-50, -50, 30, 30], [500, 500, 700, 700], [600, 600, 700, 700], [5, 5, 5, 5]], np.float32
-    )
+    boxes = np.array([[-50, -50, 30, 30], [500, 500, 700, 700], [600, 600, 700, 700], [5, 5, 5, 5]], np.float32)
     crops = face_crops(astronaut(), boxes, 20, 0)
     assert crops.shape == (4, 20, 20, 3)
     assert (crops[2] == astronaut()[-1, -1]).all()

@@ -69,6 +69,4 @@ def test_pnet_on_tiles_equals_pnet_on_the_level(shape):
                 ]
             outputs = network(tiles)[0].numpy()
             for piece in mine:
-                np.testing.assert_allclose(
-                    of_tile(piece, outputs[piece.tile]), of_level(piece, whole), atol=1e-5
-                )
+                np.testing.assert_allclose(of_tile(piece, outputs[piece.tile]), of_level(piece, whole), atol=1e-5)

@@ -62,9 +62,7 @@ def test_promises_of_too_many_pixels_cost_nothing():
 def test_the_limit_is_the_callers(image_format, picture, encode):
     data = encode(picture, image_format)
     assert decode_image(data, max_pixels=1200).shape == picture.shape
-    with pytest.raises(
-        InvalidImage, match=r"encoded_image has 40x30 = 1200 pixels; at most 1199 are allowed"
-    ):
+    with pytest.raises(InvalidImage, match=r"encoded_image has 40x30 = 1200 pixels; at most 1199 are allowed"):
         decode_image(data, max_pixels=1199)
 
 
@@ -111,9 +109,7 @@ def test_mutated_files_decode_or_are_refused(image_format, mode, options, pictur
         data = bytearray(good)
         for _ in range(rng.choice([1, 2, 8])):
             position = rng.randrange(min(len(data), rng.choice([60, 300, 100_000])))
-            data[position : position + rng.choice([1, 4])] = rng.choice(
-                [b"\xff", b"\0\0\0\0", rng.randbytes(4)]
-            )
+            data[position : position + rng.choice([1, 4])] = rng.choice([b"\xff", b"\0\0\0\0", rng.randbytes(4)])
         assert_image_or_refused(bytes(data))
 
 

@@ -50,9 +50,7 @@ def test_facenet_without_classifier_has_no_score_columns(random_facenet, tmp_pat
     bare = {name: tensor for name, tensor in random_facenet.tensors.items() if not name.startswith("logits.")}
     done = export_facenet(Weights(bare, "bare.pt", None), tmp_path)
     assert done.classes == 0
-    _, scores = torch.jit.load(tmp_path / "facenet/1/model.pt")(
-        torch.zeros(2, 160, 160, 3, dtype=torch.uint8)
-    )
+    _, scores = torch.jit.load(tmp_path / "facenet/1/model.pt")(torch.zeros(2, 160, 160, 3, dtype=torch.uint8))
     assert scores.shape == (2, 0)
 
 

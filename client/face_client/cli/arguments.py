@@ -12,7 +12,10 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     """--url, --timeout, --in-flight."""
     group = parser.add_argument_group("connection")
     group.add_argument(
-        "--url", default=DEFAULT_URL, metavar="HOST:PORT", help="the server's gRPC endpoint (%(default)s)"
+        "--url",
+        default=DEFAULT_URL,
+        metavar="HOST:PORT",
+        help="the server's gRPC endpoint (%(default)s; TRITON_FACES_URL sets another)",
     )
     group.add_argument(
         "--timeout",

@@ -63,7 +63,9 @@ class TritonPythonModel:
 
     def _log(self, requests: int, images: int, rows: dict[str, int], dropped: int) -> None:
         if dropped:
-            pb_utils.Logger.log_warn(f"mtcnn: {dropped} candidates dropped at the limit of {self._limits.max_candidates}")
+            pb_utils.Logger.log_warn(
+                f"mtcnn: {dropped} candidates dropped at the limit of {self._limits.max_candidates}"
+            )
         if self._log_executions:
             batches = ", ".join(f"{name} {count} rows" for name, count in rows.items())
             pb_utils.Logger.log_info(f"mtcnn: {requests} requests, {images} images, {batches or 'no network'}")

@@ -52,9 +52,7 @@ def through_triton(call: Call) -> Outputs:
     ).exec()
     if response.has_error():
         raise NetworkError(network, response.error().message(), response.error().code())
-    return tuple(
-        pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in network.outputs
-    )
+    return tuple(pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in network.outputs)
 
 
 def in_this_process(repository: Path, limits: Limits) -> Runner:

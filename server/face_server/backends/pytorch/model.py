@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 import triton_python_backend_utils as pb_utils
-
 from face_server.runtime.torchscript import TorchScriptNetwork
 
 
@@ -33,6 +32,7 @@ class TritonPythonModel:
             torch.set_num_interop_threads(int(parameters["INTER_OP_THREAD_COUNT"]))
         on_gpu = args["model_instance_kind"] == "GPU"
         path = Path(args["model_repository"]) / args["model_version"] / "model.pt"
+        self._name = config["name"]
         self._input = config["input"][0]["name"]
         self._outputs = _by_index(config["output"])
         self._network = TorchScriptNetwork(
@@ -45,7 +45,14 @@ class TritonPythonModel:
         """Answers all requests of a batch with one run."""
         batches = [pb_utils.get_input_tensor_by_name(r, self._input).as_numpy() for r in requests]
         whole = batches[0] if len(batches) == 1 else np.concatenate(batches)
-        outputs = self._network(whole)
+        try:
+            outputs = self._network(whole)
+        except RuntimeError as error:
+            # torch's own text holds a traceback with paths: that is for the log.
+            pb_utils.Logger.log_error(f"{self._name}: {error}")
+            message = f"model {self._name} cannot process a batch of shape {list(whole.shape)}"
+            failure = pb_utils.TritonError(message, pb_utils.TritonError.INTERNAL)
+            return [pb_utils.InferenceResponse(error=failure) for _ in requests]
         ends = np.cumsum([len(batch) for batch in batches])[:-1]
         parts = [np.split(output, ends) for output in outputs]
         return [self._response(request, rows) for request, *rows in zip(requests, *parts, strict=True)]

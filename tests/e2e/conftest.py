@@ -1,0 +1,49 @@
+"""One real Triton for all end-to-end tests, networks as models of their own."""
+
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tritonclient.grpc as grpc
+from face_client import FaceClient
+from face_server import EmbeddedTriton, Settings
+from PIL import Image
+
+from tests.pictures import wall
+
+REPOSITORY = Path(__file__).parents[2] / "model_repository"
+
+
+@pytest.fixture(scope="session")
+def triton():
+    with EmbeddedTriton(REPOSITORY, Settings(networks="bls")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(triton):
+    with FaceClient(triton.grpc_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def grpc_client(triton):
+    """tritonclient itself, for what FaceClient would never send."""
+    with grpc.InferenceServerClient(triton.grpc_url) as client:
+        yield client
+
+
+@pytest.fixture
+def busy(client):
+    """Keeps the cascade at work for most of a second, so that what comes next gathers in its queue."""
+    picture = io.BytesIO()
+    Image.fromarray(np.tile(wall(), (2, 2, 1))).save(picture, "JPEG")
+    with ThreadPoolExecutor(1) as pool:
+        faces = pool.submit(client.detect, picture.getvalue())
+        # Time for the request to leave the queue.
+        time.sleep(0.1)
+        yield
+        assert len(faces.result()) > 40

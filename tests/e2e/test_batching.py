@@ -1,0 +1,72 @@
+"""The answer for an image is the same alone, in a request with others, and among concurrent requests."""
+
+import numpy as np
+import pytest
+from face_cascade import Limits
+from face_client import FaceClient
+from face_server import EmbeddedTriton, Settings
+
+from tests.e2e.conftest import REPOSITORY
+from tests.e2e.requests import counts, outputs, tensor
+from tests.pictures import astronaut, mixed_sizes, wall
+
+
+def assert_same(faces, expected):
+    assert len(faces) == len(expected)
+    # Batches of other sizes may take other kernels: the last bits differ, no more.
+    np.testing.assert_allclose(faces.boxes, expected.boxes, atol=1e-2)
+    np.testing.assert_allclose(faces.landmarks, expected.landmarks, atol=1e-2)
+    np.testing.assert_allclose(faces.probabilities, expected.probabilities, atol=1e-5)
+
+
+def test_32_concurrent_requests_of_mixed_sizes(client):
+    pictures = mixed_sizes(32)
+    alone = [client.detect(picture) for picture in pictures]
+    assert sum(map(len, alone)) > 10
+    together = list(client.detect_batch(pictures, in_flight=32))
+    for faces, expected in zip(together, alone, strict=True):
+        assert_same(faces, expected)
+
+
+def test_a_request_with_several_images(client, grpc_client):
+    pictures = [astronaut(), np.zeros((512, 512, 3), np.uint8), wall()[:512, 512:1024]]
+    answer = grpc_client.infer("mtcnn", [tensor("image", np.stack(pictures))], outputs=outputs())
+    alone = [client.detect(picture) for picture in pictures]
+    counted = [len(faces) for faces in alone]
+    assert answer.as_numpy("num_faces").ravel().tolist() == counted
+    assert counted[1] == 0
+    assert answer.as_numpy("boxes").shape == (3, max(counted), 4)
+    for n, (boxes, faces) in enumerate(zip(answer.as_numpy("boxes"), alone, strict=True)):
+        np.testing.assert_allclose(boxes[: counted[n]], faces.boxes, atol=1e-2)
+        assert not boxes[counted[n] :].any()
+
+
+@pytest.mark.usefixtures("busy")
+def test_mixed_requests_meet_in_one_execution_and_in_the_networks_batches(triton, grpc_client, client):
+    pictures = mixed_sizes(8)
+    before = {model: counts(grpc_client, model) for model in ("mtcnn", "pnet", "rnet", "onet")}
+    list(client.detect_batch(pictures, in_flight=8))
+    done = {model: counts(grpc_client, model) - before[model] for model in before}
+    # One execution for the picture that kept the cascade busy, one for the eight together.
+    assert done["mtcnn"].tolist() == [9, 2]
+    assert any("mtcnn: 8 requests, 8 images, pnet" in line for line in triton.log_lines)
+    tiles, pnet_runs = done["pnet"]
+    assert tiles / pnet_runs > 8
+    for model in ("rnet", "onet"):
+        crops, runs = done[model]
+        # A run of its own for each image would be nine at least.
+        assert runs < 9
+        assert crops > 9 * runs
+
+
+def test_limits_are_what_the_networks_take(grpc_client):
+    limits = Limits()
+    for model, rows in (("pnet", limits.pnet), ("rnet", limits.rnet), ("onet", limits.onet)):
+        assert grpc_client.get_model_config(model).config.max_batch_size == rows
+
+
+def test_networks_in_the_cascades_process_give_the_same_faces(client):
+    pictures = [*mixed_sizes(6), wall(960, 540)]
+    with EmbeddedTriton(REPOSITORY, Settings(networks="local")) as local, FaceClient(local.grpc_url) as other:
+        for faces, expected in zip(other.detect_batch(pictures), client.detect_batch(pictures), strict=True):
+            assert_same(faces, expected)

@@ -1,0 +1,73 @@
+"""FaceClient against the real server: every way to give an image, and every option."""
+
+import io
+
+import numpy as np
+import pytest
+from face_client import InvalidImage, InvalidInput
+from PIL import Image
+
+from tests.e2e.test_batching import assert_same
+from tests.pictures import DATA, astronaut, reference, wall
+
+PATH = DATA / "astronaut.png"
+
+
+@pytest.mark.parametrize("image", [PATH, str(PATH), PATH.read_bytes(), Image.open(PATH), astronaut()])
+def test_any_kind_of_image(client, image):
+    faces = client.detect(image)
+    np.testing.assert_allclose(faces.boxes, reference("astronaut.png", 20)[0], atol=0.002)
+    assert (faces.width, faces.height) == (512, 512)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
+def test_every_format_decodes_on_the_server_as_it_does_here(client, kind):
+    buffer = io.BytesIO()
+    Image.fromarray(astronaut()).save(buffer, kind)
+    here = np.array(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
+    assert_same(client.detect(buffer.getvalue()), client.detect(here))
+
+
+def test_the_exif_orientation_is_applied(client):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.fromarray(astronaut()).transpose(Image.Transpose.ROTATE_90).save(buffer, "PNG", exif=exif)
+    assert_same(client.detect(buffer.getvalue()), client.detect(astronaut()))
+
+
+def test_options(client):
+    picture = wall()
+    everyone = client.detect(picture)
+    assert len(client.detect(picture, min_face_size=100)) < len(everyone)
+    assert len(client.detect(picture, max_faces=3)) == 3
+    largest = client.detect(picture, selection="largest")
+    np.testing.assert_allclose(largest.boxes, everyone.boxes[:1], atol=1e-3)
+    assert client.detect(picture, selection="probability").probabilities[0] == everyone.probabilities.max()
+    assert len(client.detect(picture, threshold_onet=1.0)) == 0
+
+
+def test_crops(client):
+    faces = client.detect(astronaut(), crops=True, image_size=182, margin=32)
+    expected = np.load(DATA / "astronaut_crops.npz")["margin32_size182"]
+    # A box that differs in its last bits may round to another pixel; here none does.
+    np.testing.assert_array_equal(faces.crops, expected)
+
+
+def test_max_side_gives_boxes_in_the_callers_pixels(client):
+    faces = client.detect(wall(), max_side=960)
+    (small,) = client.detect(astronaut(), max_side=256)
+    assert len(faces) >= 8
+    np.testing.assert_allclose(small.box, reference("astronaut.png", 20)[0][0], atol=6)
+
+
+def test_a_batch_goes_on_after_a_bad_image(client):
+    answers = list(client.detect_batch([PATH, b"junk", astronaut()], on_error="return"))
+    assert [type(answer).__name__ for answer in answers] == ["Faces", "InvalidImage", "Faces"]
+
+
+def test_errors(client):
+    with pytest.raises(InvalidInput, match="min_face_size is 1, must be from 10"):
+        client.detect(PATH, min_face_size=1)
+    with pytest.raises(InvalidImage):
+        client.detect(b"junk")

@@ -1,0 +1,103 @@
+"""`faces serve` as a user runs it, and its refusals to start."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from face_server import EmbeddedTriton, Settings, SetupError, StartError
+from tritonclient.utils import InferenceServerException
+
+from tests.e2e.conftest import REPOSITORY
+from tests.pictures import DATA
+
+FACES = Path(sys.executable).with_name("faces")
+
+
+def serve(*arguments, **options):
+    command = [FACES, "serve", "--repository", REPOSITORY, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_serves_until_told_to_stop(stop):
+    with serve("--any-ports") as server:
+        log = []
+        for line in server.stdout:
+            log.append(line)
+            if line.strip() == "ready":
+                break
+        url = re.search(r"^gRPC +(127\.0\.0\.1:\d+)$", "".join(log), re.MULTILINE).group(1)
+        family = psutil.Process(server.pid).children(recursive=True)
+        assert len(family) >= 5, "tritonserver and a stub for each model"
+        found = subprocess.run([FACES, "detect", DATA / "astronaut.png", "--url", url, "--json"], capture_output=True)
+        assert found.returncode == 0
+        assert b'"left_eye"' in found.stdout
+        server.send_signal(stop)
+        rest = server.stdout.read()
+    assert server.returncode == 0, rest
+    assert "failed" not in rest
+    assert not [process for process in family if process.is_running()]
+
+
+def test_runs_a_command_and_stops():
+    with serve("--any-ports", "--quiet", "--", "sh", "-c", "faces detect $0; exit 7", DATA / "astronaut.png") as server:
+        output = server.communicate()[0]
+    assert server.returncode == 7
+    assert re.search(r"astronaut\.png\s+1\s+181\.1 62\.2 267\.7 172\.1\s+1\.0000", output)
+
+
+def test_a_port_in_use():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with serve("--grpc-port", str(port)) as server:
+            output = server.communicate()[0]
+    assert server.returncode == 1
+    assert output == f"faces serve: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A model repository of one's own to break."""
+    return Path(shutil.copytree(REPOSITORY, tmp_path / "models"))
+
+
+def test_a_model_that_was_not_exported(copied):
+    (copied / "rnet" / "1" / "model.pt").unlink()
+    with pytest.raises(SetupError, match=r"has no rnet: run `faces export` first$"):
+        EmbeddedTriton(copied).start()
+
+
+def test_a_corrupt_model_file_is_told_with_tritons_reason(copied):
+    (copied / "onet" / "1" / "model.pt").write_bytes(b"corrupt")
+    with pytest.raises(StartError, match="failed to load 'onet' version 1: Internal: RuntimeError"):
+        EmbeddedTriton(copied).start()
+
+
+def test_a_server_that_is_not_ready_in_time():
+    server = EmbeddedTriton(REPOSITORY, Settings(start_timeout=0.2))
+    with pytest.raises(StartError, match=r"was not ready after 0\.2 s"):
+        server.start()
+
+
+def test_repository_and_memory_sharing_are_shut(grpc_client):
+    for call in (
+        lambda: grpc_client.unload_model("onet"),
+        lambda: grpc_client.register_system_shared_memory("mine", "/mine", 10),
+        lambda: grpc_client.update_log_settings({"log_verbose_level": 5}),
+    ):
+        with pytest.raises(InferenceServerException, match="This protocol is restricted"):
+            call()
+
+
+def test_the_stub_environment_is_this_one(triton):
+    children = psutil.Process(triton.pid).children()
+    environment = children[0].environ()
+    assert environment["MALLOC_ARENA_MAX"] == "1"
+    assert environment["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
