@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from face_export.errors import DownloadError, ExportError
 from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
+from face_server.repository import default_repository
 
 if TYPE_CHECKING:  # torch takes a second to import, which `faces --help` should not wait for
     from face_export.exporter import Export
 
 HELP = "build PNet, RNet, ONet and FaceNet for the server from pretrained weights or your own"
 
-_REPOSITORY = "model_repository"
 _EPILOG = """\
 examples:
   faces export                          the pretrained networks
@@ -86,12 +86,6 @@ def run(args: argparse.Namespace) -> int:
     if failure is not None:
         print(f"faces export: {failure}", file=sys.stderr)
     return 0 if failure is None else 1
-
-
-def default_repository() -> Path:
-    """`model_repository` of the source checkout this package runs from, else of the current folder."""
-    checkout = Path(__file__).resolve().parents[2] / _REPOSITORY
-    return checkout if checkout.is_dir() else Path(_REPOSITORY)
 
 
 def _export_stages(args: argparse.Namespace) -> "Iterator[Export]":

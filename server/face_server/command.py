@@ -31,12 +31,13 @@ The models must have been exported: faces export. Ctrl-C or SIGTERM stops; reque
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from face_server.options import DEFAULT_PORTS, Settings
+    from face_server.repository import default_repository
 
     parser.description = "Starts the real Triton server out of a Python package: no container, no GPU needed."
     parser.epilog = _EPILOG
     add = parser.add_argument
     add("command", nargs="*", metavar="COMMAND", help="run this, then stop; give it after --")
-    add("--repository", type=Path, default=Path("model_repository"), help="default: ./%(default)s")
+    add("--repository", type=Path, default=default_repository(), help="model repository (default: %(default)s)")
     add("--host", default=Settings.host, help="address to listen on (default: %(default)s, this machine only)")
     for name, port in zip(("http", "grpc", "metrics"), DEFAULT_PORTS, strict=True):
         add(

@@ -49,3 +49,9 @@ def _is_complete(model: Path) -> bool:
     versions = [p for p in model.glob("*") if p.is_dir() and p.name.isdigit()]
     files = (EXPORTED, "model.py")
     return (model / "config.pbtxt").is_file() and any((v / f).is_file() for v in versions for f in files)
+
+
+def default_repository() -> Path:
+    """`model_repository` of the source checkout that this package runs from, else of the current folder."""
+    checkout = Path(__file__).parents[2] / "model_repository"
+    return checkout if checkout.is_dir() else Path("model_repository")

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from face_cascade.area import area_crops, area_resize, area_windows, integral_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from face_cascade.area import area_crops, area_resize, area_windows, integral_image
 
 
 def slow_resize(image, out_height, out_width):

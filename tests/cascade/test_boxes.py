@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+
 from face_cascade.boxes import cell_boxes, landmark_points, pixel_windows, refine, squared
 
 RNG = np.random.RandomState(11)

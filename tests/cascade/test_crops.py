@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from face_cascade.crops import face_crops
 
+from face_cascade.crops import face_crops
 from tests.pictures import DATA, astronaut, reference
 
 

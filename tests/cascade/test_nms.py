@@ -1,9 +1,10 @@
 """NMS against slow, obvious loops."""
 
 import numpy as np
-from face_cascade.nms import by_score, nms, nms_min
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from face_cascade.nms import by_score, nms, nms_min
 
 
 def iou(a, b):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from face_cascade.packing import Request, pack
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from face_cascade.packing import Request, pack
 
 HEIGHT, WIDTH = 50, 65
 

@@ -1,6 +1,7 @@
 """Parameters: defaults, reading, and refusals in one sentence."""
 
 import pytest
+
 from face_cascade import DetectionParameters, InvalidInput
 
 

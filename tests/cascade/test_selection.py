@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from face_cascade import DetectionParameters
 from face_cascade.selection import select
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from face_cascade.networks import PNET_STRIDE
 from face_cascade.tiles import TILE_SIZE, cell_count, cut, plan_tiles
 from face_export.mtcnn import PNet
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 
 @given(st.integers(6, 1500).map(lambda half: 2 * half))

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from face_client.errors import FaceError
 from face_client.transport import Request, Response
-from PIL import Image
 
 Reply = Callable[[Request], Response]
 

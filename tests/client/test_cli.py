@@ -4,13 +4,14 @@ import json
 import sys
 import types
 
-import face_client.client
 import numpy as np
 import pytest
+from PIL import Image
+
+import face_client.client
 from face_client import InvalidInput, ServerUnavailable
 from face_client.cli import commands, console
 from face_client.cli.main import main
-from PIL import Image
 
 
 @pytest.fixture(autouse=True)

@@ -3,13 +3,14 @@
 import threading
 import time
 
-import face_client.retry
 import numpy as np
 import pytest
+from PIL import Image
+
+import face_client.retry
 from face_client import DeadlineExceeded, FaceClient, Faces, InvalidInput, ServerError, ServerUnavailable
 from face_client.errors import Cancelled, InvalidImage, error_from_status
 from face_client.transport import Response
-from PIL import Image
 
 
 @pytest.fixture

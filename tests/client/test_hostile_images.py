@@ -8,11 +8,12 @@ import zlib
 
 import numpy as np
 import pytest
-from face_client.errors import InvalidImage
-from face_client.images import decode_image, image_size, to_rgb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from face_client.errors import InvalidImage
+from face_client.images import decode_image, image_size, to_rgb
 
 FORMATS = ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"]
 VARIANTS = [

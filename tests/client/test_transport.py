@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import numpy as np
 import pytest
-from face_client import DeadlineExceeded, FaceClient, InvalidInput, ServerUnavailable
 from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from face_client import DeadlineExceeded, FaceClient, InvalidInput, ServerUnavailable
 
 
 class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tritonclient.grpc as grpc
-from face_client import FaceClient
-from face_server import EmbeddedTriton, Settings
 from PIL import Image
 
+from face_client import FaceClient
+from face_server import EmbeddedTriton, Settings
 from tests.pictures import wall
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"

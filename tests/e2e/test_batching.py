@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+
 from face_cascade import Limits
 from face_client import FaceClient
 from face_server import EmbeddedTriton, Settings
-
 from tests.e2e.conftest import REPOSITORY
 from tests.e2e.requests import counts, outputs, tensor
 from tests.pictures import astronaut, mixed_sizes, wall

@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 import pytest
-from face_client import InvalidImage, InvalidInput
 from PIL import Image
 
+from face_client import InvalidImage, InvalidInput
 from tests.e2e.test_batching import assert_same
 from tests.pictures import DATA, astronaut, reference, wall
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from face_server import EmbeddedTriton, Settings, SetupError, StartError
 from tritonclient.utils import InferenceServerException
 
+from face_server import EmbeddedTriton, Settings, SetupError, StartError
 from tests.e2e.conftest import REPOSITORY
 from tests.pictures import DATA
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tritonclient.grpc as grpc
-from face_server import EmbeddedTriton, Settings
 
+from face_server import EmbeddedTriton, Settings
 from tests.e2e.requests import tensor
 
 ECHO = Path(__file__).parent / "echo_repository"

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from face_export import exporter, torchscript
 from face_export.facenet_weights import random_weights
 from face_export.mtcnn import STAGES
 from face_export.readers import read_stage
 from face_export.weights import Weights, digest, load_into
-from torch import nn
 
 DATA = Path(__file__).parents[1] / "data"
 CLASSES = 100

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+
 from face_export import command, facenet_weights
 from face_export.errors import DownloadError
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
 from face_export import download
 from face_export.download import fetch
 from face_export.errors import DownloadError

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from face_export import facenet_weights
 from face_export.errors import UntrustedWeights, WeightsError
 from face_export.facenet_weights import load, random_weights

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from face_export.inception_resnet_v1 import InceptionResnetV1
 from face_export.serving import ServedFaceNet, ServedONet, ServedPNet, ServedRNet
 from face_export.weights import count_parameters, load_into

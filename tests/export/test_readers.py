@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+
 from face_export.errors import UntrustedWeights, WeightsError
 from face_export.mtcnn import STAGES, PNet
 from face_export.readers import keras_list, read_stage, read_state_dict

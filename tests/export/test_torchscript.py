@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-import face_export
 import pytest
 import torch
+from torch import nn
+
+import face_export
 from face_export.errors import ExportError
 from face_export.mtcnn import RNet
 from face_export.serving import ServedONet, ServedRNet
 from face_export.torchscript import from_bytes, to_bytes
-from torch import nn
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 

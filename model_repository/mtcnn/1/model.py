@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
+
 from face_cascade import Call, InvalidInput, detect, drive
 from face_client.images import InvalidImage
 from face_server.environment import NETWORKS_VARIABLE

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+
 from face_cascade import ONET, PNET, RNET, Call, Limits, Network
 from face_cascade.calls import Outputs
 from face_cascade.networks import ONET_SIZE, RNET_SIZE

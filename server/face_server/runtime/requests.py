@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
 from face_cascade import Detection, DetectionParameters, InvalidInput
 from face_cascade.crops import face_crops
 from face_client.images import InvalidImage, decode_image
-from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 

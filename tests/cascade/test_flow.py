@@ -1,0 +1,134 @@
+"""The flow, driven by the pretrained networks in this process and by fakes."""
+
+import numpy as np
+import pytest
+import torch
+
+from face_cascade import ONET, PNET, RNET, DetectionParameters, InvalidInput, Limits, detect, drive
+from face_export.mtcnn import ONet, PNet, RNet
+from face_export.readers import read_stage
+from face_export.weights import load_into
+from tests.pictures import astronaut, mixed_sizes, reference, wall
+
+DEFAULTS = DetectionParameters()
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Eager torch networks as a runner."""
+    modules = {PNET: PNet(), RNET: RNet(), ONET: ONet()}
+    for network, module in modules.items():
+        load_into(module, read_stage(network.name))
+        module.eval()
+
+    def run(call):
+        with torch.inference_mode():
+            *rest, probability = modules[call.network]((torch.from_numpy(call.batch) - 127.5) * 0.0078125)
+        face = probability[:, 1] if call.network is PNET else probability[:, 1:]
+        return tuple(output.numpy() for output in (*rest, face))
+
+    return run
+
+
+def find(run, images, parameters=DEFAULTS, limits=None):
+    return drive(detect(images, [parameters] * len(images), limits), run)
+
+
+def assert_same(found, expected):
+    assert len(found.boxes) == len(expected.boxes)
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-2)
+    np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=1e-2)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("min_face_size", [20, 40])
+@pytest.mark.parametrize(("name", "picture"), [("astronaut.png", astronaut), ("wall", wall)])
+def test_faces_are_the_references(networks, name, picture, min_face_size):
+    boxes, landmarks, probabilities = reference(name, min_face_size)
+    (found,) = find(networks, [picture()], DetectionParameters(min_face_size=min_face_size))
+    np.testing.assert_allclose(found.boxes, boxes, atol=0.002)
+    np.testing.assert_allclose(found.landmarks, landmarks, atol=0.002)
+    np.testing.assert_allclose(found.probabilities, probabilities, atol=1e-5)
+
+
+def test_batched_equals_single(networks):
+    pictures = [*mixed_sizes(12), np.zeros((5, 5, 3), np.uint8), astronaut()]
+    together = find(networks, pictures)
+    assert sum(len(found.boxes) for found in together) > 3
+    for picture, found in zip(pictures, together, strict=True):
+        assert_same(found, find(networks, [picture])[0])
+
+
+def test_each_image_has_its_own_parameters(networks):
+    parameters = [DEFAULTS, DetectionParameters(max_faces=1), DetectionParameters(threshold_onet=1)]
+    picture = wall(960, 540)
+    counts = [len(f.boxes) for f in drive(detect([picture] * 3, parameters), networks)]
+    assert counts[0] > 5
+    assert counts[1:] == [1, 0]
+
+
+def test_small_batches_change_nothing_and_are_kept(networks):
+    limits = Limits(pnet=3, rnet=50, onet=7, pnet_pixels=2 * 256 * 256)
+
+    def run(call):
+        tiles = limits.pnet_tiles(*call.batch.shape[2:])
+        assert len(call.batch) <= {PNET: tiles, RNET: 50, ONET: 7}[call.network]
+        assert tiles <= 3
+        return networks(call)
+
+    picture = wall(960, 540)
+    assert_same(find(run, [picture], limits=limits)[0], find(networks, [picture])[0])
+
+
+def test_a_stage_that_leaves_nothing_ends_the_flow(networks):
+    asked = []
+
+    def run(call):
+        asked.append(call.network)
+        assert len(call.batch)
+        return networks(call)
+
+    assert find(run, []) == []
+    tiny = [np.zeros((1, 1, 3), np.uint8), np.zeros((11, 4000, 3), np.uint8)]
+    assert [len(f.boxes) for f in find(run, tiny)] == [0, 0]
+    assert asked == []
+    find(run, [np.full((60, 60, 3), 127, np.uint8)])
+    assert set(asked) == {PNET}
+
+
+def test_the_limit_on_candidates_is_reported_and_keeps_the_likeliest(networks):
+    (everything,) = find(networks, [wall(960, 540)])
+    assert everything.candidates_dropped == 0
+    (limited,) = find(networks, [wall(960, 540)], limits=Limits(max_candidates=20))
+    assert limited.candidates_dropped > 100
+    assert 0 < len(limited.boxes) <= len(everything.boxes)
+
+
+def test_regressions_far_outside_lose_box_and_crop_together():
+    """A network gone mad must not misalign boxes and crops."""
+
+    def run(call):
+        n = len(call.batch)
+        if call.network is PNET:
+            h, w = ((size - 1) // 2 - 4 for size in call.batch.shape[2:])
+            regression = np.zeros((n, 4, h, w), np.float32)
+            # The left half of every tile is sent out of the picture.
+            regression[:, :, :, : w // 2] = 1e6
+            return regression, np.ones((n, h, w), np.float32)
+        if call.network is RNET:
+            return np.zeros((n, 4), np.float32), np.ones((n, 1), np.float32)
+        return np.zeros((n, 4), np.float32), np.full((n, 10), 0.5, np.float32), np.ones((n, 1), np.float32)
+
+    (found,) = find(run, [astronaut()])
+    assert len(found.boxes) == len(found.landmarks) == len(found.probabilities) > 0
+    centers = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    np.testing.assert_allclose(found.landmarks.mean(axis=1), centers, atol=1)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 4), np.uint8), np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5, 3))],
+)
+def test_arrays_that_are_no_images(image):
+    with pytest.raises(InvalidInput, match=r"^image is .* must be uint8 \[height, width, 3\]"):
+        find(None, [image])

@@ -1,0 +1,75 @@
+"""The house: who may import whom, and that the networks' names have one home."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from face_cascade import FACENET, ONET, PNET, RNET
+
+ROOT = Path(__file__).parents[1]
+
+# Package or folder → what of ours it may import, by prefix. Itself is always allowed.
+ARROWS = {
+    "cascade/face_cascade": (),
+    # Where the model repository lies.
+    "export/face_export": ("face_server.repository",),
+    "client/face_client": (),
+    # The launcher tells its command the client's URL variable.
+    "server/face_server": ("face_client.defaults",),
+    # Inside Triton: the flow, and the client's image decoding, so that it is written once.
+    "server/face_server/runtime": ("face_cascade", "face_client.images", "face_server.runtime"),
+    "server/face_server/backends": ("face_server.runtime",),
+    "model_repository": ("face_cascade", "face_client.images", "face_server.runtime", "face_server.environment"),
+}
+
+OURS = ("face_cascade", "face_export", "face_client", "face_server", "tests")
+
+
+def sources():
+    folders = ("cascade", "export", "client", "server", "model_repository")
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            # `from face_server.runtime import networks` imports the module face_server.runtime.networks.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_follow_the_arrows(path):
+    relative = str(path.relative_to(ROOT))
+    home = max((folder for folder in ARROWS if relative.startswith(folder)), key=len)
+    allowed = ARROWS[home]
+    if home.count("/") == 1:
+        allowed = (*allowed, home.split("/")[1])
+    for name in imports(path):
+        if name.split(".")[0] in OURS:
+            assert any(f"{name}.".startswith(f"{prefix}.") for prefix in allowed), name
+
+
+def test_the_cascade_knows_neither_triton_nor_torch_nor_files():
+    for path in (ROOT / "cascade").rglob("*.py"):
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & {"torch", "tritonclient", "triton_python_backend_utils", "pathlib", "os", "io"}, path
+
+
+@pytest.mark.parametrize("network", [PNET, RNET, ONET, FACENET], ids=lambda network: network.name)
+def test_configurations_name_the_tensors_as_the_cascade_does(network):
+    text = (ROOT / "model_repository" / network.name / "config.pbtxt").read_text()
+    config = text_format.Parse(text, ModelConfig())
+    assert config.name == network.name
+    assert [tensor.name for tensor in config.input] == [network.input]
+    assert tuple(tensor.name for tensor in config.output) == network.outputs
+    queue = config.dynamic_batching.default_queue_policy
+    assert queue.max_queue_size > 0
+    assert queue.default_timeout_microseconds > 0
+    assert config.model_warmup
+    assert not config.instance_group[0].kind, "auto: the GPU where there is one"
