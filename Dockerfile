@@ -1,0 +1,95 @@
+# Three images: exporter and cpu hold the embedded server's Python environment, triton is NVIDIA's server with what our
+# Python models import. None holds models: the model repository is mounted at /models.
+
+# A floating patch release takes Python's security fixes with every build. Docker's own Python is built with
+# --enable-shared: the stub of the embedded server's Python backend links libpython.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+# 25.07 closed remote shared-memory advisories, 26.07 a crash under concurrent requests between models.
+ARG TRITON_IMAGE=nvcr.io/nvidia/tritonserver:26.08-py3
+
+
+FROM ${PYTHON_IMAGE} AS embedded
+# A second package index, for the CPU build of torch; empty takes the default build, which has CUDA in it. pip reads
+# the argument from its environment.
+ARG PIP_EXTRA_INDEX_URL=
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY client client
+COPY cascade cascade
+COPY export export
+COPY server server
+# The last line fails the build, and not the first start, where the packages do not fit together.
+RUN pip install --no-cache-dir "./client[cli]" ".[embedded]" \
+    && rm -rf /src/* \
+    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade, face_server, torch" \
+    && rm -rf /tmp/numba
+# 1000 is the first user of most Linux machines, who then owns what the exporter writes to a mounted folder. The cache
+# of downloads is open to any user id for those where it is another.
+RUN useradd --uid 1000 --no-create-home faces \
+    && install --directory --mode=1777 /var/cache/triton-faces
+# The root file system is read-only: compiled kernels (1.4 s of work at a start, and numba refuses to run without a
+# writable place) and whatever looks for a home go to /tmp. torch asks for a user name, which an id may lack.
+ENV HOME=/tmp \
+    USER=faces \
+    NUMBA_CACHE_DIR=/tmp/numba \
+    TRITON_FACES_CACHE=/var/cache/triton-faces \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /tmp
+USER 1000:1000
+
+
+FROM embedded AS exporter
+ENTRYPOINT ["faces", "export", "--repository", "/models"]
+
+
+FROM embedded AS cpu
+EXPOSE 8000 8001 8002
+# Every interface of the container: which of the host's it is reachable on is for docker to say.
+ENTRYPOINT ["faces", "serve", "--repository", "/models", "--host", "0.0.0.0"]
+
+
+FROM ${TRITON_IMAGE} AS triton
+USER root
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY client client
+COPY cascade cascade
+COPY export export
+COPY server server
+# No torch and no second Triton: those are in the extra `embedded`. The Python backend's stub runs the system's Python,
+# so that is where the packages go, whether or not the distribution marks it as its own.
+RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir "./client[cli]" . \
+    && rm -rf /src/* \
+    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade, face_client.images, face_server.environment" \
+    && rm -rf /tmp/numba
+# malloc: as the embedded server has it (face_server.environment), where it was measured.
+ENV HOME=/tmp \
+    NUMBA_CACHE_DIR=/tmp/numba \
+    PYTHONDONTWRITEBYTECODE=1 \
+    MALLOC_ARENA_MAX=1 \
+    MALLOC_MMAP_THRESHOLD_=4294967296 \
+    MALLOC_TRIM_THRESHOLD_=17179869184 \
+    TRITON_FACES_MODELS="pnet rnet onet mtcnn" \
+    TRITON_FACES_ADMIN_KEY=
+WORKDIR /tmp
+# triton-server in NVIDIA's image.
+USER 1000:1000
+EXPOSE 8000 8001 8002
+# In NVIDIA's entry point, which hands over to it. The flags are those of face_server.options, with the models from
+# TRITON_FACES_MODELS, and a key that nobody knows unless TRITON_FACES_ADMIN_KEY gives one. The shell splits the names.
+CMD key="${TRITON_FACES_ADMIN_KEY:-$(cat /proc/sys/kernel/random/uuid)}"; \
+    exec tritonserver \
+    --model-repository=/models \
+    --model-control-mode=explicit \
+    $(printf -- '--load-model=%s ' $TRITON_FACES_MODELS) \
+    --backend-config=python,shm-default-byte-size=16777216 \
+    --backend-config=python,shm-growth-byte-size=16777216 \
+    --http-address=0.0.0.0 --http-port=8000 \
+    --grpc-address=0.0.0.0 --grpc-port=8001 \
+    --metrics-address=0.0.0.0 --metrics-port=8002 \
+    "--http-restricted-api=model-repository,shared-memory,trace,logging:admin-key=$key" \
+    "--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:admin-key=$key" \
+    --disable-auto-complete-config \
+    --exit-timeout-secs=30 \
+    --log-verbose=0
