@@ -1,12 +1,13 @@
 """The MTCNN cascade as an I/O-free flow on NumPy arrays.
 
-`detect` is a generator: it yields `Call(network, batch)` and is sent that network's outputs. It cannot tell
-whether Triton, torch modules or a fake answers; `drive` runs it on any function that does.
+`detect` is a generator: it yields `Call(network, batch)` and is sent that network's outputs, or yields flows that
+may run `Together`. It cannot tell whether Triton, torch modules or a fake answers, nor in how many threads;
+`drive` runs it on any function that answers.
 """
 
-from face_cascade.calls import Call, Limits
+from face_cascade.calls import Call, Flow, Limits, Together, drive
 from face_cascade.errors import CascadeError, InvalidInput
-from face_cascade.flow import Detection, detect, drive
+from face_cascade.flow import Detection, detect
 from face_cascade.networks import FACENET, ONET, PNET, RNET, Network
 from face_cascade.parameters import DetectionParameters
 
@@ -19,9 +20,11 @@ __all__ = [
     "CascadeError",
     "Detection",
     "DetectionParameters",
+    "Flow",
     "InvalidInput",
     "Limits",
     "Network",
+    "Together",
     "detect",
     "drive",
 ]

@@ -1,12 +1,16 @@
-"""What the flow asks of its driver."""
+"""What the flow asks of its driver, and the driver itself."""
 
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import pairwise
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade.networks import Network
+
+T = TypeVar("T")
 
 Outputs: TypeAlias = tuple[NDArray[np.float32], ...]
 
@@ -20,19 +24,66 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Flows that depend on nothing of each other: run them in any order or at once, send back a list of results.
+
+    `stage` names the part of the cascade, for whoever measures.
+    """
+
+    stage: str
+    flows: Sequence["Flow[Any]"]
+
+
+Flow: TypeAlias = Generator[Call | Together, Any, T]
+"""A computation without I/O: yields what it needs done and is sent the answer."""
+
+Map: TypeAlias = Callable[[Callable[[Flow[Any]], Any], Iterable[Flow[Any]]], Iterable[Any]]
+"""`map`, or something that maps in several threads."""
+
+
+def drive(flow: Flow[T], run: Callable[[Call], Outputs], map_flows: Map = map) -> T:
+    """Runs a flow to its end: `run` answers each call, `map_flows` runs what may run together."""
+
+    def drive_part(part: Flow[Any]) -> Any:
+        # What runs in a worker thread must not wait for another worker.
+        return drive(part, run)
+
+    try:
+        step = next(flow)
+        while True:
+            if isinstance(step, Call):
+                step = flow.send(run(step))
+            else:
+                step = flow.send(list(map_flows(drive_part, step.flows)))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+@dataclass(frozen=True)
 class Limits:
-    """The largest batch of each network in rows, and the most candidates of one image that go on to RNet.
+    """How the work is cut up, and the most candidates of one image that go on to RNet.
 
     Triton refuses a request of more rows than a model's `max_batch_size`. In one process small batches stay in
-    the processor's caches: `pnet_pixels` bounds PNet's by what its tiles cover together.
+    the processor's caches: `pnet_pixels` bounds PNet's by what its tiles cover together. Batches are cut so that
+    `parallel` workers have equal shares.
     """
 
     pnet: int = 64
     rnet: int = 1024
     onet: int = 512
     pnet_pixels: int = 64 * 256 * 256
+    parallel: int = 1
     max_candidates: int = 8192
 
     def pnet_tiles(self, height: int, width: int) -> int:
-        """How many tiles of this shape go into one batch, at least one."""
+        """The most tiles of this shape in one batch, at least one."""
         return max(1, min(self.pnet, self.pnet_pixels // (height * width)))
+
+    def shares(self, count: int, largest: int) -> list[slice]:
+        """Cuts `count` rows into equal batches of at most `largest`, as many for each worker."""
+        if count == 0:
+            return []
+        batches = self.parallel * -(-count // (self.parallel * largest))
+        bounds = [count * n // batches for n in range(batches + 1)]
+        return [slice(start, stop) for start, stop in pairwise(bounds) if start < stop]

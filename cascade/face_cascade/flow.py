@@ -1,21 +1,18 @@
 """The cascade: pyramid → tiles → PNet → RNet → ONet → faces, for a batch of images of any sizes."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade.area import integral_image
-from face_cascade.calls import Call, Limits, Outputs
+from face_cascade.calls import Flow, Limits, Together
 from face_cascade.errors import InvalidInput
 from face_cascade.parameters import DetectionParameters
 from face_cascade.proposals import Source, propose
 from face_cascade.refinement import detect_with_onet, refine_with_rnet
 from face_cascade.selection import select
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,8 @@ def detect(
     images: Sequence[NDArray[np.uint8]],
     parameters: Sequence[DetectionParameters],
     limits: Limits | None = None,
-) -> Generator[Call, Outputs, list[Detection]]:
-    """Finds the faces of all images at once: yields `Call`s, is sent their outputs, returns one `Detection` each.
+) -> Flow[list[Detection]]:
+    """Finds the faces of all images at once: a flow (see `calls.drive`) that returns one `Detection` each.
 
     Args:
         images: RGB UINT8 [H,W,3] each, of any sizes.
@@ -51,14 +48,19 @@ def detect(
     limits = limits or Limits()
     for image in images:
         check_image(image)
-    sources = [Source(integral_image(i), p) for i, p in zip(images, parameters, strict=True)]
+    sources = yield Together("integral", [_source(i, p) for i, p in zip(images, parameters, strict=True)])
     proposals = yield from propose(sources, limits)
-    boxes = yield from refine_with_rnet(sources, [p.boxes for p in proposals], limits.rnet)
-    faces = yield from detect_with_onet(sources, boxes, limits.onet)
+    boxes = yield from refine_with_rnet(sources, [p.boxes for p in proposals], limits)
+    faces = yield from detect_with_onet(sources, boxes, limits)
     return [
         _selected(source, *found, dropped=proposal.dropped)
         for source, found, proposal in zip(sources, faces, proposals, strict=True)
     ]
+
+
+def _source(image: NDArray[np.uint8], parameters: DetectionParameters) -> Flow[Source]:
+    yield from ()
+    return Source(integral_image(image), parameters)
 
 
 def _selected(
@@ -78,14 +80,3 @@ def check_image(image: NDArray[np.uint8]) -> None:
         raise InvalidInput(
             f"image is {image.dtype} {list(image.shape)}, must be uint8 [height, width, 3] with at least one pixel"
         )
-
-
-def drive(flow: Generator[Call, Outputs, T], run: Callable[[Call], Outputs]) -> T:
-    """Runs a flow to its end, answering each call with `run`."""
-    try:
-        call = next(flow)
-        while True:
-            call = flow.send(run(call))
-    except StopIteration as end:
-        result: T = end.value
-        return result

@@ -1,6 +1,6 @@
 """First stage: from images to squared candidate boxes, through PNet on tiles."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from face_cascade.area import Int32, area_resize, area_windows
 from face_cascade.boxes import cell_boxes, refine, squared
-from face_cascade.calls import Call, Limits, Outputs
+from face_cascade.calls import Call, Flow, Limits, Together
 from face_cascade.networks import PNET, PNET_STRIDE
 from face_cascade.nms import by_score, nms
 from face_cascade.parameters import DetectionParameters
@@ -58,7 +58,7 @@ class _Cells:
     regression: Float32
 
 
-def propose(sources: Sequence[Source], limits: Limits) -> Generator[Call, Outputs, list[Proposals]]:
+def propose(sources: Sequence[Source], limits: Limits) -> Flow[list[Proposals]]:
     """Runs PNet over the pyramids of all images together; one `Proposals` an image."""
     owners: list[int] = []
     levels: list[Level] = []
@@ -68,44 +68,41 @@ def propose(sources: Sequence[Source], limits: Limits) -> Generator[Call, Output
         levels += of_image
         owners += [n] * len(of_image)
     cells = yield from _scan([sources[n] for n in owners], levels, limits)
-    return [
-        _suppress(
-            [(levels[i].scale, cells[i]) for i, owner in enumerate(owners) if owner == n],
-            limits.max_candidates,
-        )
-        for n in range(len(sources))
-    ]
+    by_image: list[list[tuple[float, list[_Cells]]]] = [[] for _ in sources]
+    for owner, level, parts in zip(owners, levels, cells, strict=True):
+        by_image[owner].append((level.scale, parts))
+    found = yield Together("nms", [_suppress(of_image, limits.max_candidates) for of_image in by_image])
+    return found
 
 
-def _scan(sources: Sequence[Source], levels: Sequence[Level], limits: Limits) -> Generator[Call, Outputs, list[_Cells]]:
-    """PNet on every level; `sources[i]` is the image of `levels[i]`."""
-    found: list[list[_Cells]] = [[] for _ in levels]
+def _scan(sources: Sequence[Source], levels: Sequence[Level], limits: Limits) -> Flow[list[list[_Cells]]]:
+    """PNet on every level; `sources[i]` is the image of `levels[i]`. A level's cells come in parts."""
+    batches = []
     for sheet in plan_tiles(tuple((level.height, level.width) for level in levels)):
-        step = limits.pnet_tiles(sheet.height, sheet.width)
-        for start in range(0, sheet.tile_count, step):
-            stop = min(start + step, sheet.tile_count)
-            yield from _scan_tiles(sheet, start, stop, sources, levels, found)
-    return [_in_row_major_order(parts) for parts in found]
+        for share in limits.shares(sheet.tile_count, limits.pnet_tiles(sheet.height, sheet.width)):
+            batches.append(_scan_tiles(sheet, share, sources, levels))
+    found: list[list[_Cells]] = [[] for _ in levels]
+    for parts in (yield Together("pnet", batches)):
+        for level, cells in parts:
+            found[level].append(cells)
+    return found
 
 
 def _scan_tiles(
-    sheet: Sheet,
-    start: int,
-    stop: int,
-    sources: Sequence[Source],
-    levels: Sequence[Level],
-    found: list[list[_Cells]],
-) -> Generator[Call, Outputs, None]:
-    """PNet on tiles start…stop of a sheet, one batch; adds to what was `found` on each level."""
-    pieces = sheet.in_tiles(start, stop)
-    tiles = np.zeros((stop - start, 3, sheet.height, sheet.width), np.float32)
+    sheet: Sheet, share: slice, sources: Sequence[Source], levels: Sequence[Level]
+) -> Flow[list[tuple[int, _Cells]]]:
+    """PNet on some tiles of a sheet, one batch; what each piece showed, with the number of its level."""
+    pieces = sheet.in_tiles(share.start, share.stop)
+    tiles = np.zeros((share.stop - share.start, 3, sheet.height, sheet.width), np.float32)
     for piece in pieces:
-        _draw(tiles[piece.tile - start], piece, sources[piece.level], levels[piece.level])
+        _draw(tiles[piece.tile - share.start], piece, sources[piece.level], levels[piece.level])
     regression, probability = yield Call(PNET, tiles)
+    found = []
     for piece in pieces:
         threshold = sources[piece.level].parameters.threshold_pnet
-        tile = piece.tile - start
-        found[piece.level].append(_cells_above(regression[tile], probability[tile], piece, threshold))
+        tile = piece.tile - share.start
+        found.append((piece.level, _cells_above(regression[tile], probability[tile], piece, threshold)))
+    return found
 
 
 def _draw(tile: Float32, piece: Piece, source: Source, level: Level) -> None:
@@ -147,13 +144,15 @@ def _in_row_major_order(parts: Sequence[_Cells]) -> _Cells:
     return _Cells(rows[order], columns[order], scores[order], regression[order])
 
 
-def _suppress(levels: Sequence[tuple[float, _Cells]], max_candidates: int) -> Proposals:
-    """NMS within each level, then across; at most `max_candidates` remain, the likeliest."""
+def _suppress(levels: Sequence[tuple[float, list[_Cells]]], max_candidates: int) -> Flow[Proposals]:
+    """NMS within each level of an image, then across; at most `max_candidates` remain, the likeliest."""
+    yield from ()
     boxes = [np.empty((0, 4), np.float32)]
     scores = [np.empty(0, np.float32)]
     regressions = [np.empty((0, 4), np.float32)]
     dropped = 0
-    for scale, cells in levels:
+    for scale, parts in levels:
+        cells = _in_row_major_order(parts)
         considered = np.sort(by_score(cells.scores)[: _CELLS_PER_CANDIDATE * max_candidates])
         dropped += len(cells.scores) - len(considered)
         level_boxes = cell_boxes(cells.rows[considered], cells.columns[considered], scale)

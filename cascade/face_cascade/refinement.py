@@ -1,6 +1,6 @@
 """Second and third stage: RNet and ONet on crops of the candidates of all images together."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from face_cascade.area import area_crops
 from face_cascade.boxes import landmark_points, pixel_windows, refine, squared
-from face_cascade.calls import Call, Outputs
+from face_cascade.calls import Call, Flow, Limits, Outputs, Together
 from face_cascade.networks import ONET, ONET_SIZE, RNET, RNET_SIZE, Network
 from face_cascade.nms import nms, nms_min
 from face_cascade.proposals import Source
@@ -27,11 +27,9 @@ class Candidates:
     outputs: Outputs
 
 
-def refine_with_rnet(
-    sources: Sequence[Source], boxes: Sequence[Float32], max_batch: int
-) -> Generator[Call, Outputs, list[Float32]]:
+def refine_with_rnet(sources: Sequence[Source], boxes: Sequence[Float32], limits: Limits) -> Flow[list[Float32]]:
     """Squared boxes FP32 [N,4] a image → those that RNet keeps, refined and squared."""
-    seen = yield from _classify(RNET, RNET_SIZE, sources, boxes, max_batch)
+    seen = yield from _classify(RNET, RNET_SIZE, sources, boxes, limits, limits.rnet)
     return [_after_rnet(c, s.parameters.threshold_rnet) for c, s in zip(seen, sources, strict=True)]
 
 
@@ -44,10 +42,10 @@ def _after_rnet(candidates: Candidates, threshold: float) -> Float32:
 
 
 def detect_with_onet(
-    sources: Sequence[Source], boxes: Sequence[Float32], max_batch: int
-) -> Generator[Call, Outputs, list[tuple[Float32, Float32, Float32]]]:
+    sources: Sequence[Source], boxes: Sequence[Float32], limits: Limits
+) -> Flow[list[tuple[Float32, Float32, Float32]]]:
     """Boxes a image → (boxes FP32 [N,4], probabilities FP32 [N], landmarks FP32 [N,5,2]) of its faces."""
-    seen = yield from _classify(ONET, ONET_SIZE, sources, boxes, max_batch)
+    seen = yield from _classify(ONET, ONET_SIZE, sources, boxes, limits, limits.onet)
     return [_after_onet(c, s.parameters.threshold_onet) for c, s in zip(seen, sources, strict=True)]
 
 
@@ -63,9 +61,14 @@ def _after_onet(candidates: Candidates, threshold: float) -> tuple[Float32, Floa
 
 
 def _classify(
-    network: Network, size: int, sources: Sequence[Source], boxes: Sequence[Float32], max_batch: int
-) -> Generator[Call, Outputs, list[Candidates]]:
-    """Crops every box and runs all crops of all images through the network, `max_batch` at a time.
+    network: Network,
+    size: int,
+    sources: Sequence[Source],
+    boxes: Sequence[Float32],
+    limits: Limits,
+    max_batch: int,
+) -> Flow[list[Candidates]]:
+    """Crops every box and runs the crops of all images through the network, in batches across images.
 
     Boxes beside the image have nothing to look at; they go, box and crop together.
     """
@@ -74,20 +77,38 @@ def _classify(
         whole, inside = pixel_windows(of_image, source.height, source.width)
         windows.append(np.ascontiguousarray(whole[inside]))
         kept_boxes.append(of_image[inside])
-    ends = np.cumsum([len(w) for w in windows])
-    crops = np.empty((int(ends[-1]) if len(ends) else 0, 3, size, size), np.float32)
-    for source, of_image, end in zip(sources, windows, ends, strict=True):
-        area_crops(source.sums, of_image, crops[end - len(of_image) : end])
-    chunks = []
-    for start in range(0, len(crops), max_batch):
-        chunks.append((yield Call(network, crops[start : start + max_batch])))
-    if not chunks:
+    starts = np.concatenate([[0], np.cumsum([len(w) for w in windows], dtype=int)])
+    shares = limits.shares(int(starts[-1]), max_batch)
+    answers = yield Together(
+        network.name, [_classify_share(network, size, sources, windows, starts, share) for share in shares]
+    )
+    if not answers:
         return [Candidates(of_image, _no_rows(network)) for of_image in kept_boxes]
-    outputs = [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+    outputs = [np.concatenate(parts) for parts in zip(*answers, strict=True)]
     return [
-        Candidates(of_image, tuple(rows[end - len(of_image) : end] for rows in outputs))
-        for of_image, end in zip(kept_boxes, ends, strict=True)
+        Candidates(of_image, tuple(rows[start:stop] for rows in outputs))
+        for of_image, start, stop in zip(kept_boxes, starts, starts[1:], strict=False)
     ]
+
+
+def _classify_share(
+    network: Network,
+    size: int,
+    sources: Sequence[Source],
+    windows: Sequence[NDArray[np.int32]],
+    starts: NDArray[np.int_],
+    share: slice,
+) -> Flow[Outputs]:
+    """One batch: rows share.start…share.stop of all windows, of which image i has starts[i]…starts[i+1]."""
+    crops = np.empty((share.stop - share.start, 3, size, size), np.float32)
+    for source, of_image, start in zip(sources, windows, starts, strict=False):
+        first, last = max(share.start, start), min(share.stop, start + len(of_image))
+        if first < last:
+            area_crops(
+                source.sums, of_image[first - start : last - start], crops[first - share.start : last - share.start]
+            )
+    outputs: Outputs = yield Call(network, crops)
+    return outputs
 
 
 def _no_rows(network: Network) -> Outputs:

@@ -7,11 +7,12 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from face_cascade import Call, InvalidInput, detect, drive
+from face_cascade import InvalidInput, detect, drive
 from face_client.images import InvalidImage
-from face_server.environment import NETWORKS_VARIABLE
+from face_server.environment import NETWORKS_VARIABLE, cores
 from face_server.runtime import networks
-from face_server.runtime.requests import ImageRequest, answer, failure, read_request, refusal
+from face_server.runtime.metrics import Metrics, Record
+from face_server.runtime.requests import ImageRequest, answer, failure, groups, read_request, refusal
 
 
 class TritonPythonModel:
@@ -22,51 +23,53 @@ class TritonPythonModel:
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
         self._max_pixels = int(parameters["max_pixels"])
         self._log_executions = parameters["log_executions"] == "true"
+        self._metrics = Metrics()
         setting = os.environ.get(NETWORKS_VARIABLE, parameters["networks"])
         if networks.choose(setting, args["model_instance_kind"] == "GPU") == "local":
-            self._limits = networks.LOCAL_LIMITS
             repository = Path(args["model_repository"]).parent
-            self._run = networks.in_this_process(repository, self._limits)
+            workers = int(os.environ.get("OMP_NUM_THREADS") or cores())
+            self._networks = networks.in_this_process(repository, workers)
         else:
-            self._limits = networks.BLS_LIMITS
-            self._run = networks.through_triton
+            self._networks = networks.through_triton()
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers every request: a bad one with its own error, the others with faces."""
-        responses: list[Any] = [None] * len(requests)
-        good: list[tuple[int, ImageRequest]] = []
-        for n, request in enumerate(requests):
-            try:
-                good.append((n, read_request(request, self._max_pixels)))
-            except (InvalidInput, InvalidImage) as error:
-                responses[n] = refusal(error)
-        try:
-            answers = self._detect([request for _, request in good])
-        except networks.NetworkError as error:
-            answers = [failure(str(error), error.code) for _ in good]
-        for (n, _), response in zip(good, answers, strict=True):
-            responses[n] = response
-        return responses
+        record = Record()
+        with record.stage("decode"):
+            read = list(self._networks.map(self._read, requests))
+        good = [request for request in read if isinstance(request, ImageRequest)]
+        answers: list[Any] = []
+        for group in groups(good, self._max_pixels):
+            answers += self._detect(group, record)
+        self._report(len(requests), record)
+        answered = iter(answers)
+        return [next(answered) if isinstance(r, ImageRequest) else refusal(r) for r in read]
 
-    def _detect(self, requests: list[ImageRequest]) -> list[Any]:
+    def _read(self, request: Any) -> ImageRequest | InvalidInput | InvalidImage:
+        try:
+            return read_request(request, self._max_pixels)
+        except (InvalidInput, InvalidImage) as error:
+            return error
+
+    def _detect(self, requests: list[ImageRequest], record: Record) -> list[Any]:
         images = [image for request in requests for image in request.images]
         parameters = [request.parameters for request in requests for _ in request.images]
-        rows: dict[str, int] = {}
-
-        def run(call: Call) -> Any:
-            rows[call.network.name] = rows.get(call.network.name, 0) + len(call.batch)
-            return self._run(call)
-
-        detections = drive(detect(images, parameters, self._limits), run)
-        self._log(len(requests), len(images), rows, sum(d.candidates_dropped for d in detections))
+        flow = record.stages(detect(images, parameters, self._networks.limits))
+        try:
+            detections = drive(flow, record.calls(self._networks.run), self._networks.map)
+        except networks.NetworkError as error:
+            return [failure(str(error), error.code) for _ in requests]
+        record.images += len(images)
+        record.dropped += sum(d.candidates_dropped for d in detections)
         found = iter(detections)
-        return [answer(request, [next(found) for _ in request.images]) for request in requests]
+        with record.stage("answer"):
+            return [answer(request, [next(found) for _ in request.images]) for request in requests]
 
-    def _log(self, requests: int, images: int, rows: dict[str, int], dropped: int) -> None:
-        if dropped:
-            pb_utils.Logger.log_warn(
-                f"mtcnn: {dropped} candidates dropped at the limit of {self._limits.max_candidates}"
-            )
+    def _report(self, requests: int, record: Record) -> None:
+        self._metrics.add(record)
+        if record.dropped:
+            limit = self._networks.limits.max_candidates
+            pb_utils.Logger.log_warn(f"mtcnn: {record.dropped} candidates dropped at the limit of {limit} an image")
         if self._log_executions:
-            batches = ", ".join(f"{name} {count} rows" for name, count in rows.items())
-            pb_utils.Logger.log_info(f"mtcnn: {requests} requests, {images} images, {batches or 'no network'}")
+            rows = ", ".join(f"{name} {count} rows" for name, count in sorted(record.rows.items()))
+            pb_utils.Logger.log_info(f"mtcnn: {requests} requests, {record.images} images, {rows or 'no network'}")

@@ -2,6 +2,8 @@
 
 import importlib.util
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +11,20 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from face_cascade import ONET, PNET, RNET, Call, Limits, Network
-from face_cascade.calls import Outputs
+from face_cascade.calls import Map, Outputs
 from face_cascade.networks import ONET_SIZE, RNET_SIZE
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
 
-Runner = Callable[[Call], Outputs]
-
-BLS_LIMITS = Limits()
-"""Batches as large as the models take."""
-
-LOCAL_LIMITS = Limits(rnet=256, onet=64, pnet_pixels=2 * TILE_SIZE * TILE_SIZE)
-"""Batches that stay in a processor's caches."""
-
 _NETWORKS = (PNET, RNET, ONET)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """How to drive the cascade: who answers its calls, what maps over flows that may run together, its limits."""
+
+    run: Callable[[Call], Outputs]
+    map: Map
+    limits: Limits
 
 
 class NetworkError(Exception):
@@ -42,8 +45,13 @@ def choose(setting: str, on_gpu: bool) -> str:
     return "local" if not on_gpu and importlib.util.find_spec("torch") else "bls"
 
 
-def through_triton(call: Call) -> Outputs:
-    """Runs a call as a request to Triton's own model (business logic scripting)."""
+def through_triton() -> Networks:
+    """Networks as Triton's own models, in batches as large as they take."""
+    return Networks(_ask_triton, map, Limits())
+
+
+def _ask_triton(call: Call) -> Outputs:
+    """Runs a call as a request to a model (business logic scripting)."""
     network = call.network
     response = pb_utils.InferenceRequest(
         model_name=network.name,
@@ -56,17 +64,26 @@ def through_triton(call: Call) -> Outputs:
     return tuple(pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in network.outputs)
 
 
-def in_this_process(repository: Path, limits: Limits) -> Runner:
-    """Loads the latest version of each network from the model repository and runs calls on them, on the CPU."""
+def in_this_process(repository: Path, workers: int) -> Networks:
+    """The latest version of each network in the model repository, on the CPU of this process.
+
+    Each of the workers takes a batch of its own through cropping, network and reading out, on one core: that
+    keeps all cores busy where threads inside of the network's operations would wait for each other.
+    """
     # Imported here: with networks in Triton's own models this process needs no torch.
+    import torch
+
     from face_server.runtime.torchscript import TorchScriptNetwork
 
+    limits = Limits(rnet=256, onet=64, pnet_pixels=2 * TILE_SIZE * TILE_SIZE, parallel=workers)
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(workers, "network", initializer=torch.set_num_threads, initargs=(1,))
     networks = {n: TorchScriptNetwork(_latest(repository / n.name) / "model.pt", "cpu") for n in _NETWORKS}
     for network, shape in _warm_up_shapes(limits):
         # The first passes compile: better now than for the first caller.
         for _ in range(3):
             networks[network](np.zeros(shape, np.float32))
-    return lambda call: networks[call.network](call.batch)
+    return Networks(lambda call: networks[call.network](call.batch), pool.map, limits)
 
 
 def _warm_up_shapes(limits: Limits) -> list[tuple[Network, tuple[int, ...]]]:
