@@ -12,6 +12,7 @@ from torch import nn
 
 from face_export import parity
 from face_export.errors import ExportError
+from face_export.fused_pnet import FusedPNet
 from face_export.inception_resnet_v1 import InceptionResnetV1
 from face_export.mtcnn import STAGES, ONet, PNet, RNet
 from face_export.serving import ServedFaceNet, ServedONet, ServedPNet, ServedRNet
@@ -61,7 +62,7 @@ def model_path(repository: Path, name: str) -> Path:
 
 def _export(name: str, network: nn.Module, weights: Weights, repository: Path, classes: int | None) -> Export:
     served = _served(network).eval()
-    archive = to_bytes(served)
+    archive = to_bytes(FusedPNet(network).eval() if isinstance(network, PNet) else served)
     difference = parity.check(name, served, archive)
     done = Export(
         model=name,

@@ -75,7 +75,7 @@ def in_this_process(repository: Path, workers: int) -> Networks:
 
     from face_server.runtime.torchscript import TorchScriptNetwork
 
-    limits = Limits(rnet=256, onet=64, pnet_pixels=2 * TILE_SIZE * TILE_SIZE, parallel=workers)
+    limits = Limits(rnet=256, onet=64, pnet_pixels=4 * TILE_SIZE * TILE_SIZE, parallel=workers)
     torch.set_num_threads(1)
     pool = ThreadPoolExecutor(workers, "network", initializer=torch.set_num_threads, initargs=(1,))
     networks = {n: TorchScriptNetwork(_latest(repository / n.name) / "model.pt", "cpu") for n in _NETWORKS}
