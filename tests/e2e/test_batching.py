@@ -1,5 +1,7 @@
 """The answer for an image is the same alone, in a request with others, and among concurrent requests."""
 
+import urllib.request
+
 import numpy as np
 import pytest
 
@@ -70,3 +72,23 @@ def test_networks_in_the_cascades_process_give_the_same_faces(client):
     with EmbeddedTriton(REPOSITORY, Settings(networks="local")) as local, FaceClient(local.grpc_url) as other:
         for faces, expected in zip(other.detect_batch(pictures), client.detect_batch(pictures), strict=True):
             assert_same(faces, expected)
+
+
+def test_many_large_images_at_once_are_taken_in_turns(client):
+    """Sixteen times 24 megapixels together would take 5 GB; and the answers stay the same."""
+    large = np.zeros((4000, 6000, 3), np.uint8)
+    large[:1080, :1920] = wall()
+    alone = client.detect(large, min_face_size=60)
+    for faces in client.detect_batch([large] * 6, in_flight=6, min_face_size=60):
+        assert_same(faces, alone)
+
+
+def test_where_the_time_goes_is_on_the_metrics_port(triton, client):
+    client.detect(wall(960, 540))
+    with urllib.request.urlopen(triton.metrics_url) as response:
+        lines = response.read().decode().splitlines()
+    values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line.startswith("mtcnn_")}
+    for stage in ("decode", "integral", "pnet", "nms", "rnet", "onet", "answer"):
+        assert any(f'stage="{stage}"' in name and value > 0 for name, value in values.items()), stage
+    for network in ("pnet", "rnet", "onet"):
+        assert any(f'network="{network}"' in name and value > 0 for name, value in values.items()), network

@@ -12,7 +12,7 @@ import torch
 from face_export import exporter, parity
 from face_export.errors import ExportError, ParityError
 from face_export.exporter import export_facenet, export_stage, write_atomically
-from face_export.serving import ServedPNet
+from face_export.serving import ServedRNet
 from face_export.torchscript import to_bytes
 from face_export.weights import Weights, digest
 
@@ -56,16 +56,16 @@ def test_facenet_without_classifier_has_no_score_columns(random_facenet, tmp_pat
 
 
 def test_parity_failure_writes_nothing(pretrained, tmp_path, monkeypatch):
-    def perturbed(served: ServedPNet) -> bytes:
+    def perturbed(served: ServedRNet) -> bytes:
         with torch.no_grad():
-            served.network.conv4_2.bias += 1e-3
+            served.network.dense5_2.bias += 1e-3
             archive = to_bytes(served)
-            served.network.conv4_2.bias -= 1e-3
+            served.network.dense5_2.bias -= 1e-3
         return archive
 
     monkeypatch.setattr(exporter, "to_bytes", perturbed)
-    with pytest.raises(ParityError, match=r"pnet: output 0 for .* differs from the eager network by 0\.001"):
-        export_stage("pnet", pretrained["pnet"], tmp_path)
+    with pytest.raises(ParityError, match=r"rnet: output 0 for .* differs from the eager network by 0\.001"):
+        export_stage("rnet", pretrained["rnet"], tmp_path)
     assert files(tmp_path) == []
 
 

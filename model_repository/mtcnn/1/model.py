@@ -11,8 +11,9 @@ from face_cascade import InvalidInput, detect, drive
 from face_client.images import InvalidImage
 from face_server.environment import NETWORKS_VARIABLE, cores
 from face_server.runtime import networks
+from face_server.runtime.grouping import pixel_groups
 from face_server.runtime.metrics import Metrics, Record
-from face_server.runtime.requests import ImageRequest, answer, failure, groups, read_request, refusal
+from face_server.runtime.requests import ImageRequest, answer, failure, read_request, refusal
 
 
 class TritonPythonModel:
@@ -39,8 +40,8 @@ class TritonPythonModel:
             read = list(self._networks.map(self._read, requests))
         good = [request for request in read if isinstance(request, ImageRequest)]
         answers: list[Any] = []
-        for group in groups(good, self._max_pixels):
-            answers += self._detect(group, record)
+        for group in pixel_groups([request.pixels for request in good], self._max_pixels):
+            answers += self._detect(good[group], record)
         self._report(len(requests), record)
         answered = iter(answers)
         return [next(answered) if isinstance(r, ImageRequest) else refusal(r) for r in read]
@@ -71,5 +72,5 @@ class TritonPythonModel:
             limit = self._networks.limits.max_candidates
             pb_utils.Logger.log_warn(f"mtcnn: {record.dropped} candidates dropped at the limit of {limit} an image")
         if self._log_executions:
-            rows = ", ".join(f"{name} {count} rows" for name, count in sorted(record.rows.items()))
+            rows = ", ".join(f"{name} {count} rows" for name, count in record.rows.items())
             pb_utils.Logger.log_info(f"mtcnn: {requests} requests, {record.images} images, {rows or 'no network'}")

@@ -1,7 +1,7 @@
 """From Triton requests to images and parameters, and back to responses."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,10 @@ class ImageRequest:
     parameters: DetectionParameters
     wanted: frozenset[str]
 
+    @property
+    def pixels(self) -> int:
+        return sum(image.shape[0] * image.shape[1] for image in self.images)
+
 
 def read_request(request: Any, max_pixels: int) -> ImageRequest:
     """Checks and decodes one request.
@@ -42,24 +46,6 @@ def read_request(request: Any, max_pixels: int) -> ImageRequest:
     else:
         images = [decode_image(data, max_pixels) for data in encoded.as_numpy().reshape(-1)]
     return ImageRequest(images, parameters, frozenset(request.requested_output_names()))
-
-
-def groups(requests: Sequence[ImageRequest], max_pixels: int) -> Iterator[list[ImageRequest]]:
-    """Cuts a batch so that no group has more pixels than the largest image may have alone.
-
-    An integral image takes 12 bytes a pixel: a batch of the largest images at once would take 10 GB.
-    """
-    group: list[ImageRequest] = []
-    pixels = 0
-    for request in requests:
-        size = sum(image.shape[0] * image.shape[1] for image in request.images)
-        if group and pixels + size > max_pixels:
-            yield group
-            group, pixels = [], 0
-        group.append(request)
-        pixels += size
-    if group:
-        yield group
 
 
 def _raw_images(batch: NDArray[np.uint8], max_pixels: int) -> list[Image]:

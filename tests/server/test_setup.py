@@ -1,0 +1,75 @@
+"""What the launcher needs to find, and its words where it does not."""
+
+import socket
+
+import pytest
+
+from face_server.environment import MALLOC, NETWORKS_VARIABLE, server_environment
+from face_server.errors import SetupError
+from face_server.ports import free_ports
+from face_server.repository import Repository
+from face_server.wheel import TritonWheel, libpython_directories
+
+
+def model(repository, name, file="model.py"):
+    (repository / name / "1").mkdir(parents=True)
+    (repository / name / "config.pbtxt").touch()
+    (repository / name / "1" / file).touch()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    for name in ("pnet", "rnet", "onet"):
+        model(tmp_path, name, "model.pt")
+    model(tmp_path, "mtcnn")
+    return tmp_path
+
+
+def test_detection_alone_is_served_without_facenet(repository):
+    model(repository, "face_recognition")
+    found = Repository.read(repository)
+    assert found.loadable == ("pnet", "rnet", "onet", "mtcnn")
+    assert found.missing == ("facenet", "face_recognition")
+
+
+def test_everything_is_served_where_facenet_was_exported(repository):
+    model(repository, "face_recognition")
+    model(repository, "facenet", "model.pt")
+    found = Repository.read(repository)
+    assert found.loadable[-2:] == ("facenet", "face_recognition")
+    assert found.missing == ()
+
+
+def test_what_is_missing_is_named(repository):
+    (repository / "pnet" / "1" / "model.pt").unlink()
+    (repository / "onet" / "config.pbtxt").unlink()
+    with pytest.raises(SetupError, match="has no pnet, onet: run `faces export` first"):
+        Repository.read(repository)
+    with pytest.raises(SetupError, match="does not exist"):
+        Repository.read(repository / "nowhere")
+
+
+def test_ports_are_free_and_different():
+    ports = free_ports("127.0.0.1", (0, 0, 0))
+    assert len(set(ports)) == 3
+    with socket.create_server(("127.0.0.1", ports[0])), pytest.raises(SetupError, match=f"127.0.0.1:{ports[0]}"):
+        free_ports("127.0.0.1", ports)
+
+
+def test_the_environment_keeps_what_the_caller_set():
+    wheel = TritonWheel.find()
+    base = {"MALLOC_ARENA_MAX": "7", "LD_LIBRARY_PATH": "/mine", "PATH": "/bin"}
+    environment = server_environment(wheel, base, threads=3, networks="bls")
+    assert environment["MALLOC_ARENA_MAX"] == "7"
+    assert environment["MALLOC_TRIM_THRESHOLD_"] == MALLOC["MALLOC_TRIM_THRESHOLD_"]
+    assert environment["OMP_NUM_THREADS"] == "3"
+    assert environment[NETWORKS_VARIABLE] == "bls"
+    assert environment["LD_LIBRARY_PATH"].split(":")[-2:] == [str(wheel.libraries), "/mine"]
+    assert environment["PATH"].endswith(":/bin")
+
+
+def test_a_machine_without_libpython_is_told_what_to_install(monkeypatch):
+    monkeypatch.setattr("sysconfig.get_config_var", lambda _name: "/nowhere")
+    monkeypatch.setattr("face_server.wheel._loads", lambda _name: False)
+    with pytest.raises(SetupError, match=r"needs libpython3\.\d+\.so\.1\.0, .* install the package libpython3"):
+        libpython_directories()
