@@ -24,6 +24,9 @@ from face_server.wheel import TritonWheel
 
 _POLL_SECONDS = 0.05
 
+# Where the Python backend's memory lies. A server that was killed leaves it behind.
+_SHARED_MEMORY = Path("/dev/shm")
+
 # Triton waits this long for requests in flight before it gives up on them.
 _DRAIN_SECONDS = 30
 
@@ -158,6 +161,8 @@ class EmbeddedTriton:
                 running.process.wait()
         _end_group(running.process.pid)
         running.log.join()
+        for region in _SHARED_MEMORY.glob(f"{running.directory.name}*"):
+            region.unlink()
         shutil.rmtree(running.directory)
 
     @property

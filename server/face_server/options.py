@@ -46,6 +46,8 @@ def arguments(
         # Room for one 1080p photo at once, and for more in steps of the same size: the default is 1 MiB.
         f"--backend-config=python,shm-default-byte-size={16 * _MIB}",
         f"--backend-config=python,shm-growth-byte-size={16 * _MIB}",
+        # So that the launcher knows its own: a server that was killed leaves its memory behind.
+        f"--backend-config=python,shm-region-prefix-name={backends.parent.name}",
         f"--http-address={settings.host}",
         f"--http-port={http}",
         f"--grpc-address={settings.host}",

@@ -86,6 +86,21 @@ def test_a_server_that_is_not_ready_in_time():
         server.start()
 
 
+def test_a_killed_server_leaves_nothing_behind():
+    server = EmbeddedTriton(REPOSITORY)
+    server.start()
+    stubs = psutil.Process(server.pid).children()
+    regions = [Path("/dev/shm", word) for s in stubs for word in s.cmdline() if word.startswith("triton-faces-")]
+    assert len(regions) == len(stubs) == 4
+    assert all(region.exists() for region in regions)
+    os.kill(server.pid, signal.SIGKILL)
+    assert server.wait() == -signal.SIGKILL
+    server.stop()
+    assert not any(region.exists() for region in regions)
+    _, alive = psutil.wait_procs(stubs, timeout=5)
+    assert not [stub for stub in alive if stub.status() != psutil.STATUS_ZOMBIE]
+
+
 def test_repository_and_memory_sharing_are_shut(grpc_client):
     for call in (
         lambda: grpc_client.unload_model("onet"),
