@@ -41,16 +41,14 @@ env: $(INSTALLED)  ## the environment in .venv
 
 export: $(NETWORKS)  ## PNet, RNet and ONet as TorchScript in model_repository/
 
-# One run writes all three, so it hangs on one of them.
-$(firstword $(NETWORKS)): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/readers/*.py)
+# One run writes all three.
+$(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/readers/*.py)
 	$(BIN)/faces export --facenet none
 	@touch $(NETWORKS)
 
-$(wordlist 2,3,$(NETWORKS)): $(firstword $(NETWORKS))
-
 $(INSTALLED): pyproject.toml client/pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; set PYTHON=/path/to/python"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --editable './client[cli]' --editable '.[dev]'
 	@touch $@
 

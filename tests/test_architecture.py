@@ -1,13 +1,16 @@
 """The house: who may import whom, and that the networks' names have one home."""
 
 import ast
+import dataclasses
 from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from face_cascade import FACENET, ONET, PNET, RNET
+from face_cascade import FACENET, ONET, PNET, RNET, DetectionParameters, parameters
+from face_client.images import MAX_PIXELS
+from face_client.options import PARAMETERS, SELECTIONS
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,6 +62,20 @@ def test_the_cascade_knows_neither_triton_nor_torch_nor_files():
     for path in (ROOT / "cascade").rglob("*.py"):
         roots = {name.split(".")[0] for name in imports(path)}
         assert not roots & {"torch", "tritonclient", "triton_python_backend_utils", "pathlib", "os", "io"}, path
+
+
+def test_client_and_cascade_know_the_same_parameters():
+    """Two packages that cannot import each other: the names, types and defaults in the help must agree."""
+    fields = dataclasses.fields(DetectionParameters)
+    assert [field.name for field in fields] == list(PARAMETERS)
+    assert [field.type for field in fields] == [parameter.type for parameter in PARAMETERS.values()]
+    assert all(f"({field.default})" in PARAMETERS[field.name].help for field in fields)
+    assert SELECTIONS == parameters.SELECTIONS
+
+
+def test_client_and_model_refuse_the_same_size_of_image():
+    config = text_format.Parse((ROOT / "model_repository/mtcnn/config.pbtxt").read_text(), ModelConfig())
+    assert int(config.parameters["max_pixels"].string_value) == MAX_PIXELS
 
 
 @pytest.mark.parametrize("network", [PNET, RNET, ONET, FACENET], ids=lambda network: network.name)

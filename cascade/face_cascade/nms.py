@@ -23,7 +23,7 @@ def nms(boxes: Float32, scores: Float32, threshold: float) -> Indices:
             (as `torchvision.ops.nms`: areas without +1).
     """
     order = by_score(scores)
-    return order[_suppress(np.ascontiguousarray(boxes[order]), np.float32(threshold))]
+    return order[_kept(np.ascontiguousarray(boxes[order]), np.float32(threshold), np.float32(0), False)]
 
 
 def nms_min(boxes: Float32, scores: Float32, threshold: float) -> Indices:
@@ -33,43 +33,26 @@ def nms_min(boxes: Float32, scores: Float32, threshold: float) -> Indices:
     the later comes first, as in facenet-pytorch's ascending sort taken from its end.
     """
     order = np.argsort(scores, kind="stable")[::-1]
-    return order[_suppress_min(np.ascontiguousarray(boxes[order]), np.float32(threshold))]
+    return order[_kept(np.ascontiguousarray(boxes[order]), np.float32(threshold), np.float32(1), True)]
 
 
-@numba.njit("boolean[::1](float32[:,::1], float32)", nogil=True, cache=True, error_model="numpy")
-def _suppress(boxes, threshold):  # type: ignore[no-untyped-def]
+@numba.njit("boolean[::1](float32[:,::1], float32, float32, boolean)", nogil=True, cache=True, error_model="numpy")
+def _kept(boxes, threshold, plus, over_smaller):  # type: ignore[no-untyped-def]
+    """Which of the boxes, best first, no better one that is kept suppresses. Sides are x2 - x1 + plus."""
     n = boxes.shape[0]
     keep = np.ones(n, np.bool_)
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     zero = np.float32(0)
+    areas = (boxes[:, 2] - boxes[:, 0] + plus) * (boxes[:, 3] - boxes[:, 1] + plus)
     for i in range(n):
         if not keep[i]:
             continue
         for j in range(i + 1, n):
             if not keep[j]:
                 continue
-            w = max(zero, min(boxes[i, 2], boxes[j, 2]) - max(boxes[i, 0], boxes[j, 0]))
-            h = max(zero, min(boxes[i, 3], boxes[j, 3]) - max(boxes[i, 1], boxes[j, 1]))
-            inter = w * h
-            if inter / (areas[i] + areas[j] - inter) > threshold:
-                keep[j] = False
-    return keep
-
-
-@numba.njit("boolean[::1](float32[:,::1], float32)", nogil=True, cache=True, error_model="numpy")
-def _suppress_min(boxes, threshold):  # type: ignore[no-untyped-def]
-    n = boxes.shape[0]
-    keep = np.ones(n, np.bool_)
-    zero, one = np.float32(0), np.float32(1)
-    areas = (boxes[:, 2] - boxes[:, 0] + one) * (boxes[:, 3] - boxes[:, 1] + one)
-    for i in range(n):
-        if not keep[i]:
-            continue
-        for j in range(i + 1, n):
-            if not keep[j]:
-                continue
-            w = max(zero, min(boxes[i, 2], boxes[j, 2]) - max(boxes[i, 0], boxes[j, 0]) + one)
-            h = max(zero, min(boxes[i, 3], boxes[j, 3]) - max(boxes[i, 1], boxes[j, 1]) + one)
-            if w * h / min(areas[i], areas[j]) > threshold:
+            width = max(zero, min(boxes[i, 2], boxes[j, 2]) - max(boxes[i, 0], boxes[j, 0]) + plus)
+            height = max(zero, min(boxes[i, 3], boxes[j, 3]) - max(boxes[i, 1], boxes[j, 1]) + plus)
+            inter = width * height
+            whole = min(areas[i], areas[j]) if over_smaller else areas[i] + areas[j] - inter
+            if inter / whole > threshold:
                 keep[j] = False
     return keep

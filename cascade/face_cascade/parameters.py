@@ -12,11 +12,12 @@ SELECTIONS = ("all", "largest", "probability", "largest_over_threshold", "center
 _RANGES: dict[str, tuple[float, float]] = {
     # Below 10 px the pyramid enlarges the image and its cost grows with the square.
     "min_face_size": (10, 65_535),
-    "threshold_pnet": (0, 1),
+    # Near 0 every cell is a candidate, millions in one picture.
+    "threshold_pnet": (0.1, 1),
     "threshold_rnet": (0, 1),
     "threshold_onet": (0, 1),
     # Towards 1 the number of pyramid levels grows without bound.
-    "factor": (0.1, 0.95),
+    "factor": (0.1, 0.9),
     "max_faces": (0, 100_000),
     "image_size": (16, 1024),
     "margin": (0, 1024),

@@ -1,7 +1,7 @@
 """First stage: from images to squared candidate boxes, through PNet on tiles."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,9 @@ Float32 = NDArray[np.float32]
 NMS_WITHIN_LEVEL = 0.5
 NMS_ACROSS_LEVELS = 0.7
 
-# Before suppression a face answers in many cells; this many times the candidate limit are looked at.
-_CELLS_PER_CANDIDATE = 8
+# Before suppression a face answers in many cells: this many times the candidate limit are looked at, in a level and
+# across levels. Suppression takes time by the square of it.
+_CELLS_PER_CANDIDATE = 4
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,26 @@ class _Cells:
     regression: Float32
 
 
+@dataclass(frozen=True)
+class _Boxes:
+    """Boxes FP32 [N,4] with scores [N] and regression [N,4]; `dropped` were left out to bound the work."""
+
+    boxes: Float32
+    scores: Float32
+    regression: Float32
+    dropped: int
+
+    def take(self, rows: NDArray[np.intp]) -> "_Boxes":
+        return _Boxes(self.boxes[rows], self.scores[rows], self.regression[rows], self.dropped)
+
+    def likeliest(self, most: int) -> "_Boxes":
+        """The `most` best by score, in the order in which they are."""
+        if len(self.scores) <= most:
+            return self
+        rows = np.sort(by_score(self.scores)[:most])
+        return replace(self.take(rows), dropped=self.dropped + len(self.scores) - most)
+
+
 def propose(sources: Sequence[Source], limits: Limits) -> Flow[list[Proposals]]:
     """Runs PNet over the pyramids of all images together; one `Proposals` an image."""
     owners: list[int] = []
@@ -68,10 +89,12 @@ def propose(sources: Sequence[Source], limits: Limits) -> Flow[list[Proposals]]:
         levels += of_image
         owners += [n] * len(of_image)
     cells = yield from _scan([sources[n] for n in owners], levels, limits)
-    by_image: list[list[tuple[float, list[_Cells]]]] = [[] for _ in sources]
-    for owner, level, parts in zip(owners, levels, cells, strict=True):
-        by_image[owner].append((level.scale, parts))
-    found = yield Together("nms", [_suppress(of_image, limits.max_candidates) for of_image in by_image])
+    considered = _CELLS_PER_CANDIDATE * limits.max_candidates
+    seen = yield Together(
+        "nms", [_suppress_level(*of_level, considered) for of_level in zip(levels, cells, strict=True)]
+    )
+    by_image = [[s for owner, s in zip(owners, seen, strict=True) if owner == n] for n in range(len(sources))]
+    found = yield Together("nms", [_suppress_image(s, considered, limits.max_candidates) for s in by_image])
     return found
 
 
@@ -144,25 +167,27 @@ def _in_row_major_order(parts: Sequence[_Cells]) -> _Cells:
     return _Cells(rows[order], columns[order], scores[order], regression[order])
 
 
-def _suppress(levels: Sequence[tuple[float, list[_Cells]]], max_candidates: int) -> Flow[Proposals]:
-    """NMS within each level of an image, then across; at most `max_candidates` remain, the likeliest."""
+def _suppress_level(level: Level, parts: Sequence[_Cells], most: int) -> Flow[_Boxes]:
+    """NMS within one level, of at most the `most` likeliest cells; row-major order stays."""
     yield from ()
-    boxes = [np.empty((0, 4), np.float32)]
-    scores = [np.empty(0, np.float32)]
-    regressions = [np.empty((0, 4), np.float32)]
-    dropped = 0
-    for scale, parts in levels:
-        cells = _in_row_major_order(parts)
-        considered = np.sort(by_score(cells.scores)[: _CELLS_PER_CANDIDATE * max_candidates])
-        dropped += len(cells.scores) - len(considered)
-        level_boxes = cell_boxes(cells.rows[considered], cells.columns[considered], scale)
-        kept = np.sort(nms(level_boxes, cells.scores[considered], NMS_WITHIN_LEVEL))
-        boxes.append(level_boxes[kept])
-        scores.append(cells.scores[considered[kept]])
-        regressions.append(cells.regression[considered[kept]])
-    all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
-    kept = nms(all_boxes, all_scores, NMS_ACROSS_LEVELS)
-    dropped += max(len(kept) - max_candidates, 0)
+    cells = _in_row_major_order(parts)
+    boxes = cell_boxes(cells.rows, cells.columns, level.scale)
+    likeliest = _Boxes(boxes, cells.scores, cells.regression, 0).likeliest(most)
+    return likeliest.take(np.sort(nms(likeliest.boxes, likeliest.scores, NMS_WITHIN_LEVEL)))
+
+
+def _suppress_image(levels: Sequence[_Boxes], most: int, max_candidates: int) -> Flow[Proposals]:
+    """NMS across the levels of an image; at most `max_candidates` remain, the likeliest."""
+    yield from ()
+    if not levels:
+        return Proposals(np.empty((0, 4), np.float32), 0)
+    found = _Boxes(
+        np.concatenate([level.boxes for level in levels]),
+        np.concatenate([level.scores for level in levels]),
+        np.concatenate([level.regression for level in levels]),
+        sum(level.dropped for level in levels),
+    ).likeliest(most)
+    kept = nms(found.boxes, found.scores, NMS_ACROSS_LEVELS)
+    dropped = found.dropped + max(len(kept) - max_candidates, 0)
     kept = kept[:max_candidates]
-    refined = refine(all_boxes[kept], np.concatenate(regressions)[kept], plus_one=False)
-    return Proposals(squared(refined), dropped)
+    return Proposals(squared(refine(found.boxes[kept], found.regression[kept], plus_one=False)), dropped)

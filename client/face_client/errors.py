@@ -45,6 +45,8 @@ class ServerError(FaceError):
 _BY_STATUS = {
     "INVALID_ARGUMENT": InvalidInput,
     "UNAVAILABLE": ServerUnavailable,
+    # Triton's word for a model that is not loaded.
+    "NOT_FOUND": ServerUnavailable,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
     "CANCELLED": Cancelled,
 }

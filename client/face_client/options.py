@@ -19,7 +19,7 @@ SELECTIONS = ("all", "largest", "probability", "largest_over_threshold", "center
 class DetectOptions(TypedDict, total=False):
     """Keyword arguments of `FaceClient.detect`; PARAMETERS says what each one does."""
 
-    min_face_size: int
+    min_face_size: float
     threshold_pnet: float
     threshold_rnet: float
     threshold_onet: float
@@ -38,7 +38,7 @@ class Parameter(NamedTuple):
 
 
 PARAMETERS: Mapping[str, Parameter] = {
-    "min_face_size": Parameter(int, "smallest face to look for, in pixels of the picture that is sent (20)"),
+    "min_face_size": Parameter(float, "smallest face to look for, in pixels of the picture that is sent (20)"),
     "threshold_pnet": Parameter(float, "probability that a window needs in the first stage (0.6)"),
     "threshold_rnet": Parameter(float, "probability that it needs in the second stage (0.7)"),
     "threshold_onet": Parameter(float, "probability that a face needs in the last stage (0.7)"),

@@ -13,7 +13,7 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from face_client.errors import error_from_status
+from face_client.errors import InvalidInput, error_from_status
 from face_client.options import ParameterValue
 
 # gRPC's largest: a 50-megapixel picture as raw pixels has 150 MB, and gRPC's own default is 4 MB.
@@ -77,8 +77,12 @@ class GrpcTransport:
     """A Triton server at "host:port". Connects at the first call."""
 
     def __init__(self, url: str, tls: Tls | None = None) -> None:
+        if "://" in url:
+            raise InvalidInput(f"url is {url!r}; it must be host:port of the gRPC endpoint, without a scheme")
         tls_arguments = {} if tls is None else {"ssl": True, **vars(tls)}
-        self._triton = triton.InferenceServerClient(url, channel_args=_CHANNEL_OPTIONS, **tls_arguments)
+        # A proxy that is set for the world has no part in what stays on this machine.
+        proxy = ("grpc.enable_http_proxy", int(not url.startswith(("127.", "localhost:"))))
+        self._triton = triton.InferenceServerClient(url, channel_args=[*_CHANNEL_OPTIONS, proxy], **tls_arguments)
 
     def infer(self, request: Request, timeout: float) -> Response:
         try:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from face_server import EmbeddedTriton
 
 HELP = "start the embedded Triton server on this machine"
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _EPILOG = f"""\
 examples:
@@ -48,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="default: %(default)s; 0 for any free one",
         )
     add("--any-ports", action="store_true", help="any three free ports")
-    add("--threads", type=int, metavar="N", help="threads of each network (default: one a core)")
+    add("--threads", type=_whole(1, 1024), metavar="N", help="threads of each network (default: one a core)")
     add(
         "--networks",
         choices=("auto", "bls", "local"),
@@ -80,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
         start_timeout=args.start_timeout,
         verbose=args.verbose,
     )
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in _STOPPING:
+        signal.signal(number, _stop)
     try:
         with EmbeddedTriton(args.repository, settings, log=None if args.quiet else _print) as triton:
             _announce(triton)
@@ -88,8 +92,9 @@ def run(args: argparse.Namespace) -> int:
     except ServerError as error:
         _print(f"faces serve: {error}")
         return 1
-    except KeyboardInterrupt:
-        return 0
+    except _Stopped as stopped:
+        # Being stopped is what a server is for; a command that was cut short has not succeeded.
+        return 128 + stopped.signal if args.command else 0
 
 
 def _wait(triton: EmbeddedTriton) -> int:
@@ -106,15 +111,42 @@ def _run_command(triton: EmbeddedTriton, command: list[str]) -> int:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
     try:
-        return subprocess.run(command, env=environment, check=False).returncode
+        process = subprocess.Popen(command, env=environment)
     except OSError as error:
         _print(f"faces serve: cannot run {command[0]}: {error.strerror}")
         return 127
+    try:
+        status = process.wait()
+    except _Stopped:
+        process.terminate()
+        process.wait()
+        raise
+    return status if status >= 0 else 128 - status
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends the `with` block just as Ctrl-C does."""
-    raise KeyboardInterrupt
+class _Stopped(BaseException):
+    """A signal asked to stop. Like KeyboardInterrupt not an Exception: nothing on the way should handle it."""
+
+    def __init__(self, number: int) -> None:
+        self.signal = number
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """Ends the `with` block. Stopping takes its time; further signals must not leave it half done."""
+    for other in _STOPPING:
+        signal.signal(other, signal.SIG_IGN)
+    raise _Stopped(number)
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """An argument type: a whole number from low to high."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return number
 
 
 def _print(line: str) -> None:
@@ -127,5 +159,5 @@ def _announce(triton: EmbeddedTriton) -> None:
     _print(f"metrics  {triton.metrics_url}")
     _print(f"models   {', '.join(triton.models)}")
     if triton.missing_models:
-        _print(f"absent   {', '.join(triton.missing_models)} (recognition: faces export --facenet …)")
+        _print(f"absent   {', '.join(triton.missing_models)}")
     _print("ready")

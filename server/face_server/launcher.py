@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -17,8 +17,8 @@ from face_server.backend_directory import make_backend_directory
 from face_server.environment import server_environment
 from face_server.errors import StartError
 from face_server.log import LogReader
-from face_server.options import Settings, arguments
-from face_server.ports import free_ports
+from face_server.options import DRAIN_SECONDS, Settings, arguments
+from face_server.ports import free_ports, ipv4_address
 from face_server.repository import Repository
 from face_server.wheel import TritonWheel
 
@@ -27,8 +27,8 @@ _POLL_SECONDS = 0.05
 # Where the Python backend's memory lies. A server that was killed leaves it behind.
 _SHARED_MEMORY = Path("/dev/shm")
 
-# Triton waits this long for requests in flight before it gives up on them.
-_DRAIN_SECONDS = 30
+# The server is on this machine: a proxy that is set for the world has no part in it.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class EmbeddedTriton:
         self._path = repository
         self._sink = log
         self._running: _Running | None = None
+        self._address = self.settings.host
         self.ports: tuple[int, ...] = ()
         self.models: tuple[str, ...] = ()
         self.missing_models: tuple[str, ...] = ()
@@ -76,15 +77,15 @@ class EmbeddedTriton:
 
     @property
     def grpc_url(self) -> str:
-        return f"{self.settings.host}:{self.ports[1]}"
+        return f"{self._address}:{self.ports[1]}"
 
     @property
     def http_url(self) -> str:
-        return f"http://{self.settings.host}:{self.ports[0]}"
+        return f"http://{self._address}:{self.ports[0]}"
 
     @property
     def metrics_url(self) -> str:
-        return f"http://{self.settings.host}:{self.ports[2]}/metrics"
+        return f"http://{self._address}:{self.ports[2]}/metrics"
 
     @property
     def pid(self) -> int:
@@ -107,26 +108,20 @@ class EmbeddedTriton:
         wheel = TritonWheel.find()
         settings = self.settings
         self.models, self.missing_models = repository.loadable, repository.missing
+        settings = replace(settings, host=ipv4_address(settings.host))
         self.ports = free_ports(settings.host, (settings.http_port, settings.grpc_port, settings.metrics_port))
+        # All interfaces: this machine reaches it by loopback.
+        self._address = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
         environment = server_environment(wheel, os.environ, settings.threads, settings.networks)
         directory = Path(tempfile.mkdtemp(prefix="triton-faces-"))
-        backends = make_backend_directory(directory / "backends", wheel)
-        process = subprocess.Popen(
-            [str(wheel.executable), *arguments(settings, self.ports, repository, backends, wheel)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            # A Ctrl-C meant for us must reach Triton as an orderly stop, not as a second signal.
-            start_new_session=True,
-        )
-        assert process.stdout is not None
-        self._running = _Running(process, LogReader(process.stdout, self._sink), directory)
         try:
+            backends = make_backend_directory(directory / "backends", wheel)
+            command = [str(wheel.executable), *arguments(settings, self.ports, repository, backends, wheel)]
+            self._running = _Running(*_spawn(command, environment, self._sink), directory)
             self._wait_ready(settings.start_timeout)
         except BaseException:
             self.stop()
+            shutil.rmtree(directory, ignore_errors=True)
             raise
 
     def _wait_ready(self, timeout: float) -> None:
@@ -155,7 +150,7 @@ class EmbeddedTriton:
         if running.process.poll() is None:
             running.process.send_signal(signal.SIGTERM)
             try:
-                running.process.wait(timeout=_DRAIN_SECONDS + 15)
+                running.process.wait(timeout=DRAIN_SECONDS + 15)
             except subprocess.TimeoutExpired:
                 running.process.kill()
                 running.process.wait()
@@ -178,6 +173,23 @@ class EmbeddedTriton:
         return self._running.log
 
 
+def _spawn(
+    command: list[str], environment: dict[str, str], sink: Callable[[str], None] | None
+) -> tuple[subprocess.Popen[str], LogReader]:
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        # A Ctrl-C meant for us must reach Triton as an orderly stop, not as a second signal.
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    return process, LogReader(process.stdout, sink)
+
+
 def _end_group(group: int) -> None:
     """Ends stubs that outlived a server that was killed."""
     try:
@@ -188,7 +200,7 @@ def _end_group(group: int) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with _OPENER.open(url, timeout=2) as response:
             return bool(response.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False

@@ -29,8 +29,16 @@ class LogReader:
         for line in self._stream:
             line = line.rstrip("\n")
             self._lines.append(line)
-            if self._sink:
-                self._sink(line)
+            self._tell(line)
+
+    def _tell(self, line: str) -> None:
+        if self._sink is None:
+            return
+        try:
+            self._sink(line)
+        except (OSError, ValueError):
+            # Whoever read our output is gone. The pipe must be read on, or the server would block on it.
+            self._sink = None
 
     def join(self) -> None:
         """Waits until the process has closed its output."""
@@ -44,7 +52,8 @@ class LogReader:
     def reason(self) -> str:
         """Why Triton gave up, in its own words: its error lines, or the last of any kind."""
         errors = [_PREFIX.sub("", line).rstrip('"') for line in self.lines if line.startswith("E")]
-        # Machines without a GPU cause errors that stop nothing: a model that did not load comes first.
+        # Other error lines stop nothing: a machine without a GPU causes some.
         loads = [line for line in errors if line.startswith("failed to load")]
-        told = list(dict.fromkeys(loads or errors)) or self.lines[-5:]
+        # "error:" is tritonserver's own last word.
+        told = list(dict.fromkeys(loads)) or [x for x in self.lines if x.startswith("error:")] or self.lines[-5:]
         return "\n".join(told[:10]) or "it wrote nothing"

@@ -9,6 +9,9 @@ from face_server.wheel import TritonWheel
 
 _MIB = 1024 * 1024
 
+DRAIN_SECONDS = 30
+"""So long a server that stops waits for requests in flight."""
+
 DEFAULT_PORTS = (8000, 8001, 8002)
 """HTTP, gRPC and metrics, as everywhere in Triton."""
 
@@ -35,7 +38,8 @@ def arguments(
 ) -> list[str]:
     """Arguments of tritonserver."""
     http, grpc, metrics = ports
-    # Explicit control loads what is exported and leaves the rest. Nobody knows the key, so nobody can load more.
+    # Explicit control loads what is exported and leaves the rest. Nobody is told the key, so nobody can load more over
+    # the network; other users of this machine can read it in the list of processes.
     key = secrets.token_hex()
     return [
         f"--model-repository={repository.path}",
@@ -57,6 +61,6 @@ def arguments(
         f"--http-restricted-api=model-repository,shared-memory,trace,logging:admin-key={key}",
         f"--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:admin-key={key}",
         "--disable-auto-complete-config",
-        "--exit-timeout-secs=30",
+        f"--exit-timeout-secs={DRAIN_SECONDS}",
         f"--log-verbose={settings.verbose}",
     ]

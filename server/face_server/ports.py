@@ -23,9 +23,20 @@ def free_ports(host: str, wanted: tuple[int, ...]) -> tuple[int, ...]:
             listener.close()
 
 
+def ipv4_address(host: str) -> str:
+    """The address of a host: Triton 2.51 listens on IPv4 addresses only, and not by name.
+
+    Raises:
+        SetupError: it has none.
+    """
+    try:
+        return socket.gethostbyname(host)
+    except OSError as error:
+        raise SetupError(f"host is {host!r}, must be an IPv4 address or a name that has one") from error
+
+
 def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -33,6 +33,9 @@ class Repository:
         if not path.is_dir():
             raise SetupError(f"the model repository {path} does not exist")
         required = REQUIRED if models is None else models
+        unknown = [name for name in required if not (path / name / "config.pbtxt").is_file()]
+        if unknown:
+            raise SetupError(f"{path} is no model repository of ours: it has no {unknown[0]}/config.pbtxt")
         absent = [name for name in required if not _is_complete(path / name)]
         if absent:
             raise SetupError(f"the model repository {path} has no {', '.join(absent)}: run `faces export` first")

@@ -25,7 +25,7 @@ def test_reads_numbers_and_strings():
         ({"min_face_size": float("inf")}, "min_face_size is inf, must be from 10 to 65535"),
         ({"threshold_rnet": float("nan")}, "threshold_rnet is nan, must be a number"),
         ({"threshold_onet": True}, "threshold_onet is True, must be a number"),
-        ({"factor": 1}, "factor is 1, must be from 0.1 to 0.95"),
+        ({"factor": 1}, "factor is 1, must be from 0.1 to 0.9"),
         ({"factor": "wide"}, "factor is 'wide', must be a number"),
         ({"max_faces": 1.5}, "max_faces is 1.5, must be a whole number"),
         ({"max_faces": -1}, "max_faces is -1, must be from 0 to 100000"),

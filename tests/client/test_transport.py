@@ -59,7 +59,7 @@ def test_what_goes_over_the_wire(served, picture, encode):
         assert (tensor.name, tensor.datatype, list(tensor.shape)) == ("image", "UINT8", [1, 30, 40, 3])
         assert servicer.request.raw_input_contents[0] == picture.tobytes()
         parameters = servicer.request.parameters
-        assert parameters["min_face_size"].int64_param == 40
+        assert parameters["min_face_size"].double_param == 40
         assert parameters["factor"].double_param == 0.5
         assert parameters["selection"].string_param == "largest"
         asked = [output.name for output in servicer.request.outputs]

@@ -114,5 +114,14 @@ def test_a_model_that_is_not_there(grpc_client):
 def test_a_shape_that_a_network_cannot_take(grpc_client):
     with pytest.raises(InferenceServerException) as caught:
         grpc_client.infer("pnet", [tensor("tiles__0", np.zeros((1, 3, 5, 5), np.float32))])
-    assert "cannot process a batch of shape [1, 3, 5, 5]" in caught.value.message()
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+    assert "tiles__0 has shape [1, 3, 5, 5], must have sides of at least 11" in caught.value.message()
     assert_says_no_more_than_it_should(caught.value.message())
+
+
+def test_crops_beyond_what_an_answer_can_hold(grpc_client):
+    everything = {"threshold_pnet": 0.1, "threshold_rnet": 0, "threshold_onet": 0, "image_size": 1024}
+    with pytest.raises(InferenceServerException) as caught:
+        grpc_client.infer("mtcnn", [raw_image(astronaut())], outputs=outputs("faces"), parameters=everything)
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+    assert "image_size is 1024, must be smaller for" in caught.value.message()

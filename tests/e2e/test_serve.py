@@ -53,6 +53,35 @@ def test_runs_a_command_and_stops():
     assert re.search(r"astronaut\.png\s+1\s+181\.1 62\.2 267\.7 172\.1\s+1\.0000", output)
 
 
+def test_a_command_that_is_cut_short_has_not_succeeded():
+    with serve("--any-ports", "--", "sleep", "60") as server:
+        while server.stdout.readline().strip() != "ready":
+            pass
+        server.send_signal(signal.SIGTERM)
+        server.stdout.read()
+    assert server.returncode == 128 + signal.SIGTERM
+
+
+def test_a_command_that_a_signal_ended():
+    with serve("--any-ports", "--quiet", "--", "sh", "-c", "kill -9 $$") as server:
+        server.communicate()
+    assert server.returncode == 128 + signal.SIGKILL
+
+
+def test_a_host_by_name():
+    with serve("--any-ports", "--quiet", "--host", "localhost", "--", "true") as server:
+        output = server.communicate()[0]
+    assert server.returncode == 0
+    assert re.search(r"^gRPC +127\.0\.0\.1:\d+$", output, re.MULTILINE)
+
+
+def test_arguments_that_cannot_be():
+    for arguments in (("--grpc-port", "99999"), ("--threads", "0"), ("--http-port", "x")):
+        with serve(*arguments) as server:
+            assert "is not a whole number from" in server.communicate()[0]
+        assert server.returncode == 2
+
+
 def test_a_port_in_use():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

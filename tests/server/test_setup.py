@@ -6,7 +6,7 @@ import pytest
 
 from face_server.environment import MALLOC, NETWORKS_VARIABLE, server_environment
 from face_server.errors import SetupError
-from face_server.ports import free_ports
+from face_server.ports import free_ports, ipv4_address
 from face_server.repository import Repository
 from face_server.wheel import TritonWheel, libpython_directories
 
@@ -42,8 +42,10 @@ def test_everything_is_served_where_facenet_was_exported(repository):
 
 def test_what_is_missing_is_named(repository):
     (repository / "pnet" / "1" / "model.pt").unlink()
-    (repository / "onet" / "config.pbtxt").unlink()
-    with pytest.raises(SetupError, match="has no pnet, onet: run `faces export` first"):
+    with pytest.raises(SetupError, match="has no pnet: run `faces export` first"):
+        Repository.read(repository)
+    (repository / "mtcnn" / "config.pbtxt").unlink()
+    with pytest.raises(SetupError, match=r"is no model repository of ours: it has no mtcnn/config\.pbtxt"):
         Repository.read(repository)
     with pytest.raises(SetupError, match="does not exist"):
         Repository.read(repository / "nowhere")
@@ -73,3 +75,9 @@ def test_a_machine_without_libpython_is_told_what_to_install(monkeypatch):
     monkeypatch.setattr("face_server.wheel._loads", lambda _name: False)
     with pytest.raises(SetupError, match=r"needs libpython3\.\d+\.so\.1\.0, .* install the package libpython3"):
         libpython_directories()
+
+
+def test_hosts_become_addresses():
+    assert ipv4_address("127.0.0.1") == ipv4_address("localhost") == "127.0.0.1"
+    with pytest.raises(SetupError, match="host is '::1', must be an IPv4 address"):
+        ipv4_address("::1")

@@ -7,7 +7,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from face_cascade import InvalidInput, detect, drive
+from face_cascade import Detection, InvalidInput, detect, drive
 from face_client.images import InvalidImage
 from face_server.environment import NETWORKS_VARIABLE, cores
 from face_server.runtime import networks
@@ -60,17 +60,26 @@ class TritonPythonModel:
             detections = drive(flow, record.calls(self._networks.run), self._networks.map)
         except networks.NetworkError as error:
             return [failure(str(error), error.code) for _ in requests]
+        except MemoryError:
+            message = f"model mtcnn has too little memory for {record.images + len(images)} images at once"
+            return [failure(message, pb_utils.TritonError.UNAVAILABLE) for _ in requests]
         record.images += len(images)
         record.dropped += sum(d.candidates_dropped for d in detections)
         found = iter(detections)
         with record.stage("answer"):
-            return [answer(request, [next(found) for _ in request.images]) for request in requests]
+            return [self._answer(request, [next(found) for _ in request.images]) for request in requests]
+
+    def _answer(self, request: ImageRequest, detections: list[Detection]) -> Any:
+        try:
+            return answer(request, detections)
+        except InvalidInput as error:
+            return refusal(error)
 
     def _report(self, requests: int, record: Record) -> None:
         self._metrics.add(record)
         if record.dropped:
             limit = self._networks.limits.max_candidates
             pb_utils.Logger.log_warn(f"mtcnn: {record.dropped} candidates dropped at the limit of {limit} an image")
-        if self._log_executions:
+        if self._log_executions and record.images:
             rows = ", ".join(f"{name} {count} rows" for name, count in record.rows.items())
             pb_utils.Logger.log_info(f"mtcnn: {requests} requests, {record.images} images, {rows or 'no network'}")

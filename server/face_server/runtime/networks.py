@@ -40,6 +40,8 @@ def choose(setting: str, on_gpu: bool) -> str:
 
     On a GPU separate models batch better. On a few cores, processes that take turns each wake cold.
     """
+    if setting not in ("auto", "bls", "local"):
+        raise ValueError(f"networks is {setting!r}, must be auto, bls or local")
     if setting != "auto":
         return setting
     return "local" if not on_gpu and importlib.util.find_spec("torch") else "bls"

@@ -15,6 +15,9 @@ from face_client.images import InvalidImage, decode_image
 
 Image = NDArray[np.uint8]
 
+# 3,500 faces of 160x160. gRPC ends at 2 GiB, and every answer is held in memory several times on its way.
+_MOST_CROP_BYTES = 256 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class ImageRequest:
@@ -57,9 +60,15 @@ def _raw_images(batch: NDArray[np.uint8], max_pixels: int) -> list[Image]:
     return list(np.ascontiguousarray(batch))
 
 
-def answer(request: ImageRequest, detections: Sequence[Detection], extra: Sequence[Any] = ()) -> Any:
-    """The response to one request: one row an image, filled up with zeros to the most faces of any image."""
+def answer(request: ImageRequest, detections: Sequence[Detection]) -> Any:
+    """The response to one request: one row an image, filled up with zeros to the most faces of any image.
+
+    Raises:
+        InvalidInput: the crops asked for are too large.
+    """
     size, margin = request.parameters.image_size, request.parameters.margin
+    if "faces" in request.wanted:
+        _check_crops(len(detections) * max(len(d.boxes) for d in detections), size)
     outputs: dict[str, Callable[[], NDArray[Any]]] = {
         "boxes": lambda: _rows([d.boxes for d in detections], (4,), np.float32),
         "probabilities": lambda: _rows([d.probabilities for d in detections], (), np.float32),
@@ -74,7 +83,14 @@ def answer(request: ImageRequest, detections: Sequence[Detection], extra: Sequen
     }
     # Crops cost time and bandwidth: nothing is made that was not asked for.
     tensors = [pb_utils.Tensor(name, make()) for name, make in outputs.items() if name in request.wanted]
-    return pb_utils.InferenceResponse(output_tensors=[*tensors, *extra])
+    return pb_utils.InferenceResponse(output_tensors=tensors)
+
+
+def _check_crops(count: int, size: int) -> None:
+    if count * size * size * 3 > _MOST_CROP_BYTES:
+        raise InvalidInput(
+            f"image_size is {size}, must be smaller for {count} faces: their crops may have {_MOST_CROP_BYTES:,} bytes"
+        )
 
 
 def _rows(parts: Sequence[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:

@@ -1,9 +1,9 @@
 """The `pytorch` backend of the embedded server: TorchScript models with dynamic batching.
 
-Triton takes this file as the backend of every model that says `backend: "pytorch"`. It reads the same
-configuration as NVIDIA's native backend of that name: inputs and outputs `<name>__<index>`, the file `model.pt`,
-and the parameters INTRA_OP_THREAD_COUNT and INTER_OP_THREAD_COUNT. MICRO_BATCH, the most rows in one pass on a
-CPU, is its own; the native backend ignores it.
+Triton takes this file as the backend of every model that says `backend: "pytorch"`. Like NVIDIA's native backend of
+that name it reads inputs and outputs `<name>__<index>`, the file `model.pt` and the parameters INTRA_OP_THREAD_COUNT
+and INTER_OP_THREAD_COUNT; it always runs in inference mode, and ignores the native one's other parameters. MICRO_BATCH,
+the most rows in one pass on a CPU, and SMALLEST_SIDE, in pixels, are its own; the native backend ignores them.
 """
 
 import json
@@ -35,6 +35,7 @@ class TritonPythonModel:
         path = Path(args["model_repository"]) / args["model_version"] / "model.pt"
         self._name = config["name"]
         self._input = config["input"][0]["name"]
+        self._smallest_side = int(parameters.get("SMALLEST_SIDE", 0))
         self._outputs = _by_index(config["output"])
         self._network = TorchScriptNetwork(
             path,
@@ -45,15 +46,22 @@ class TritonPythonModel:
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers all requests of a batch with one run."""
         batches = [pb_utils.get_input_tensor_by_name(r, self._input).as_numpy() for r in requests]
+        # Triton batches equal shapes: what is wrong with one is wrong with all.
+        if min(batches[0].shape) < 1 or min(batches[0].shape[2:]) < self._smallest_side:
+            shape = list(batches[0].shape)
+            return _failures(
+                requests,
+                f"{self._input} has shape {shape}, must have sides of at least {max(self._smallest_side, 1)}",
+                pb_utils.TritonError.INVALID_ARG,
+            )
         whole = batches[0] if len(batches) == 1 else np.concatenate(batches)
         try:
             outputs = self._network(whole)
         except RuntimeError as error:
             # torch's own text holds a traceback with paths: that is for the log.
             pb_utils.Logger.log_error(f"{self._name}: {error}")
-            message = f"model {self._name} cannot process a batch of shape {list(whole.shape)}"
-            failure = pb_utils.TritonError(message, pb_utils.TritonError.INTERNAL)
-            return [pb_utils.InferenceResponse(error=failure) for _ in requests]
+            message = f"model {self._name} failed on a batch of shape {list(whole.shape)}"
+            return _failures(requests, message, pb_utils.TritonError.INTERNAL)
         ends = np.cumsum([len(batch) for batch in batches])[:-1]
         parts = [np.split(output, ends) for output in outputs]
         return [self._response(request, rows) for request, *rows in zip(requests, *parts, strict=True)]
@@ -66,6 +74,10 @@ class TritonPythonModel:
             if name in wanted
         ]
         return pb_utils.InferenceResponse(output_tensors=tensors)
+
+
+def _failures(requests: list[Any], message: str, code: Any) -> list[Any]:
+    return [pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code)) for _ in requests]
 
 
 def _by_index(outputs: list[dict[str, Any]]) -> list[str]:
