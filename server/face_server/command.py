@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, port in zip(("http", "grpc", "metrics"), DEFAULT_PORTS, strict=True):
         add(
             f"--{name}-port",
-            type=int,
+            type=_whole(0, 65535),
             default=port,
             metavar="PORT",
             help="default: %(default)s; 0 for any free one",
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="default: %(default)g",
     )
-    add("--verbose", type=int, default=0, metavar="LEVEL", help="Triton's log level, 0 to 3 (default: 0)")
+    add("--verbose", type=_whole(0, 9), default=0, metavar="LEVEL", help="Triton's log level, 0 to 3 (default: 0)")
     add("--quiet", action="store_true", help="do not show Triton's log")
 
 
