@@ -4,14 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NETWORKS := $(foreach name,pnet rnet onet,model_repository/$(name)/1/model.pt)
-CODE := cascade export server client tests
 PHOTO := tests/data/astronaut.png
 
 # The first Python that the embedded server runs on.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo test check format env export clean
+.PHONY: help demo test check bench format env export clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -33,6 +32,9 @@ check: env  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: export  ## speed beside facenet-pytorch and mtcnn on this machine; tables, JSON and plot in bench/
+	PYTHONPATH=load_tests $(BIN)/python -m face_bench $(ARGS)
+
 format: env  ## put the code in its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -52,5 +54,5 @@ $(INSTALLED): pyproject.toml client/pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable './client[cli]' --editable '.[dev]'
 	@touch $@
 
-clean:  ## remove the environment, the exported networks and the demo's files
-	rm -rf $(VENV) demo model_repository/*/1/model.pt model_repository/*/1/export.json
+clean:  ## remove the environments, the exported networks, what demo and bench wrote
+	rm -rf $(VENV) .venv-peers demo bench model_repository/*/1/model.pt model_repository/*/1/export.json

@@ -25,14 +25,21 @@ ARROWS = {
     # Inside Triton: the flow, and the client's image decoding, so that it is written once.
     "server/face_server/runtime": ("face_cascade", "face_client.images", "face_server.runtime"),
     "server/face_server/backends": ("face_server.runtime",),
+    "load_tests/face_bench": (
+        "face_client",
+        "face_server.EmbeddedTriton",
+        "face_server.Settings",
+        "face_server.ServerError",
+        "face_cascade",
+    ),
     "model_repository": ("face_cascade", "face_client.images", "face_server.runtime", "face_server.environment"),
 }
 
-OURS = ("face_cascade", "face_export", "face_client", "face_server", "tests")
+OURS = ("face_bench", "face_cascade", "face_export", "face_client", "face_server", "tests")
 
 
 def sources():
-    folders = ("cascade", "export", "client", "server", "model_repository")
+    folders = ("cascade", "export", "client", "server", "model_repository", "load_tests")
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 

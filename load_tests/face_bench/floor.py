@@ -1,0 +1,82 @@
+"""The floor: the time in which this machine could do the networks' arithmetic if it did nothing else."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+
+from face_bench.contenders import OURS
+from face_bench.flops import onet_flops, pyramid_flops, rnet_flops
+from face_bench.latency import Latency
+from face_bench.stages import Breakdown
+
+# Large enough that the product runs at the processor's peak, small enough for a tenth of a second.
+_SIDE = 2048
+_PRODUCTS = 3
+
+
+class MatrixRate:
+    """The machine's float32 matrix product on all cores, measured between the rounds of the run it is compared with."""
+
+    def __init__(self) -> None:
+        self._first, self._second = torch.rand(2, _SIDE, _SIDE)
+        self.samples: list[float] = []
+
+    def sample(self) -> None:
+        """Takes FLOP/s a few times."""
+        for _ in range(_PRODUCTS):
+            started = time.perf_counter()
+            torch.mm(self._first, self._second)
+            self.samples.append(2 * _SIDE**3 / (time.perf_counter() - started))
+
+    @property
+    def flops_per_second(self) -> float:
+        return median(self.samples)
+
+
+@dataclass(frozen=True)
+class Floor:
+    """One picture, sent in one way. Candidates are None where the server has no counters: the floor is PNet's alone."""
+
+    picture: str
+    contender: str
+    pnet_gflop: float
+    rnet_gflop: float
+    onet_gflop: float
+    rnet_candidates: float | None
+    onet_candidates: float | None
+    floor_ms: float
+    ours_ms: float
+    ours_over_floor: float
+
+
+def floors(latencies: Sequence[Latency], breakdowns: Sequence[Breakdown], flops_per_second: float) -> list[Floor]:
+    """For every picture and way of ours."""
+    rows = {(b.picture, b.contender): b.rows for b in breakdowns}
+    return [
+        _floor(latency, rows.get((latency.picture, latency.contender), {}), flops_per_second)
+        for latency in latencies
+        if latency.contender in OURS
+    ]
+
+
+def _floor(latency: Latency, rows: dict[str, float], flops_per_second: float) -> Floor:
+    pnet = pyramid_flops(latency.height, latency.width)
+    rnet = rnet_flops() * rows.get("rnet", 0)
+    onet = onet_flops() * rows.get("onet", 0)
+    floor_ms = 1e3 * (pnet + rnet + onet) / flops_per_second
+    ours_ms = latency.milliseconds.median
+    return Floor(
+        latency.picture,
+        latency.contender,
+        pnet / 1e9,
+        rnet / 1e9,
+        onet / 1e9,
+        rows.get("rnet"),
+        rows.get("onet"),
+        floor_ms,
+        ours_ms,
+        ours_ms / floor_ms if floor_ms else float("nan"),
+    )

@@ -1,0 +1,115 @@
+"""The pictures that every contender gets, as pixels and as a JPEG file."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from face_bench.errors import BenchError
+from face_client import InvalidImage, decode_image
+
+WALL_SIZES = ((1920, 1080), (1280, 720), (960, 540))
+JPEG_QUALITY = 95
+
+MAX_PHOTOS = 100
+"""Of the user's own: each is measured in every round by every contender."""
+
+_PHOTO_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+
+# (side, x, y) of each copy of the portrait on the canvas.
+_WALL = (
+    (512, 0, 0),
+    (384, 540, 20),
+    (256, 950, 40),
+    (192, 1230, 60),
+    (128, 1450, 80),
+    (96, 1600, 100),
+    (64, 1720, 110),
+    (448, 100, 580),
+    (320, 600, 640),
+    (224, 960, 700),
+    (160, 1220, 740),
+    (112, 1420, 780),
+)
+_GREY = (127, 127, 127)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """pixels: RGB uint8 [H,W,3]. jpeg: the file sent as encoded image. decoded: the pixels of that file."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    jpeg: bytes
+    decoded: NDArray[np.uint8]
+
+    @classmethod
+    def of_pixels(cls, name: str, pixels: NDArray[np.uint8]) -> "Picture":
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY)
+        return cls(name, pixels, file.getvalue(), decode_image(file.getvalue()))
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[1]
+
+
+def wall(portrait: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
+    """A grey canvas with the portrait in twelve sizes, resized from 1920x1080."""
+    canvas = Image.new("RGB", WALL_SIZES[0], _GREY)
+    for side, x, y in _WALL:
+        canvas.paste(portrait.resize((side, side), Image.Resampling.BICUBIC), (x, y))
+    if canvas.size != (width, height):
+        canvas = canvas.resize((width, height), Image.Resampling.BICUBIC)
+    return np.array(canvas)
+
+
+def walls(portrait_file: Path) -> list[Picture]:
+    """The wall in the benchmark's three sizes."""
+    portrait = Image.open(portrait_file).convert("RGB")
+    return [Picture.of_pixels(f"wall {w}x{h}", wall(portrait, w, h)) for w, h in WALL_SIZES]
+
+
+def photos(folder: Path) -> list[Picture]:
+    """The photos in a folder, by name.
+
+    Raises:
+        BenchError: no folder, no photos, too many, or one that cannot be read.
+    """
+    if not folder.is_dir():
+        raise BenchError(f"--photos {folder} is not a folder")
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in _PHOTO_ENDINGS)
+    if not 1 <= len(files) <= MAX_PHOTOS:
+        raise BenchError(f"--photos {folder} has {len(files)} photos; 1 to {MAX_PHOTOS} can be measured")
+    return [_photo(file) for file in files]
+
+
+def _photo(file: Path) -> Picture:
+    """A JPEG is sent as it is; anything else is encoded."""
+    data = file.read_bytes()
+    try:
+        pixels = decode_image(data)
+    except InvalidImage as error:
+        raise BenchError(f"--photos: {file.name}: {error}") from error
+    if file.suffix.lower() in {".jpg", ".jpeg"}:
+        return Picture(file.name, pixels, data, pixels)
+    return Picture.of_pixels(file.name, pixels)
+
+
+def odd_crops(pictures: list[Picture], count: int) -> Iterator[Picture]:
+    """Pieces of the pictures in sizes that no two share, some without a face, in a fixed random choice."""
+    random = np.random.RandomState(4)
+    for n in range(count):
+        source = pictures[n % len(pictures)].pixels
+        height, width = (int(random.randint(1, side + 1)) for side in source.shape[:2])
+        top, left = int(random.randint(source.shape[0] - height + 1)), int(random.randint(source.shape[1] - width + 1))
+        piece = np.ascontiguousarray(source[top : top + height, left : left + width])
+        yield Picture.of_pixels(f"piece {n}", piece)

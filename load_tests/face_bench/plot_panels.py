@@ -1,0 +1,151 @@
+"""The panels of the plot, each drawn on axes of its own."""
+
+from matplotlib.axes import Axes
+
+from face_bench.contenders import JPEG, OURS, RAW
+from face_bench.peers.catalogue import FACENET_PYTORCH, IPAZC_MTCNN
+from face_bench.report import Report
+from face_bench.stages import Breakdown
+
+MAX_PICTURES = 6
+"""More would be bars too thin to read; the tables have them all."""
+
+_OURS_COLOUR = "#1b7f79"
+_COLOURS = {
+    RAW: _OURS_COLOUR,
+    JPEG: "#6cc3b8",
+    FACENET_PYTORCH: "#e07a3f",
+    IPAZC_MTCNN: "#b9b4ab",
+}
+_STAGE_COLOURS = {
+    "decode": "#8d6a9f",
+    "integral": "#b8a1c9",
+    "pnet": "#1b7f79",
+    "rnet": "#e8b04a",
+    "onet": "#e07a3f",
+    "nms": "#9c4a2f",
+    "other": "#6b5b4b",
+    "answer": "#3f3a36",
+    "transport": "#d5d2cb",
+}
+_OTHER_COLOUR = "#777777"
+
+
+def _pictures(report: Report) -> list[str]:
+    return list(dict.fromkeys(latency.picture for latency in report.latency))[:MAX_PICTURES]
+
+
+def draw_latency(axes: Axes, report: Report) -> None:
+    pictures = _pictures(report)
+    contenders = list(dict.fromkeys(latency.contender for latency in report.latency))
+    width = 0.8 / len(contenders)
+    found = {(latency.picture, latency.contender): latency.milliseconds for latency in report.latency}
+    ratio = {(r.picture, r.peer): r.ratio for r in report.ratios if r.ours == RAW}
+    for n, contender in enumerate(contenders):
+        places = [i + (n - (len(contenders) - 1) / 2) * width for i in range(len(pictures))]
+        shown = [(x, found[p, contender]) for x, p in zip(places, pictures, strict=True) if (p, contender) in found]
+        xs = [x for x, _ in shown]
+        medians = [spread.median for _, spread in shown]
+        whiskers = [
+            [spread.median - spread.quartile_1 for _, spread in shown],
+            [spread.quartile_3 - spread.median for _, spread in shown],
+        ]
+        colour = _COLOURS.get(contender, _OTHER_COLOUR)
+        axes.bar(xs, medians, 0.92 * width, color=colour, label=contender, yerr=whiskers, ecolor="#555555")
+        for x, (_, spread) in zip(xs, shown, strict=True):
+            _annotate(axes, x, spread.quartile_3, f"{spread.median:.0f}", bold=contender in OURS)
+        for x, picture in zip(places, pictures, strict=True):
+            if (picture, contender) in ratio:
+                _inside(axes, x, f"{ratio[picture, contender]:.1f}×")
+    axes.set_xticks(range(len(pictures)), pictures)
+    axes.set_ylabel("milliseconds")
+    axes.set_title("Latency of one client: median, quartiles, × ours raw")
+    axes.margins(y=0.12)
+    axes.legend()
+
+
+def _annotate(axes: Axes, x: float, y: float, text: str, bold: bool = False) -> None:
+    axes.annotate(
+        text,
+        (x, y),
+        xytext=(0, 5),
+        textcoords="offset points",
+        ha="center",
+        fontsize=9,
+        color="#333333",
+        fontweight="bold" if bold else "normal",
+    )
+
+
+def _inside(axes: Axes, x: float, text: str) -> None:
+    """White, at the foot of a bar."""
+    axes.annotate(
+        text, (x, 0), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=9, color="white", weight="bold"
+    )
+
+
+def draw_stages(axes: Axes, report: Report) -> None:
+    # Horizontal bars grow upwards; the first picture belongs on top.
+    bars = [b for b in report.stages if b.stages and b.picture in _pictures(report)][::-1]
+    names = list(dict.fromkeys(name for b in reversed(bars) for name in b.stages))
+    starts = [0.0] * len(bars)
+    for name in names:
+        lengths = [max(0.0, b.stages.get(name, 0.0)) for b in bars]
+        axes.barh(range(len(bars)), lengths, 0.7, left=starts, color=_stage_colour(name), label=name)
+        starts = [start + length for start, length in zip(starts, lengths, strict=True)]
+    _draw_floors(axes, report, bars)
+    axes.set_yticks(range(len(bars)), [f"{b.picture}\n{b.contender}" for b in bars])
+    axes.set_xlabel("milliseconds")
+    axes.set_title("Where our time goes")
+    axes.legend(ncols=2, loc="lower right", fontsize=9)
+
+
+def _stage_colour(name: str) -> str:
+    return _STAGE_COLOURS.get(name, _OTHER_COLOUR)
+
+
+def _draw_floors(axes: Axes, report: Report, bars: list[Breakdown]) -> None:
+    floors = {(floor.picture, floor.contender): floor.floor_ms for floor in report.floor}
+    for n, b in enumerate(bars):
+        if (floor := floors.get((b.picture, b.contender))) is not None:
+            label = "floor" if n == 0 else None
+            axes.plot([floor, floor], [n - 0.42, n + 0.42], color="black", linewidth=2, label=label)
+
+
+def draw_throughput(axes: Axes, report: Report) -> None:
+    clients = [step.clients for step in report.sweep]
+    rates = [step.images_per_second for step in report.sweep]
+    axes.plot(clients, rates, marker="o", color=_OURS_COLOUR, linewidth=2)
+    for x, y in zip(clients, rates, strict=True):
+        _annotate(axes, x, y, f"{y:.1f}")
+    axes.axhline(rates[0], color="#999999", linestyle=":", linewidth=1)
+    _client_axis(axes, clients)
+    axes.set_ylim(0, 1.2 * max(rates) or 1)
+    axes.set_ylabel("images a second")
+    axes.set_title("Throughput, mixed sizes")
+
+
+def draw_latency_under_load(axes: Axes, report: Report) -> None:
+    clients = [step.clients for step in report.sweep]
+    lines = (
+        ("p99", [step.p99_ms for step in report.sweep], "#e07a3f"),
+        ("p95", [step.p95_ms for step in report.sweep], "#e8b04a"),
+        ("p50", [step.p50_ms for step in report.sweep], _OURS_COLOUR),
+    )
+    for name, values, colour in lines:
+        axes.plot(clients, values, marker="o", color=colour, linewidth=2, label=name)
+    for x, y in zip(clients, lines[0][1], strict=True):
+        _annotate(axes, x, y, f"{y:.0f}")
+    _client_axis(axes, clients)
+    axes.set_ylim(0, 1.15 * max(lines[0][1]))
+    axes.set_ylabel("milliseconds")
+    axes.set_title("Latency under load, mixed sizes")
+    axes.legend()
+
+
+def _client_axis(axes: Axes, clients: list[int]) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(clients, [str(n) for n in clients])
+    axes.minorticks_off()
+    axes.set_xlabel("clients")
+    axes.grid(axis="y", color="#eeeeee")

@@ -1,0 +1,50 @@
+"""The pictures: the wall is the reference's, JPEG and pixels belong together."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from face_bench.errors import BenchError
+from face_bench.pictures import WALL_SIZES, odd_crops, photos, walls
+from face_client import decode_image
+from tests.pictures import DATA, wall
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return walls(DATA / "astronaut.png")
+
+
+def test_the_walls_are_those_of_the_tests(pictures):
+    assert [(p.width, p.height) for p in pictures] == list(WALL_SIZES)
+    for picture in pictures:
+        np.testing.assert_array_equal(picture.pixels, wall(picture.width, picture.height))
+        np.testing.assert_array_equal(picture.decoded, decode_image(picture.jpeg))
+
+
+def test_odd_crops_differ_in_size_and_repeat(pictures):
+    crops = list(odd_crops(pictures, 10))
+    assert len({crop.pixels.shape for crop in crops}) == 10
+    for crop, again in zip(crops, odd_crops(pictures, 10), strict=True):
+        np.testing.assert_array_equal(crop.pixels, again.pixels)
+
+
+def test_a_photo_that_is_a_jpeg_is_sent_as_it_is(pictures, tmp_path):
+    (tmp_path / "b.jpg").write_bytes(pictures[2].jpeg)
+    Image.fromarray(pictures[2].pixels).save(tmp_path / "a.png")
+    (tmp_path / "notes.txt").write_text("no photo")
+    png, jpeg = photos(tmp_path)
+    assert jpeg.jpeg == pictures[2].jpeg
+    np.testing.assert_array_equal(jpeg.pixels, jpeg.decoded)
+    np.testing.assert_array_equal(png.pixels, pictures[2].pixels)
+    np.testing.assert_array_equal(png.decoded, decode_image(png.jpeg))
+
+
+def test_folders_that_give_no_photos_are_refused(tmp_path):
+    with pytest.raises(BenchError, match="is not a folder"):
+        photos(tmp_path / "none")
+    with pytest.raises(BenchError, match="has 0 photos"):
+        photos(tmp_path)
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(BenchError, match=r"broken\.jpg"):
+        photos(tmp_path)
