@@ -71,6 +71,17 @@ def test_the_cascade_knows_neither_triton_nor_torch_nor_files():
         assert not roots & {"torch", "tritonclient", "triton_python_backend_utils", "pathlib", "os", "io"}, path
 
 
+def test_the_embedded_configuration_differs_in_its_queue_policy_only():
+    folder = ROOT / "model_repository" / "mtcnn"
+    production = text_format.Parse((folder / "config.pbtxt").read_text(), ModelConfig())
+    embedded = text_format.Parse((folder / "configs" / "embedded.pbtxt").read_text(), ModelConfig())
+    queue = production.dynamic_batching.default_queue_policy
+    assert queue.max_queue_size > 0
+    assert queue.default_timeout_microseconds > 0
+    production.dynamic_batching.ClearField("default_queue_policy")
+    assert embedded == production
+
+
 def test_client_and_cascade_know_the_same_parameters():
     """Two packages that cannot import each other: the names, types and defaults in the help must agree."""
     fields = dataclasses.fields(DetectionParameters)
@@ -92,8 +103,6 @@ def test_configurations_name_the_tensors_as_the_cascade_does(network):
     assert config.name == network.name
     assert [tensor.name for tensor in config.input] == [network.input]
     assert tuple(tensor.name for tensor in config.output) == network.outputs
-    queue = config.dynamic_batching.default_queue_policy
-    assert queue.max_queue_size > 0
-    assert queue.default_timeout_microseconds > 0
+    assert config.HasField("dynamic_batching")
     assert config.model_warmup
     assert not config.instance_group[0].kind, "auto: the GPU where there is one"

@@ -66,7 +66,13 @@ def tritonserver(tmp_path):
 def test_the_container_takes_the_flags_of_the_embedded_server(tritonserver):
     wheel = TritonWheel(Path("/opt/tritonserver"))
     repository = Repository(Path("/models"), REQUIRED, OPTIONAL)
-    wanted = arguments(Settings(host="0.0.0.0"), DEFAULT_PORTS, repository, Path("/opt/tritonserver/backends"), wheel)
+    wanted = arguments(
+        Settings(host="0.0.0.0", bounded_queue=True),
+        DEFAULT_PORTS,
+        repository,
+        Path("/opt/tritonserver/backends"),
+        wheel,
+    )
     # The container's own places.
     wanted = [
         a

@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: %(default)g",
     )
     add("--verbose", type=_whole(0, 9), default=0, metavar="LEVEL", help="Triton's log level, 0 to 3 (default: 0)")
+    add("--bounded-queue", action="store_true", help="refuse requests when 128 wait, as in production; slower here")
     add("--quiet", action="store_true", help="do not show Triton's log")
 
 
@@ -82,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         networks=args.networks,
         start_timeout=args.start_timeout,
         verbose=args.verbose,
+        bounded_queue=args.bounded_queue,
     )
     for number in _STOPPING:
         signal.signal(number, _stop)

@@ -9,6 +9,9 @@ from face_server.wheel import TritonWheel
 
 _MIB = 1024 * 1024
 
+# Configurations for Triton 2.51, where a queue policy makes the batcher miss wake-ups (mended in newer ones).
+_EMBEDDED = "--model-config-name=embedded"
+
 DRAIN_SECONDS = 30
 """So long a server that stops waits for requests in flight."""
 
@@ -29,6 +32,8 @@ class Settings:
     """Where the cascade runs its networks: `bls`, `local` or `auto`; None leaves it to the model's configuration."""
     models: tuple[str, ...] | None = None
     """Load just these models; None loads all of ours that are exported."""
+    bounded_queue: bool = False
+    """Refuse requests beyond the queue's bound, as in production. Costs stalls of up to 0.5 s (see `_EMBEDDED`)."""
     start_timeout: float = 120
     verbose: int = 0
 
@@ -44,6 +49,7 @@ def arguments(
     return [
         f"--model-repository={repository.path}",
         "--model-control-mode=explicit",
+        *([] if settings.bounded_queue else [_EMBEDDED]),
         *(f"--load-model={name}" for name in repository.loadable),
         f"--backend-directory={backends}",
         f"--cache-directory={wheel.caches}",
