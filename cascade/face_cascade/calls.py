@@ -54,7 +54,9 @@ def drive(flow: Flow[T], run: Callable[[Call], Outputs], map_flows: Map = map) -
             if isinstance(step, Call):
                 step = flow.send(run(step))
             else:
-                step = flow.send(list(map_flows(drive_part, step.flows)))
+                # One alone needs no other thread.
+                mapped = map_flows if len(step.flows) > 1 else map
+                step = flow.send(list(mapped(drive_part, step.flows)))
     except StopIteration as end:
         result: T = end.value
         return result

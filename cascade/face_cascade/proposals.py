@@ -89,12 +89,10 @@ def propose(sources: Sequence[Source], limits: Limits) -> Flow[list[Proposals]]:
         levels += of_image
         owners += [n] * len(of_image)
     cells = yield from _scan([sources[n] for n in owners], levels, limits)
-    considered = _CELLS_PER_CANDIDATE * limits.max_candidates
-    seen = yield Together(
-        "nms", [_suppress_level(*of_level, considered) for of_level in zip(levels, cells, strict=True)]
-    )
-    by_image = [[s for owner, s in zip(owners, seen, strict=True) if owner == n] for n in range(len(sources))]
-    found = yield Together("nms", [_suppress_image(s, considered, limits.max_candidates) for s in by_image])
+    by_image: list[list[tuple[Level, list[_Cells]]]] = [[] for _ in sources]
+    for owner, level, parts in zip(owners, levels, cells, strict=True):
+        by_image[owner].append((level, parts))
+    found = yield Together("nms", [_suppress_image(of_image, limits.max_candidates) for of_image in by_image])
     return found
 
 
@@ -167,20 +165,21 @@ def _in_row_major_order(parts: Sequence[_Cells]) -> _Cells:
     return _Cells(rows[order], columns[order], scores[order], regression[order])
 
 
-def _suppress_level(level: Level, parts: Sequence[_Cells], most: int) -> Flow[_Boxes]:
+def _suppress_level(level: Level, parts: Sequence[_Cells], most: int) -> _Boxes:
     """NMS within one level, of at most the `most` likeliest cells; row-major order stays."""
-    yield from ()
     cells = _in_row_major_order(parts)
     boxes = cell_boxes(cells.rows, cells.columns, level.scale)
     likeliest = _Boxes(boxes, cells.scores, cells.regression, 0).likeliest(most)
     return likeliest.take(np.sort(nms(likeliest.boxes, likeliest.scores, NMS_WITHIN_LEVEL)))
 
 
-def _suppress_image(levels: Sequence[_Boxes], most: int, max_candidates: int) -> Flow[Proposals]:
-    """NMS across the levels of an image; at most `max_candidates` remain, the likeliest."""
+def _suppress_image(cells: Sequence[tuple[Level, list[_Cells]]], max_candidates: int) -> Flow[Proposals]:
+    """NMS within each level of an image, then across; at most `max_candidates` remain, the likeliest."""
     yield from ()
-    if not levels:
+    if not cells:
         return Proposals(np.empty((0, 4), np.float32), 0)
+    most = _CELLS_PER_CANDIDATE * max_candidates
+    levels = [_suppress_level(level, parts, most) for level, parts in cells]
     found = _Boxes(
         np.concatenate([level.boxes for level in levels]),
         np.concatenate([level.scores for level in levels]),

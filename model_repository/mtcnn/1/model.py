@@ -23,6 +23,7 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
         self._max_pixels = int(parameters["max_pixels"])
+        self._group_pixels = int(parameters["group_pixels"])
         self._log_executions = parameters["log_executions"] == "true"
         self._metrics = Metrics()
         setting = os.environ.get(NETWORKS_VARIABLE, parameters["networks"])
@@ -40,7 +41,7 @@ class TritonPythonModel:
             read = list(self._networks.map(self._read, requests))
         good = [request for request in read if isinstance(request, ImageRequest)]
         answers: list[Any] = []
-        for group in pixel_groups([request.pixels for request in good], self._max_pixels):
+        for group in pixel_groups([request.pixels for request in good], self._group_pixels):
             answers += self._detect(good[group], record)
         self._report(len(requests), record)
         answered = iter(answers)

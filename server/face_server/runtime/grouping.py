@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 def pixel_groups(pixels: Sequence[int], most: int) -> Iterator[slice]:
     """Cuts a batch of requests of so many pixels each into runs of at most `most` pixels, or of one request.
 
-    An integral image takes 12 bytes a pixel: a batch of the largest images at once would take 10 GB.
+    All at once, the integral images of a batch of the largest images would take 10 GB.
     """
     start = total = 0
     for n, size in enumerate(pixels):
