@@ -162,4 +162,6 @@ def _announce(triton: EmbeddedTriton) -> None:
     _print(f"models   {', '.join(triton.models)}")
     if triton.missing_models:
         _print(f"absent   {', '.join(triton.missing_models)}")
+    for note in triton.notes:
+        _print(f"note     {note}")
     _print("ready")

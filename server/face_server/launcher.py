@@ -65,6 +65,7 @@ class EmbeddedTriton:
         self.ports: tuple[int, ...] = ()
         self.models: tuple[str, ...] = ()
         self.missing_models: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
 
     def __enter__(self) -> "EmbeddedTriton":
         self.start()
@@ -107,7 +108,7 @@ class EmbeddedTriton:
         repository = Repository.read(self._path, self.settings.models)
         wheel = TritonWheel.find()
         settings = self.settings
-        self.models, self.missing_models = repository.loadable, repository.missing
+        self.models, self.missing_models, self.notes = repository.loadable, repository.missing, repository.notes
         settings = replace(settings, host=ipv4_address(settings.host))
         self.ports = free_ports(settings.host, (settings.http_port, settings.grpc_port, settings.metrics_port))
         # All interfaces: this machine reaches it by loopback.

@@ -1,5 +1,6 @@
 """What a model repository holds, as far as starting a server needs to know."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ class Repository:
     path: Path
     loadable: tuple[str, ...]
     missing: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What whoever uses a model must know, from its export: random weights, say."""
 
     @classmethod
     def read(cls, path: Path, models: tuple[str, ...] | None = None) -> "Repository":
@@ -44,7 +47,19 @@ class Repository:
         optional = [name for name in OPTIONAL if _is_complete(path / name)]
         if "facenet" not in optional:
             optional = []
-        return cls(path, (*REQUIRED, *optional), tuple(n for n in OPTIONAL if n not in optional))
+        loadable = (*REQUIRED, *optional)
+        return cls(path, loadable, tuple(n for n in OPTIONAL if n not in optional), _notes(path, loadable))
+
+
+def _notes(path: Path, models: tuple[str, ...]) -> tuple[str, ...]:
+    """The notes that `faces export` left beside the exported files."""
+    notes = []
+    for name in models:
+        for record in sorted((path / name).glob("*/export.json")):
+            note = json.loads(record.read_text()).get("note")
+            if note:
+                notes.append(f"{name}: {note}")
+    return tuple(notes)
 
 
 def _is_complete(model: Path) -> bool:

@@ -40,6 +40,12 @@ def test_everything_is_served_where_facenet_was_exported(repository):
     assert found.missing == ()
 
 
+def test_what_the_export_says_of_a_model_is_passed_on(repository):
+    (repository / "pnet" / "1" / "export.json").write_text('{"note": "random weights, for load tests only"}')
+    (repository / "rnet" / "1" / "export.json").write_text('{"note": ""}')
+    assert Repository.read(repository).notes == ("pnet: random weights, for load tests only",)
+
+
 def test_what_is_missing_is_named(repository):
     (repository / "pnet" / "1" / "model.pt").unlink()
     with pytest.raises(SetupError, match="has no pnet: run `faces export` first"):
