@@ -6,23 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-DATA = Path(__file__).parent / "data"
+import face_bench.pictures
 
-# (side, x, y) of each copy of the portrait on the wall.
-_WALL = [
-    (512, 0, 0),
-    (384, 540, 20),
-    (256, 950, 40),
-    (192, 1230, 60),
-    (128, 1450, 80),
-    (96, 1600, 100),
-    (64, 1720, 110),
-    (448, 100, 580),
-    (320, 600, 640),
-    (224, 960, 700),
-    (160, 1220, 740),
-    (112, 1420, 780),
-]
+DATA = Path(__file__).parent / "data"
 
 
 def astronaut():
@@ -32,11 +18,7 @@ def astronaut():
 
 def wall(width=1920, height=1080):
     """A grey canvas with the portrait in twelve sizes, RGB uint8 [height,width,3], resized from 1920x1080."""
-    portrait = Image.fromarray(astronaut())
-    canvas = Image.new("RGB", (1920, 1080), (127, 127, 127))
-    for side, x, y in _WALL:
-        canvas.paste(portrait.resize((side, side), Image.Resampling.BICUBIC), (x, y))
-    return np.array(canvas.resize((width, height), Image.Resampling.BICUBIC) if width != 1920 else canvas)
+    return face_bench.pictures.wall(Image.fromarray(astronaut()), width, height)
 
 
 def mixed_sizes(count):
