@@ -3,6 +3,7 @@
 import io
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +37,25 @@ def grpc_client(triton):
         yield client
 
 
-@pytest.fixture
-def busy(client):
-    """Keeps the cascade at work for most of a second, so that what comes next gathers in its queue."""
+@pytest.fixture(scope="session")
+def large_picture():
+    """A JPEG that keeps the cascade at work for a second or more."""
     picture = io.BytesIO()
-    Image.fromarray(np.tile(wall(), (2, 2, 1))).save(picture, "JPEG")
-    with ThreadPoolExecutor(1) as pool:
-        faces = pool.submit(client.detect, picture.getvalue())
-        # Time for the request to leave the queue.
-        time.sleep(0.1)
-        yield
-        assert len(faces.result()) > 40
+    Image.fromarray(np.tile(wall(), (3, 3, 1))).save(picture, "JPEG")
+    return picture.getvalue()
+
+
+@pytest.fixture
+def busy(client, large_picture):
+    """A context in which the cascade is at work, so that what comes next gathers in its queue."""
+
+    @contextmanager
+    def at_work():
+        with ThreadPoolExecutor(1) as pool:
+            faces = pool.submit(client.detect, large_picture)
+            # Time for the request to leave the queue.
+            time.sleep(0.4)
+            yield
+            assert len(faces.result()) > 90
+
+    return at_work

@@ -88,8 +88,7 @@ def test_nothing_to_see_is_an_answer_with_zero_rows(grpc_client, shape):
     assert answer.as_numpy("num_faces").tolist() == [[0]]
 
 
-@pytest.mark.usefixtures("busy")
-def test_bad_requests_fail_nobody_else_in_their_batch(grpc_client):
+def test_bad_requests_fail_nobody_else_in_their_batch(grpc_client, busy):
     jobs = [
         ([raw_image(astronaut())], {}),
         ([raw_image(astronaut())], {"factor": 7}),
@@ -97,7 +96,7 @@ def test_bad_requests_fail_nobody_else_in_their_batch(grpc_client):
         ([raw_image(wall(960, 540))], {"max_faces": 3}),
     ]
     before = counts(grpc_client, "mtcnn")
-    with ThreadPoolExecutor(len(jobs)) as pool:
+    with busy(), ThreadPoolExecutor(len(jobs)) as pool:
         answers = [pool.submit(infer, grpc_client, *job) for job in jobs]
     # One execution for the picture that kept the cascade busy, one for the four together.
     assert (counts(grpc_client, "mtcnn") - before)[1] == 2

@@ -3,7 +3,6 @@
 import urllib.request
 
 import numpy as np
-import pytest
 
 from face_cascade import Limits
 from face_client import FaceClient
@@ -43,22 +42,31 @@ def test_a_request_with_several_images(client, grpc_client):
         assert not boxes[counted[n] :].any()
 
 
-@pytest.mark.usefixtures("busy")
-def test_mixed_requests_meet_in_one_execution_and_in_the_networks_batches(triton, grpc_client, client):
-    pictures = mixed_sizes(8)
-    before = {model: counts(grpc_client, model) for model in ("mtcnn", "pnet", "rnet", "onet")}
-    list(client.detect_batch(pictures, in_flight=8))
-    done = {model: counts(grpc_client, model) - before[model] for model in before}
-    # One execution for the picture that kept the cascade busy, one for the eight together.
-    assert done["mtcnn"].tolist() == [9, 2]
+def test_mixed_requests_meet_in_one_execution_and_in_the_networks_batches(
+    triton, grpc_client, client, busy, large_picture
+):
+    def work(do):
+        before = {model: counts(grpc_client, model) for model in ("mtcnn", "pnet", "rnet", "onet")}
+        do()
+        return {model: counts(grpc_client, model) - before[model] for model in before}
+
+    def eight_beside_a_large_one():
+        with busy():
+            list(client.detect_batch(mixed_sizes(8), in_flight=8))
+
+    of_large_one = work(lambda: client.detect(large_picture))
+    of_all = work(eight_beside_a_large_one)
+    done = {model: of_all[model] - of_large_one[model] for model in of_all}
+    assert done["mtcnn"].tolist() == [8, 1]
     assert any("mtcnn: 8 requests, 8 images, pnet" in line for line in triton.log_lines)
-    tiles, pnet_runs = done["pnet"]
-    assert tiles / pnet_runs > 8
+    tiles, runs = done["pnet"]
+    # One run for each shape of tile, with the tiles of all images.
+    assert tiles > 8
+    assert runs == 3
     for model in ("rnet", "onet"):
         crops, runs = done[model]
-        # A run of its own for each image would be nine at least.
-        assert runs < 9
-        assert crops > 9 * runs
+        assert crops > 20
+        assert runs == 1
 
 
 def test_limits_are_what_the_networks_take(grpc_client):
