@@ -91,7 +91,7 @@ class EmbeddedTriton:
     @property
     def pid(self) -> int:
         """Process id of tritonserver; its stubs are that one's children."""
-        return self._process.pid
+        return self._live.process.pid
 
     @property
     def log_lines(self) -> list[str]:
@@ -101,7 +101,7 @@ class EmbeddedTriton:
     @property
     def failure_reason(self) -> str:
         """Why Triton ended, in its own words."""
-        return self._log.reason()
+        return self._live.log.reason()
 
     def start(self) -> None:
         """Starts the server and returns when every model is ready."""
@@ -129,11 +129,11 @@ class EmbeddedTriton:
         deadline = time.monotonic() + timeout
         waiting = ["/v2/health/ready", *(f"/v2/models/{name}/ready" for name in self.models)]
         while waiting:
-            if self._process.poll() is not None:
-                self._log.join()
-                raise StartError(f"Triton stopped before it was ready:\n{self._log.reason()}")
+            if self._live.process.poll() is not None:
+                self._live.log.join()
+                raise StartError(f"Triton stopped before it was ready:\n{self._live.log.reason()}")
             if time.monotonic() > deadline:
-                raise StartError(f"Triton was not ready after {timeout:g} s:\n{self._log.reason()}")
+                raise StartError(f"Triton was not ready after {timeout:g} s:\n{self._live.log.reason()}")
             if _answers(self.http_url + waiting[0]):
                 waiting.pop(0)
             else:
@@ -141,7 +141,7 @@ class EmbeddedTriton:
 
     def wait(self) -> int:
         """Waits until the server ends by itself; returns its exit status."""
-        return self._process.wait()
+        return self._live.process.wait()
 
     def stop(self) -> None:
         """Stops the server: requests in flight are answered first. Does nothing if it is not running."""
@@ -162,16 +162,10 @@ class EmbeddedTriton:
         shutil.rmtree(running.directory)
 
     @property
-    def _process(self) -> subprocess.Popen[str]:
+    def _live(self) -> _Running:
         if self._running is None:
             raise StartError("the server is not running")
-        return self._running.process
-
-    @property
-    def _log(self) -> LogReader:
-        if self._running is None:
-            raise StartError("the server is not running")
-        return self._running.log
+        return self._running
 
 
 def _spawn(
