@@ -1,5 +1,7 @@
 """Raw requests to Triton."""
 
+import time
+
 import numpy as np
 import tritonclient.grpc as grpc
 from tritonclient.utils import np_to_triton_dtype
@@ -25,6 +27,14 @@ def outputs(*names):
 
 
 def counts(client, model):
-    """(inferences, executions) of a model since it was loaded."""
-    stats = client.get_inference_statistics(model).model_stats[0]
-    return np.array([stats.inference_count, stats.execution_count])
+    """(inferences, executions) of an idle model since it was loaded.
+
+    Triton counts an execution shortly after it has answered: read until nothing changes.
+    """
+    latest = None
+    while True:
+        stats = client.get_inference_statistics(model).model_stats[0]
+        before, latest = latest, (stats.inference_count, stats.execution_count)
+        if latest == before:
+            return np.array(latest)
+        time.sleep(0.2)
