@@ -44,7 +44,7 @@ env: $(INSTALLED)  ## the environment in .venv
 export: $(NETWORKS)  ## PNet, RNet and ONet as TorchScript in model_repository/
 
 # One run writes all three.
-$(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/readers/*.py)
+$(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/readers/*.py) server/face_server/stored_weights.py
 	$(BIN)/faces export --facenet none
 	@touch $(NETWORKS)
 

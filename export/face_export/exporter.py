@@ -18,6 +18,7 @@ from face_export.mtcnn import STAGES, ONet, PNet, RNet
 from face_export.serving import ServedFaceNet, ServedONet, ServedPNet, ServedRNet
 from face_export.torchscript import to_bytes
 from face_export.weights import Weights, count_parameters, digest, load_into
+from face_server.stored_weights import with_weights
 
 FACENET = "facenet"
 _VERSION = "1"
@@ -63,6 +64,9 @@ def model_path(repository: Path, name: str) -> Path:
 def _export(name: str, network: nn.Module, weights: Weights, repository: Path, classes: int | None) -> Export:
     served = _served(network).eval()
     archive = to_bytes(FusedPNet(network).eval() if isinstance(network, PNet) else served)
+    if name in STAGES:
+        # The cascade on a CPU runs these without torch (`face_cascade.compiled`).
+        archive = with_weights(archive, {key: tensor.numpy() for key, tensor in network.state_dict().items()})
     difference = parity.check(name, served, archive)
     done = Export(
         model=name,

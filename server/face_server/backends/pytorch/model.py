@@ -4,17 +4,24 @@ Triton takes this file as the backend of every model that says `backend: "pytorc
 that name it reads inputs and outputs `<name>__<index>`, the file `model.pt` and the parameters INTRA_OP_THREAD_COUNT
 and INTER_OP_THREAD_COUNT; it always runs in inference mode, and ignores the native one's other parameters. MICRO_BATCH,
 the most rows in one pass on a CPU, and SMALLEST_SIDE, in pixels, are its own; the native backend ignores them.
+
+On a CPU torch and the network are loaded for the first request, which a configuration with `model_warmup` makes at the
+start. Without it a model that nobody asks directly, as the cascade has its networks compiled, costs next to no memory.
 """
 
 import json
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 import triton_python_backend_utils as pb_utils
 
-from face_server.runtime.torchscript import TorchScriptNetwork
+if TYPE_CHECKING:
+    from face_server.runtime.torchscript import TorchScriptNetwork
+
+_INTRA_OP = "INTRA_OP_THREAD_COUNT"
+_INTER_OP = "INTER_OP_THREAD_COUNT"
 
 
 class TritonPythonModel:
@@ -27,21 +34,33 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
-        if "INTRA_OP_THREAD_COUNT" in parameters:
-            torch.set_num_threads(int(parameters["INTRA_OP_THREAD_COUNT"]))
-        if "INTER_OP_THREAD_COUNT" in parameters:
-            torch.set_num_interop_threads(int(parameters["INTER_OP_THREAD_COUNT"]))
-        on_gpu = args["model_instance_kind"] == "GPU"
-        path = Path(args["model_repository"]) / args["model_version"] / "model.pt"
+        self._threads = {
+            name: int(parameters[name])
+            for name in ("INTRA_OP_THREAD_COUNT", "INTER_OP_THREAD_COUNT")
+            if name in parameters
+        }
+        self._path = Path(args["model_repository"]) / args["model_version"] / "model.pt"
+        if not zipfile.is_zipfile(self._path):
+            raise ValueError("model.pt is no TorchScript archive")
         self._name = config["name"]
         self._input = config["input"][0]["name"]
         self._smallest_side = int(parameters.get("SMALLEST_SIDE", 0))
         self._outputs = _by_index(config["output"])
-        self._network = TorchScriptNetwork(
-            path,
-            f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu",
-            micro_batch=0 if on_gpu else int(parameters.get("MICRO_BATCH", 0)),
-        )
+        on_gpu = args["model_instance_kind"] == "GPU"
+        self._device = f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu"
+        self._micro_batch = 0 if on_gpu else int(parameters.get("MICRO_BATCH", 0))
+        self._network = self._loaded() if on_gpu else None
+
+    def _loaded(self) -> "TorchScriptNetwork":
+        import torch
+
+        from face_server.runtime.torchscript import TorchScriptNetwork
+
+        if _INTRA_OP in self._threads:
+            torch.set_num_threads(self._threads[_INTRA_OP])
+        if _INTER_OP in self._threads:
+            torch.set_num_interop_threads(self._threads[_INTER_OP])
+        return TorchScriptNetwork(self._path, self._device, self._micro_batch)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers all requests of a batch with one run."""
@@ -55,6 +74,7 @@ class TritonPythonModel:
                 pb_utils.TritonError.INVALID_ARG,
             )
         whole = batches[0] if len(batches) == 1 else np.concatenate(batches)
+        self._network = self._network or self._loaded()
         try:
             outputs = self._network(whole)
         except RuntimeError as error:

@@ -1,0 +1,105 @@
+"""What the three networks have in common: layers on arrays, packing by name, normalising, probabilities.
+
+Whoever calls a layer must keep its arrays: a kernel knows them by their addresses only.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from face_cascade.compiled import convolution, pooling
+from face_cascade.compiled.convolution import Convolution
+
+Float32 = NDArray[np.float32]
+
+Weights = Mapping[str, Float32]
+"""A network's tensors under the names of facenet-pytorch's state dict: `conv1.weight`, `prelu1.weight`, …"""
+
+_SCALE = np.float32(1 / 128)
+
+
+def packed_first(layer: Convolution, weights: Weights) -> Float32:
+    """conv1 for pixels less their mean. Scaling its weights by a power of two gives the bits of scaled pixels."""
+    return layer.packed(weights["conv1.weight"] * _SCALE, weights["conv1.bias"], weights["prelu1.weight"])
+
+
+def packed_convolution(layer: Convolution, weights: Weights, number: int) -> Float32:
+    return layer.packed(
+        weights[f"conv{number}.weight"], weights[f"conv{number}.bias"], weights[f"prelu{number}.weight"]
+    )
+
+
+def packed_dense(layer: Convolution, weights: Weights, number: int) -> Float32:
+    """A dense layer on maps of 3×3 pixels: trained with x before y before channels, packed for y, x, channels."""
+    by_place = weights[f"dense{number}.weight"].reshape(layer.outputs, 3, 3, -1).transpose(0, 2, 1, 3)
+    weight = by_place.reshape(layer.outputs, -1, 1, 1)
+    return layer.packed(weight, weights[f"dense{number}.bias"], weights[f"prelu{number}.weight"])
+
+
+def packed_heads(layer: Convolution, weights: Weights, names: Sequence[str]) -> Float32:
+    """All heads as one layer without PReLU, channels in the order of the names."""
+    weight = np.concatenate([weights[f"{name}.weight"] for name in names])
+    bias = np.concatenate([weights[f"{name}.bias"] for name in names])
+    return layer.packed(weight.reshape(layer.outputs, -1, 1, 1), bias, None)
+
+
+def on_pixels(layer: Convolution) -> Any:
+    """The first convolution for numba code: f(source [3,H,W], packed, target [h,w,C]); the target tells the size."""
+    kernel = convolution.kernel(layer)
+
+    @numba.njit
+    def convolve(source, packed, target):  # type: ignore[no-untyped-def]
+        plane, row, _ = source.strides
+        height, width, _ = target.shape
+        kernel(source.ctypes.data, row, plane, height, width, packed.ctypes.data, target.ctypes.data, target.strides[0])
+
+    return convolve
+
+
+def on_map(layer: Convolution) -> Any:
+    """A convolution for numba code: f(source [H,W,C], packed, target [h,w,C]); the target tells the size."""
+    kernel = convolution.kernel(layer)
+
+    @numba.njit
+    def convolve(source, packed, target):  # type: ignore[no-untyped-def]
+        row = source.strides[0]
+        height, width, _ = target.shape
+        kernel(source.ctypes.data, row, 4, height, width, packed.ctypes.data, target.ctypes.data, target.strides[0])
+
+    return convolve
+
+
+def pool(window: int, layer: Convolution) -> Any:
+    """Max-pooling of a layer's output for numba code: f(source [H,W,C], target [h,w,C])."""
+    kernel = pooling.kernel(window, layer.vectors)
+
+    @numba.njit
+    def pool_map(source, target):  # type: ignore[no-untyped-def]
+        height, width, _ = source.shape
+        to_height, to_width, _ = target.shape
+        kernel(
+            source.ctypes.data, source.strides[0], height, width,
+            target.ctypes.data, target.strides[0], to_height, to_width,
+        )  # fmt: skip
+
+    return pool_map
+
+
+@numba.njit(inline="always")
+def subtract_mean(pixels, target):  # type: ignore[no-untyped-def]
+    """pixels − 127.5, [3,H,W] to [3,H,W]."""
+    for c in range(3):
+        for i in range(pixels.shape[1]):
+            for j in range(pixels.shape[2]):
+                target[c, i, j] = pixels[c, i, j] - np.float32(127.5)
+
+
+def face_probability(scores: Float32) -> Float32:
+    """Scores (no face, face) of the last axis → probability of a face: the softmax of two is the logistic function
+    of their difference."""
+    with np.errstate(over="ignore"):
+        probability: Float32 = 1 / (1 + np.exp(scores[..., 0] - scores[..., 1]))
+    return probability

@@ -1,0 +1,124 @@
+"""The compiled networks beside the same networks in torch."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from face_cascade.compiled import COMPILED
+from face_cascade.networks import ONET, PNET, RNET
+from face_export.mtcnn import STAGES
+from face_export.readers import read_stage
+from face_export.serving import ServedONet, ServedPNet, ServedRNet
+from face_export.weights import load_into
+
+SERVED = {PNET: ServedPNet, RNET: ServedRNet, ONET: ServedONet}
+
+# Two programs that add in different orders: float32 has 24 bits, the largest values here are about 4.
+TOLERANCE = {"atol": 4e-6, "rtol": 1e-5}
+
+
+def pretrained(network):
+    module = STAGES[network.name]().eval()
+    load_into(module, read_stage(network.name))
+    return module
+
+
+def arrays(module):
+    return {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+
+
+def pixels(*shape):
+    return np.random.default_rng(5).uniform(0, 255, shape).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    return {network: COMPILED[network](arrays(pretrained(network))) for network in COMPILED}
+
+
+@pytest.fixture(scope="module")
+def served():
+    return {network: SERVED[network](pretrained(network)).eval() for network in COMPILED}
+
+
+CASES = [
+    *((PNET, (1, 3, *size)) for size in ((256, 256), (12, 12), (11, 11), (27, 28), (45, 300))),
+    *((PNET, (3, 3, *size)) for size in ((11, 257), (256, 11))),
+    *((RNET, (count, 3, 24, 24)) for count in (1, 7, 8, 9, 256)),
+    *((ONET, (count, 3, 48, 48)) for count in (1, 7, 8, 9, 64)),
+]
+
+
+@pytest.mark.parametrize(("network", "shape"), CASES, ids=lambda case: getattr(case, "name", str(case)))
+def test_compiled_equals_torch(compiled, served, network, shape):
+    batch = pixels(*shape)
+    with torch.inference_mode():
+        wanted = served[network](torch.from_numpy(batch))
+    for found, tensor in zip(compiled[network](batch), wanted, strict=True):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, tensor.numpy(), **TOLERANCE)
+
+
+@pytest.mark.parametrize("network", list(COMPILED), ids=lambda network: network.name)
+def test_any_weights_and_slopes_of_prelu(network):
+    torch.manual_seed(1)
+    module = STAGES[network.name]().eval()
+    for name, parameter in module.named_parameters():
+        if name.startswith("prelu"):
+            torch.nn.init.uniform_(parameter, -1.5, 1.5)
+    side = {PNET: 40, RNET: 24, ONET: 48}[network]
+    batch = pixels(3, 3, side, side)
+    with torch.inference_mode():
+        wanted = SERVED[network](module).eval()(torch.from_numpy(batch))
+    for found, tensor in zip(COMPILED[network](arrays(module))(batch), wanted, strict=True):
+        np.testing.assert_allclose(found, tensor.numpy(), **TOLERANCE)
+
+
+@pytest.mark.parametrize("network", list(COMPILED), ids=lambda network: network.name)
+def test_batched_equals_single(compiled, network):
+    side = {PNET: 60, RNET: 24, ONET: 48}[network]
+    batch = pixels(19, 3, side, side)
+    together = compiled[network](batch)
+    for n in range(len(batch)):
+        for whole, alone in zip(together, compiled[network](batch[n : n + 1]), strict=True):
+            np.testing.assert_array_equal(whole[n], alone[0])
+
+
+@pytest.mark.parametrize("network", [RNET, ONET], ids=lambda network: network.name)
+def test_no_crops_give_no_rows(compiled, network):
+    side = {RNET: 24, ONET: 48}[network]
+    for output in compiled[network](np.empty((0, 3, side, side), np.float32)):
+        assert output.shape[0] == 0
+
+
+def test_a_batch_that_is_a_view_is_read_right(compiled):
+    batch = pixels(2, 24, 24, 3).transpose(0, 3, 1, 2)
+    for found, wanted in zip(compiled[RNET](batch), compiled[RNET](np.ascontiguousarray(batch)), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_processors_with_shorter_vectors(tmp_path, compiled):
+    """The kernels as they are made where vectors hold eight values."""
+    script = """
+import sys
+from llvmlite import binding
+features = binding.get_host_cpu_features()
+features["avx512f"] = False
+binding.get_host_cpu_features = lambda: features
+import numpy as np
+from face_cascade.compiled import COMPILED, vectors
+from face_cascade.networks import ONET, PNET, RNET
+from tests.cascade.compiled.test_networks import arrays, pixels, pretrained
+assert vectors.LANES == 8
+for network, shape in ((PNET, (1, 3, 60, 61)), (RNET, (9, 3, 24, 24)), (ONET, (9, 3, 48, 48))):
+    outputs = COMPILED[network](arrays(pretrained(network)))(pixels(*shape))
+    np.savez(f"{sys.argv[1]}/{network.name}.npz", *outputs)
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    for network, shape in ((PNET, (1, 3, 60, 61)), (RNET, (9, 3, 24, 24)), (ONET, (9, 3, 48, 48))):
+        with np.load(tmp_path / f"{network.name}.npz") as saved:
+            for narrow, wide in zip(saved.values(), compiled[network](pixels(*shape)), strict=True):
+                np.testing.assert_allclose(narrow, wide, **TOLERANCE)
