@@ -1,0 +1,32 @@
+"""facenet-pytorch 2.6.0's public names, served by Triton: change the import, and nothing else.
+
+    from face_client.facenet_pytorch import MTCNN, InceptionResnetV1
+
+    mtcnn = MTCNN(image_size=160, margin=0)                    # url="host:8001" or client=FaceClient(…)
+    resnet = InceptionResnetV1(pretrained="vggface2").eval()
+    face = mtcnn(Image.open("photo.jpg"))                      # float32 [3, 160, 160], or None
+    embedding = resnet(face.unsqueeze(0))                      # float32 [1, 512]
+
+Arguments, shapes, types and Nones are those of facenet-pytorch; `docs/migrating.md` lists where they differ.
+What it exports beyond these names (PNet, RNet, ONet, training) needs the weights in this process, and has no
+place here. Modules have the same paths: `face_client.facenet_pytorch.models.mtcnn` and so on.
+"""
+
+from __future__ import annotations
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise ModuleNotFoundError(
+        'face_client.facenet_pytorch needs PyTorch: pip install "triton-faces-client[facenet-pytorch]"', name="torch"
+    ) from None
+
+from face_client.facenet_pytorch.models.inception_resnet_v1 import InceptionResnetV1
+from face_client.facenet_pytorch.models.mtcnn import MTCNN, fixed_image_standardization, prewhiten
+from face_client.facenet_pytorch.models.utils.detect_face import extract_face
+
+del torch
+
+__all__ = ["MTCNN", "InceptionResnetV1", "extract_face", "fixed_image_standardization", "prewhiten"]

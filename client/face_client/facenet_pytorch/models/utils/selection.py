@@ -1,0 +1,66 @@
+"""One face of several, by facenet-pytorch's four methods."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_client.drop_in import InvalidValue
+from face_client.facenet_pytorch.models.utils.detect_face import get_size
+
+METHODS = ("probability", "largest", "largest_over_threshold", "center_weighted_size")
+
+
+class Chosen(NamedTuple):
+    """Arrays of one face, [1, 4], [1], [1, 5, 2]; or None, [None], None."""
+
+    box: Any
+    probability: Any
+    points: Any
+
+
+_NONE = Chosen(None, [None], None)
+
+
+class Chooser:
+    """method, threshold, center_weight: as in `MTCNN.select_boxes`. Raises InvalidValue for another method."""
+
+    def __init__(self, method: str, threshold: float, center_weight: float) -> None:
+        if method not in METHODS:
+            raise InvalidValue(f"method is {method!r}; it must be one of {', '.join(METHODS)}")
+        self.method = method
+        self.threshold = threshold
+        self.center_weight = center_weight
+
+    def __call__(self, boxes: Any, probabilities: Any, points: Any, picture: Any) -> Chosen:
+        """The best face of one picture."""
+        if boxes is None:
+            return _NONE
+        boxes, probabilities, points = np.array(boxes), np.array(probabilities), np.array(points)
+        merits = self._merits(boxes, probabilities, picture)
+        candidates = np.arange(len(boxes))
+        if self.method == "largest_over_threshold":
+            candidates = candidates[probabilities > self.threshold]
+            if not len(candidates):
+                return _NONE
+        best = candidates[np.argsort(merits[candidates])[-1:]]
+        return Chosen(boxes[best], probabilities[best], points[best])
+
+    def _merits(self, boxes: NDArray[Any], probabilities: NDArray[Any], picture: Any) -> NDArray[Any]:
+        if self.method == "probability":
+            return probabilities
+        areas: NDArray[Any] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        if self.method != "center_weighted_size":
+            return areas
+        width, height = get_size(picture)
+        offsets = (boxes[:, :2] + boxes[:, 2:]) / 2 - np.array([width / 2, height / 2])
+        return areas - (offsets**2).sum(axis=1) * self.center_weight
+
+
+def stacked(chosen: list[Chosen]) -> tuple[Any, Any, Any]:
+    """One array of each; of objects where a picture has no face."""
+    kind = object if any(one.box is None for one in chosen) else None
+    boxes, probabilities, points = zip(*chosen) if chosen else ((), (), ())
+    return np.array(boxes, dtype=kind), np.array(probabilities, dtype=kind), np.array(points, dtype=kind)

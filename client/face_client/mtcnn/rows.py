@@ -1,0 +1,74 @@
+"""Faces as rows of numbers, ipazc's "numpy" output, before it is formatted.
+
+A row: number of the picture, x1, y1, x2, y2, confidence and, with landmarks, the x of left eye, right eye, nose, left
+and right mouth corner, then their y.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_client.faces import Faces
+
+Rows = NDArray[np.float64]
+
+BOX = slice(1, 5)
+CONFIDENCE = 5
+LANDMARKS_X = slice(6, 11)
+LANDMARKS_Y = slice(11, 16)
+
+# Where a smaller picture lies in the canvas of the largest: share of the free pixels above it, and left of it.
+JUSTIFICATIONS = {
+    "top": (0, 0.5),
+    "topleft": (0, 0),
+    "topright": (0, 1),
+    "bottom": (1, 0.5),
+    "bottomleft": (1, 0),
+    "bottomright": (1, 1),
+    "left": (0.5, 0),
+    "right": (0.5, 1),
+    "center": (0.5, 0.5),
+}
+
+
+def rows_of(number: int, faces: Faces, landmarks: bool) -> Rows:
+    """One picture's faces, float64 [n, 16], or [n, 6] without landmarks; the likeliest first."""
+    order = np.argsort(-faces.probabilities, kind="stable")
+    columns = [np.full(len(faces), number), faces.boxes[order], faces.probabilities[order]]
+    if landmarks:
+        columns += [faces.landmarks[order, :, 0], faces.landmarks[order, :, 1]]
+    return np.column_stack(columns).astype(np.float64)
+
+
+def fitted(rows: Rows, width: int, height: int, landmarks: bool) -> Rows:
+    """The rows with boxes, and landmarks if wanted, moved inside the picture: 0…width-1, 0…height-1."""
+    rows = rows.copy()
+    rows[:, BOX] = rows[:, BOX].clip(0, [width - 1, height - 1, width - 1, height - 1])
+    if landmarks:
+        rows[:, LANDMARKS_X] = rows[:, LANDMARKS_X].clip(0, width - 1)
+        rows[:, LANDMARKS_Y] = rows[:, LANDMARKS_Y].clip(0, height - 1)
+    return rows
+
+
+def padding(sizes: Sequence[tuple[int, int]], justification: str) -> list[tuple[int, int]]:
+    """(x, y) of each picture in the canvas into which ipazc's mtcnn pads pictures of several sizes.
+
+    Nothing is padded here; only coordinates without postprocessing count from that canvas.
+    sizes: (width, height). justification: one of JUSTIFICATIONS.
+    """
+    share_y, share_x = JUSTIFICATIONS[justification]
+    width = max((size[0] for size in sizes), default=0)
+    height = max((size[1] for size in sizes), default=0)
+    return [(int((width - w) * share_x), int((height - h) * share_y)) for w, h in sizes]
+
+
+def shifted(rows: Rows, x: int, y: int) -> Rows:
+    """The rows in a canvas in which the picture lies at (x, y)."""
+    rows = rows.copy()
+    rows[:, BOX] += [x, y, x, y]
+    rows[:, LANDMARKS_X] += x
+    rows[:, LANDMARKS_Y] += y
+    return rows

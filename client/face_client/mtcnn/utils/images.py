@@ -1,0 +1,41 @@
+"""Pictures as ipazc's mtcnn hands them around: arrays [H, W, 3] of grey levels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from face_client.images import decode_image
+
+FileLike = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
+"""A path, or the bytes of a file."""
+
+FILES = (str, os.PathLike, bytes, bytearray, memoryview)
+
+
+def load_image(image: Any, dtype: DTypeLike = np.float32, device: str = "CPU:0") -> NDArray[Any]:  # noqa: ARG001
+    """The picture in a file (a path or its bytes), RGB [H, W, 3], upright, levels 0…255; an array comes back as it is.
+
+    dtype: of the array. device: accepted, not used.
+    Raises InvalidImage where it cannot be decoded, OSError for a path that cannot be read.
+    """
+    if not isinstance(image, FILES):
+        return np.asarray(image)
+    return decode_image(file_bytes(image)).astype(dtype)
+
+
+def load_images_batch(
+    images: Iterable[Any], dtype: DTypeLike = np.float32, device: str = "CPU:0"
+) -> list[NDArray[Any]]:
+    """Every picture by `load_image`."""
+    return [load_image(image, dtype, device) for image in images]
+
+
+def file_bytes(file: FileLike) -> bytes:
+    """The bytes of a file. Raises OSError for a path that cannot be read."""
+    return Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else bytes(file)

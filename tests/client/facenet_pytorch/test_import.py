@@ -1,0 +1,56 @@
+"""The package's names and paths are facenet-pytorch's; without PyTorch one sentence says what to install."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+
+def test_names():
+    package = importlib.import_module("face_client.facenet_pytorch")
+    for name in ("MTCNN", "InceptionResnetV1", "extract_face", "fixed_image_standardization", "prewhiten"):
+        assert callable(getattr(package, name))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("models.mtcnn", "MTCNN"),
+        ("models.mtcnn", "fixed_image_standardization"),
+        ("models.inception_resnet_v1", "InceptionResnetV1"),
+        ("models.inception_resnet_v1", "get_torch_home"),
+        ("models.utils.detect_face", "extract_face"),
+    ],
+)
+def test_paths(module, name):
+    assert callable(getattr(importlib.import_module(f"face_client.facenet_pytorch.{module}"), name))
+
+
+def run_without(package, code):
+    blocked = f"import sys; sys.modules[{package!r}] = None; {code}"
+    return subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, timeout=60).stderr
+
+
+def test_without_pytorch():
+    told = run_without("torch", "import face_client.facenet_pytorch")
+    assert told.splitlines()[-1] == (
+        "ModuleNotFoundError: face_client.facenet_pytorch needs PyTorch: "
+        'pip install "triton-faces-client[facenet-pytorch]"'
+    )
+
+
+def test_without_opencv_only_arrays_fail():
+    told = run_without(
+        "cv2",
+        "import numpy as np; from PIL import Image; from face_client.facenet_pytorch import extract_face;"
+        "image = np.zeros((50, 50, 3), np.uint8); extract_face(Image.fromarray(image), [0, 0, 9, 9]);"
+        "print('Pillow is fine', file=sys.stderr); extract_face(image, [0, 0, 9, 9])",
+    )
+    assert "Pillow is fine" in told
+    assert 'with OpenCV: pip install "triton-faces-client[facenet-pytorch]"' in told.splitlines()[-1]
+
+
+def test_the_client_alone_imports_no_torch():
+    code = "import sys, face_client.client, face_client.mtcnn; print(sorted({'torch', 'cv2'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout == "[]\n"
