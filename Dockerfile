@@ -19,9 +19,9 @@ COPY cascade cascade
 COPY export export
 COPY server server
 # The last line fails the build, and not the first start, where the packages do not fit together.
-RUN pip install --no-cache-dir "./client[cli]" ".[embedded]" \
+RUN pip install --no-cache-dir "./client[cli]" ".[embedded,tracing]" \
     && rm -rf /src/* \
-    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade, face_server, torch" \
+    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_server, torch" \
     && rm -rf /tmp/numba
 # 1000 is the first user of most Linux machines, who then owns what the exporter writes to a mounted folder. The cache
 # of downloads is open to any user id for those where it is another.
@@ -59,9 +59,9 @@ COPY export export
 COPY server server
 # No torch and no second Triton: those are in the extra `embedded`. The Python backend's stub runs the system's Python,
 # so that is where the packages go, whether or not the distribution marks it as its own.
-RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir "./client[cli]" . \
+RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir "./client[cli]" ".[tracing]" \
     && rm -rf /src/* \
-    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade, face_client.images, face_server.environment" \
+    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_client.images, face_server.environment" \
     && rm -rf /tmp/numba
 # malloc: as the embedded server has it (face_server.environment), where it was measured.
 ENV HOME=/tmp \
@@ -70,7 +70,7 @@ ENV HOME=/tmp \
     MALLOC_ARENA_MAX=1 \
     MALLOC_MMAP_THRESHOLD_=4294967296 \
     MALLOC_TRIM_THRESHOLD_=17179869184 \
-    TRITON_FACES_MODELS="pnet rnet onet mtcnn" \
+    TRITON_FACES_MODELS="pnet rnet onet mtcnn face_embeddings face_recognition" \
     TRITON_FACES_ADMIN_KEY=
 WORKDIR /tmp
 # triton-server in NVIDIA's image.
@@ -78,6 +78,7 @@ USER 1000:1000
 EXPOSE 8000 8001 8002
 # In NVIDIA's entry point, which hands over to it. The flags are those of face_server.options, with the models from
 # TRITON_FACES_MODELS, and a key that nobody knows unless TRITON_FACES_ADMIN_KEY gives one. The shell splits the names.
+# OpenTelemetry's own variable turns tracing on, here and in our models.
 CMD key="${TRITON_FACES_ADMIN_KEY:-$(cat /proc/sys/kernel/random/uuid)}"; \
     exec tritonserver \
     --model-repository=/models \
@@ -90,6 +91,11 @@ CMD key="${TRITON_FACES_ADMIN_KEY:-$(cat /proc/sys/kernel/random/uuid)}"; \
     --metrics-address=0.0.0.0 --metrics-port=8002 \
     "--http-restricted-api=model-repository,shared-memory,trace,logging:admin-key=$key" \
     "--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:admin-key=$key" \
+    --metrics-config=summary_latencies=true \
+    ${OTEL_EXPORTER_OTLP_TRACES_ENDPOINT:+--trace-config=mode=opentelemetry --trace-config=level=TIMESTAMPS \
+        --trace-config=rate=${TRITON_FACES_TRACE_RATE:-1} \
+        --trace-config=opentelemetry,url=$OTEL_EXPORTER_OTLP_TRACES_ENDPOINT \
+        --trace-config=opentelemetry,resource=service.name=triton-faces} \
     --disable-auto-complete-config \
     --exit-timeout-secs=30 \
     --log-verbose=0

@@ -8,7 +8,9 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from face_cascade import FACENET, ONET, PNET, RNET, DetectionParameters, parameters
+from face_cascade import FACENET, ONET, PNET, RNET, DetectionParameters, Limits, parameters
+from face_cascade.networks import EMBEDDING_SIZE, FACENET_SIZE
+from face_client import face_crops
 from face_client.images import MAX_PIXELS
 from face_client.options import PARAMETERS, SELECTIONS
 
@@ -17,13 +19,20 @@ ROOT = Path(__file__).parents[1]
 # Package or folder → what of ours it may import, by prefix. Itself is always allowed.
 ARROWS = {
     "cascade/face_cascade": (),
-    # Where the model repository lies.
-    "export/face_export": ("face_server.repository",),
+    # Where the model repository lies, and how weights lie in its files.
+    "export/face_export": ("face_server.repository", "face_server.stored_weights"),
     "client/face_client": (),
-    # The launcher tells its command the client's URL variable.
-    "server/face_server": ("face_client.defaults",),
+    "client/examples": ("face_client",),
+    # The launcher tells its command the client's URL variable; the supervisor asks its server as a client does.
+    "server/face_server": ("face_client.defaults", "face_client.canary", "face_client.client", "face_client.errors"),
     # Inside Triton: the flow, and the client's image decoding, so that it is written once.
-    "server/face_server/runtime": ("face_cascade", "face_client.images", "face_server.runtime"),
+    "server/face_server/runtime": (
+        "face_cascade",
+        "face_client.images",
+        "face_server.environment",
+        "face_server.runtime",
+        "face_server.stored_weights",
+    ),
     "server/face_server/backends": ("face_server.runtime",),
     "load_tests/face_bench": (
         "face_client",
@@ -71,15 +80,46 @@ def test_the_cascade_knows_neither_triton_nor_torch_nor_files():
         assert not roots & {"torch", "tritonclient", "triton_python_backend_utils", "pathlib", "os", "io"}, path
 
 
-def test_the_embedded_configuration_differs_in_its_queue_policy_only():
-    folder = ROOT / "model_repository" / "mtcnn"
-    production = text_format.Parse((folder / "config.pbtxt").read_text(), ModelConfig())
-    embedded = text_format.Parse((folder / "configs" / "embedded.pbtxt").read_text(), ModelConfig())
+def configuration(model, file="config.pbtxt"):
+    return text_format.Parse((ROOT / "model_repository" / model / file).read_text(), ModelConfig())
+
+
+@pytest.mark.parametrize("model", ["mtcnn", "facenet", "face_embeddings"])
+def test_the_embedded_configuration_differs_in_its_queue_policy_only(model):
+    production, embedded = configuration(model), configuration(model, "configs/embedded.pbtxt")
     queue = production.dynamic_batching.default_queue_policy
     assert queue.max_queue_size > 0
     assert queue.default_timeout_microseconds > 0
     production.dynamic_batching.ClearField("default_queue_policy")
     assert embedded == production
+
+
+def test_recognition_gives_what_detection_gives_and_embeddings():
+    detection, embedding, recognition = map(configuration, ("mtcnn", "face_embeddings", "face_recognition"))
+    assert recognition.max_batch_size == detection.max_batch_size <= embedding.max_batch_size
+    assert [(t.name, t.data_type, t.dims) for t in recognition.input] == [
+        (t.name, t.data_type, t.dims) for t in detection.input
+    ]
+    handed_on = [tensor.name for tensor in embedding.input]
+    given_out = [tensor for tensor in detection.output if tensor.name not in handed_on]
+    assert list(recognition.output) == [*given_out, *embedding.output]
+    # Triton counts a tensor that is both twice, and leaves `mtcnn` out where only some others are asked for.
+    assert not {tensor.name for tensor in recognition.output} & set(handed_on)
+    steps = recognition.ensemble_scheduling.step
+    assert [step.model_name for step in steps] == [detection.name, embedding.name]
+    for step, model in zip(steps, (detection, embedding), strict=True):
+        assert step.input_map == {tensor.name: tensor.name for tensor in model.input}
+        assert step.output_map == {tensor.name: tensor.name for tensor in model.output}
+
+
+def test_client_and_cascade_know_the_same_facenet():
+    assert FACENET.outputs == (face_crops.EMBEDDINGS, face_crops.LOGITS)
+    assert FACENET.input == face_crops.INPUT
+    assert face_crops.CROP_SIZE == FACENET_SIZE
+    assert face_crops.EMBEDDING_SIZE == EMBEDDING_SIZE
+    assert face_crops.CROPS_PER_REQUEST == Limits().facenet == configuration("facenet").max_batch_size
+    sizes = [list(tensor.dims) for tensor in (*configuration("facenet").input, *configuration("facenet").output)]
+    assert sizes == [[FACENET_SIZE, FACENET_SIZE, 3], [EMBEDDING_SIZE], [-1]]
 
 
 def test_client_and_cascade_know_the_same_parameters():
@@ -92,14 +132,13 @@ def test_client_and_cascade_know_the_same_parameters():
 
 
 def test_client_and_model_refuse_the_same_size_of_image():
-    config = text_format.Parse((ROOT / "model_repository/mtcnn/config.pbtxt").read_text(), ModelConfig())
+    config = configuration("mtcnn")
     assert int(config.parameters["max_pixels"].string_value) == MAX_PIXELS
 
 
 @pytest.mark.parametrize("network", [PNET, RNET, ONET, FACENET], ids=lambda network: network.name)
 def test_configurations_name_the_tensors_as_the_cascade_does(network):
-    text = (ROOT / "model_repository" / network.name / "config.pbtxt").read_text()
-    config = text_format.Parse(text, ModelConfig())
+    config = configuration(network.name)
     assert config.name == network.name
     assert [tensor.name for tensor in config.input] == [network.input]
     assert tuple(tensor.name for tensor in config.output) == network.outputs

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from face_server.environment import MALLOC
+from face_server.environment import MALLOC, TRACE_VARIABLE
 from face_server.options import DEFAULT_PORTS, Settings, arguments
 from face_server.repository import OPTIONAL, REQUIRED, Repository
 from face_server.wheel import TritonWheel
@@ -72,6 +72,7 @@ def test_the_container_takes_the_flags_of_the_embedded_server(tritonserver):
         repository,
         Path("/opt/tritonserver/backends"),
         wheel,
+        "key",
     )
     # The container's own places.
     wanted = [
@@ -82,6 +83,16 @@ def test_the_container_takes_the_flags_of_the_embedded_server(tritonserver):
     hidden = re.compile("admin-key=.+")
     given = [hidden.sub("admin-key=…", a) for a in tritonserver()]
     assert sorted(given) == sorted(hidden.sub("admin-key=…", a) for a in wanted)
+
+
+def test_the_container_traces_as_the_embedded_server(tritonserver):
+    settings = Settings(trace="http://collector:4318/v1/traces", trace_rate=10)
+    repository = Repository(Path("/models"), REQUIRED, OPTIONAL)
+    wanted = arguments(settings, DEFAULT_PORTS, repository, Path("/backends"), TritonWheel(Path("/wheel")), "key")
+    variables = {TRACE_VARIABLE: settings.trace, "TRITON_FACES_TRACE_RATE": "10"}
+    for given, expected in ((tritonserver(**variables), wanted), (tritonserver(), [])):
+        flags = [[a for a in some if a.startswith("--trace-config")] for some in (given, expected)]
+        assert flags[0] == flags[1]
 
 
 def test_the_admin_key_is_the_given_one_or_nobodys(tritonserver):

@@ -62,6 +62,21 @@ def drive(flow: Flow[T], run: Callable[[Call], Outputs], map_flows: Map = map) -
         return result
 
 
+def interruptible(flow: Flow[T], check: Callable[[], None]) -> Flow[T]:
+    """The flow itself; `check` is called before each of its steps, and ends it there by raising."""
+    result: Any = None
+    try:
+        while True:
+            step = flow.send(result)
+            check()
+            result = yield step
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    finally:
+        flow.close()
+
+
 @dataclass(frozen=True)
 class Limits:
     """How the work is cut up, and the most candidates of one image that go on to RNet.
@@ -74,6 +89,7 @@ class Limits:
     pnet: int = 64
     rnet: int = 1024
     onet: int = 512
+    facenet: int = 64
     pnet_pixels: int = 64 * 256 * 256
     parallel: int = 1
     max_candidates: int = 8192

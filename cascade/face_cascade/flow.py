@@ -1,7 +1,7 @@
 """The cascade: pyramid → tiles → PNet → RNet → ONet → faces, for a batch of images of any sizes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from face_cascade.area import integral_image
 from face_cascade.calls import Flow, Limits, Together
 from face_cascade.errors import InvalidInput
+from face_cascade.networks import ONET, PNET, RNET
 from face_cascade.parameters import DetectionParameters
 from face_cascade.proposals import Source, propose
 from face_cascade.refinement import detect_with_onet, refine_with_rnet
@@ -21,13 +22,15 @@ class Detection:
 
     boxes FP32 [N,4] x1,y1,x2,y2; probabilities FP32 [N]; landmarks FP32 [N,5,2]: left eye, right eye, nose, left
     and right mouth corner as the viewer sees them. `candidates_dropped`: how many fell to `Limits.max_candidates`;
-    0 unless the picture or the thresholds are extreme.
+    0 unless the picture or the thresholds are extreme. `stage_counts`: how many boxes each network's stage left, by the
+    network's name; the last before `selection`.
     """
 
     boxes: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     landmarks: NDArray[np.float32]
     candidates_dropped: int = 0
+    stage_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def detect(
@@ -53,8 +56,13 @@ def detect(
     boxes = yield from refine_with_rnet(sources, [p.boxes for p in proposals], limits)
     faces = yield from detect_with_onet(sources, boxes, limits)
     return [
-        _selected(source, *found, dropped=proposal.dropped)
-        for source, found, proposal in zip(sources, faces, proposals, strict=True)
+        _selected(
+            source,
+            *found,
+            dropped=proposal.dropped,
+            stage_counts={PNET.name: len(proposal.boxes), RNET.name: len(refined), ONET.name: len(found[0])},
+        )
+        for source, found, refined, proposal in zip(sources, faces, boxes, proposals, strict=True)
     ]
 
 
@@ -69,9 +77,10 @@ def _selected(
     probabilities: NDArray[np.float32],
     landmarks: NDArray[np.float32],
     dropped: int,
+    stage_counts: Mapping[str, int],
 ) -> Detection:
     chosen = select(boxes, probabilities, source.height, source.width, source.parameters)
-    return Detection(boxes[chosen], probabilities[chosen], landmarks[chosen], dropped)
+    return Detection(boxes[chosen], probabilities[chosen], landmarks[chosen], dropped, stage_counts)
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

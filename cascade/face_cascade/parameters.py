@@ -30,6 +30,7 @@ class DetectionParameters:
 
     `max_faces` 0 keeps all faces (with another `selection` than `all`: one face). `image_size` and `margin`
     are the side of the face crops and the margin around the box, in pixels of the crop, as in facenet-pytorch.
+    `align` cuts the crops by the landmarks instead of the box (see `alignment`).
     """
 
     min_face_size: float = 20
@@ -41,6 +42,7 @@ class DetectionParameters:
     selection: str = "all"
     image_size: int = 160
     margin: int = 0
+    align: bool = False
 
     def __post_init__(self) -> None:
         for name in _RANGES:
@@ -52,7 +54,7 @@ class DetectionParameters:
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> "DetectionParameters":
-        """Reads request parameters: numbers, or strings that hold numbers.
+        """Reads request parameters: numbers and booleans, or strings that hold them.
 
         Raises:
             InvalidInput: a name is unknown, or a value has the wrong type or is out of range.
@@ -95,7 +97,14 @@ def _read_str(name: str, value: Any) -> str:
     return value
 
 
-_READERS: dict[Any, Any] = {float: _read_float, int: _read_int, str: _read_str}
+def _read_bool(name: str, value: Any) -> bool:
+    text = str(value).lower()
+    if not isinstance(value, (bool, str)) or text not in ("true", "false"):
+        raise InvalidInput(f"{name} is {_shown(value)}, must be true or false")
+    return text == "true"
+
+
+_READERS: dict[Any, Any] = {float: _read_float, int: _read_int, str: _read_str, bool: _read_bool}
 
 
 def _shown(value: object) -> str:

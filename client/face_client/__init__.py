@@ -1,4 +1,4 @@
-"""Faces in pictures, found by MTCNN on a Triton server.
+"""Faces in pictures, found by MTCNN and recognised by FaceNet on a Triton server.
 
     from face_client import FaceClient
 
@@ -15,6 +15,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from face_client.aio.client import AsyncFaceClient
+    from face_client.budget import RetryBudget
     from face_client.client import FaceClient
     from face_client.errors import (
         Cancelled,
@@ -22,33 +24,47 @@ if TYPE_CHECKING:
         FaceError,
         InvalidImage,
         InvalidInput,
+        NoFace,
         ServerError,
+        ServerOverloaded,
         ServerUnavailable,
+        TooManyPixels,
+        VideoError,
     )
     from face_client.faces import Face, Faces, Landmarks
     from face_client.images import decode_image
     from face_client.options import DetectOptions
+    from face_client.similarity import Comparison
     from face_client.transport import Tls
 
 _HOMES = {
+    "AsyncFaceClient": "aio.client",
     "FaceClient": "client",
     "Cancelled": "errors",
     "DeadlineExceeded": "errors",
     "FaceError": "errors",
     "InvalidImage": "errors",
     "InvalidInput": "errors",
+    "NoFace": "errors",
+    "RetryBudget": "budget",
     "ServerError": "errors",
+    "ServerOverloaded": "errors",
     "ServerUnavailable": "errors",
+    "TooManyPixels": "errors",
+    "VideoError": "errors",
     "Face": "faces",
     "Faces": "faces",
     "Landmarks": "faces",
     "decode_image": "images",
     "DetectOptions": "options",
+    "Comparison": "similarity",
     "Tls": "transport",
 }
 
 __all__ = [
+    "AsyncFaceClient",
     "Cancelled",
+    "Comparison",
     "DeadlineExceeded",
     "DetectOptions",
     "Face",
@@ -58,9 +74,14 @@ __all__ = [
     "InvalidImage",
     "InvalidInput",
     "Landmarks",
+    "NoFace",
+    "RetryBudget",
     "ServerError",
+    "ServerOverloaded",
     "ServerUnavailable",
     "Tls",
+    "TooManyPixels",
+    "VideoError",
     "decode_image",
 ]
 

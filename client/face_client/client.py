@@ -4,57 +4,72 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Union, overload
+from typing import TYPE_CHECKING, Literal, overload
 
-from face_client.answers import detection_request, faces_from
+from face_client.answers import MakeRequest, detection_request, faces_from
+from face_client.balanced import balanced
+from face_client.batches import BatchAnswer, OnError, answers_in_order
+from face_client.budget import RetryBudget
 from face_client.defaults import DEFAULT_IN_FLIGHT, DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_URL
-from face_client.errors import FaceError, InvalidInput, ServerUnavailable
+from face_client.endpoints import addresses
+from face_client.errors import FaceError, ServerUnavailable
 from face_client.faces import Faces
+from face_client.frame_stream import FrameStream
 from face_client.inputs import ImageLike, prepare
 from face_client.options import ParameterValue, request_parameters
-from face_client.ordered import map_in_order
+from face_client.recognition import Recognition
 from face_client.retry import call_with_retries
-from face_client.transport import GrpcTransport, Tls, Transport
+from face_client.transport import GrpcTransport, Request, Response, Tls, Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from face_client.options import DetectOptions
 
-_PROBE_TIMEOUT_S = 5.0
-_PROBE_INTERVAL_S = 0.2
-
-BatchAnswer = Union[Faces, FaceError, OSError]
+PROBE_TIMEOUT_S = 5.0
+PROBE_INTERVAL_S = 0.2
 
 
-class FaceClient:
-    """Finds faces on a Triton server. One client serves any number of threads; close it, or use `with`.
+class FaceClient(Recognition, FrameStream):
+    """Finds and recognises faces on a Triton server. One client serves any number of threads; close it, or use `with`.
 
-    url: "host:port" of the server's gRPC endpoint.
+    url: "host:port" of the server's gRPC endpoint; or several, with commas between or as a list. Requests are spread
+        over them, and go to the others when one is gone.
     model: the name of the detector on the server.
+    recognizer, embedder: those of the models that `recognize` and `embed` ask.
     timeout: seconds for one image, retries included.
     retries: further attempts when the server cannot take a request (its queue is full, it restarts).
+    retry_budget: how many of these a full queue may cause; may be shared by clients. See `RetryBudget`.
     tls: encrypt the connection; `Tls()` trusts the system's certificates.
     transport: carries the requests instead of gRPC.
     """
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | Sequence[str] = DEFAULT_URL,
         *,
         model: str = "mtcnn",
+        recognizer: str = "face_recognition",
+        embedder: str = "facenet",
         timeout: float = DEFAULT_TIMEOUT_S,
         retries: int = DEFAULT_RETRIES,
         tls: Tls | None = None,
         transport: Transport | None = None,
+        retry_budget: RetryBudget | None = None,
     ) -> None:
-        self.url = url
+        endpoints = addresses(url)
+        self.url = ",".join(endpoints)
         self.model = model
+        self.recognizer = recognizer
+        self.embedder = embedder
         self.timeout = timeout
         self.retries = retries
-        self._transport: Transport = GrpcTransport(url, tls) if transport is None else transport
+        self._transport: Transport = (
+            balanced([GrpcTransport(endpoint, tls) for endpoint in endpoints]) if transport is None else transport
+        )
+        self._retry_budget = retry_budget or RetryBudget()
         self._closed = threading.Event()
 
     def detect(
@@ -71,11 +86,11 @@ class FaceClient:
         crops: also return a picture of each face.
         max_side: make the image smaller before it is sent, if it is larger than this many pixels.
         options: min_face_size, threshold_pnet, threshold_rnet, threshold_onet, factor, max_faces,
-            selection, image_size, margin; see `options.PARAMETERS`. What is not given, the server decides.
+            selection, image_size, margin, align; see `options.PARAMETERS`. What is not given, the server decides.
 
         Raises FaceError (see `face_client.errors`), OSError for a path that cannot be read.
         """
-        return self._detect(image, crops, max_side, request_parameters(options))
+        return self._find(image, detection_request, self.model, crops, max_side, request_parameters(options))
 
     @overload
     def detect_batch(
@@ -97,7 +112,7 @@ class FaceClient:
         crops: bool = ...,
         max_side: int | None = ...,
         in_flight: int = ...,
-        on_error: Literal["return"],
+        on_error: OnError,
         **options: Unpack[DetectOptions],
     ) -> Iterator[BatchAnswer]: ...
 
@@ -108,7 +123,7 @@ class FaceClient:
         crops: bool = False,
         max_side: int | None = None,
         in_flight: int = DEFAULT_IN_FLIGHT,
-        on_error: Literal["raise", "return"] = "raise",
+        on_error: OnError = "raise",
         **options: Unpack[DetectOptions],
     ) -> Iterator[BatchAnswer]:
         """The faces of each image, in order. Images may be of any number, kind and size, also a generator.
@@ -118,26 +133,34 @@ class FaceClient:
             OSError in the place of its faces, and goes on.
         The other arguments are those of `detect`.
         """
-        if in_flight < 1:
-            raise InvalidInput(f"in_flight is {in_flight}; it must be at least 1")
-        detect = partial(self._detect, crops=crops, max_side=max_side, parameters=request_parameters(options))
-        if on_error == "raise":
-            return map_in_order(detect, images, in_flight)
-        return map_in_order(partial(_answer_or_error, detect), images, in_flight)
+        find = partial(
+            self._find,
+            make=detection_request,
+            model=self.model,
+            crops=crops,
+            max_side=max_side,
+            parameters=request_parameters(options),
+        )
+        return answers_in_order(find, images, in_flight, on_error)
 
-    def is_ready(self) -> bool:
-        """Whether the server answers and its model takes requests."""
+    def is_ready(self, model: str | None = None) -> bool:
+        """Whether the server answers and a model takes requests: the detector if no other is named."""
         try:
-            return self._transport.is_ready(self.model, min(self.timeout, _PROBE_TIMEOUT_S))
+            return self._transport.is_ready(model or self.model, min(self.timeout, PROBE_TIMEOUT_S))
         except FaceError:
             return False
 
-    def wait_ready(self, timeout: float = 60.0) -> None:
-        """Return when the model is ready. Raises ServerUnavailable when it is not after `timeout` seconds."""
+    def wait_ready(self, timeout: float = 60.0, model: str | None = None) -> None:
+        """Return when a model is ready, the detector if no other is named.
+
+        Raises ServerUnavailable when it is not after `timeout` seconds.
+        """
         deadline = time.monotonic() + timeout
-        while not self.is_ready():
-            if time.monotonic() >= deadline or self._closed.wait(_PROBE_INTERVAL_S):
-                raise ServerUnavailable(f"model {self.model!r} at {self.url} was not ready within {timeout:g} s")
+        while not self.is_ready(model):
+            if time.monotonic() >= deadline or self._closed.wait(PROBE_INTERVAL_S):
+                raise ServerUnavailable(
+                    f"model {model or self.model!r} at {self.url} was not ready within {timeout:g} s"
+                )
 
     def close(self) -> None:
         """End the connection; calls that are open are given up."""
@@ -150,18 +173,23 @@ class FaceClient:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _detect(
-        self, image: ImageLike, crops: bool, max_side: int | None, parameters: dict[str, ParameterValue]
+    def _find(
+        self,
+        image: ImageLike,
+        make: MakeRequest,
+        model: str,
+        crops: bool,
+        max_side: int | None,
+        parameters: dict[str, ParameterValue],
     ) -> Faces:
         prepared = prepare(image, max_side)
-        request = detection_request(self.model, prepared, parameters, crops)
+        request = make(model, prepared, parameters, crops)
+        return faces_from(request, self._ask(request), prepared)
+
+    def _ask(self, request: Request) -> Response:
         infer = partial(self._transport.infer, request)
-        response = call_with_retries(infer, self.timeout, self.retries, self._closed.wait)
-        return faces_from(request, response, prepared)
-
-
-def _answer_or_error(detect: partial[Faces], image: ImageLike) -> BatchAnswer:
-    try:
-        return detect(image)
-    except (FaceError, OSError) as error:
-        return error
+        try:
+            return call_with_retries(infer, self.timeout, self.retries, self._closed.wait, self._retry_budget)
+        except FaceError as error:
+            error.request_id = request.id
+            raise

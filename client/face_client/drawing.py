@@ -1,9 +1,11 @@
-"""Faces drawn into a copy of their picture: box, five landmarks, probability."""
+"""Faces drawn into a picture: box, five landmarks, and a label, which is the probability if nothing else is said."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Union
+from typing import NamedTuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +16,22 @@ from face_client.images import decode_image
 
 Font = Union[ImageFont.ImageFont, ImageFont.FreeTypeFont]
 
-_BOX = (0, 220, 90)
-_LANDMARK = (255, 60, 60)
-_INK = (0, 0, 0)
+Colour = Union[tuple[int, int, int], int]
+"""Red, green and blue for an RGB picture, or a number for a picture of one channel."""
+
+
+class Colours(NamedTuple):
+    """box: also the patch under the label. ink: the label's text."""
+
+    box: Colour
+    landmark: Colour
+    ink: Colour
+
+
+LANDMARK = (255, 60, 60)
+INK = (0, 0, 0)
+
+_COLOURS = Colours((0, 220, 90), LANDMARK, INK)
 
 _JPEG_QUALITY = 95
 
@@ -24,15 +39,20 @@ _JPEG_QUALITY = 95
 def draw_faces(image: NDArray[np.uint8], faces: Faces) -> Image.Image:
     """A new RGB image with the faces drawn; image: uint8 [H, W, 3]. Lines and text grow with the image."""
     picture = Image.fromarray(image)
+    draw_on(picture, faces, [f"{face.probability:.3f}" for face in faces], [_COLOURS] * len(faces))
+    return picture
+
+
+def draw_on(picture: Image.Image, faces: Faces, labels: Sequence[str], colours: Sequence[Colours]) -> None:
+    """Draw into the picture itself; a label and colours for each face."""
     pen = ImageDraw.Draw(picture)
     line = max(1, round(max(picture.size) / 500))
-    font = _font(8 + 4 * line)
-    for face in faces:
-        _draw_face(pen, face, line)
-    # Over all boxes, so that no neighbour's box crosses a number.
-    for face in faces:
-        _draw_label(pen, face, font, picture.size)
-    return picture
+    font = load_font(8 + 4 * line)
+    for face, colour in zip(faces, colours):
+        _draw_face(pen, face, line, colour)
+    # Over all boxes, so that no neighbour's box crosses a label.
+    for face, label, colour in zip(faces, labels, colours):
+        _draw_label(pen, face, label, font, colour, picture.size)
 
 
 def save_drawing(path: Path, faces: Faces, copy: Path) -> None:
@@ -45,25 +65,26 @@ def save_drawing(path: Path, faces: Faces, copy: Path) -> None:
     drawing.save(copy, quality=_JPEG_QUALITY)
 
 
-def _draw_face(pen: ImageDraw.ImageDraw, face: Face, line: int) -> None:
+def _draw_face(pen: ImageDraw.ImageDraw, face: Face, line: int, colours: Colours) -> None:
     x1, y1, x2, y2 = _sorted_box(face)
-    pen.rectangle((x1, y1, x2, y2), outline=_BOX, width=line)
+    pen.rectangle((x1, y1, x2, y2), outline=colours.box, width=line)
     # A dot of a fixed share of the face, or those of a small face run together.
     radius = max(1.0, min(1.5 * line, (x2 - x1) / 25))
     for x, y in face.landmarks:
-        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_LANDMARK)
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colours.landmark)
 
 
-def _draw_label(pen: ImageDraw.ImageDraw, face: Face, font: Font, size: tuple[int, int]) -> None:
-    """The probability on a filled patch above the box, or inside it at the upper edge of the image."""
-    text = f"{face.probability:.3f}"
+def _draw_label(
+    pen: ImageDraw.ImageDraw, face: Face, text: str, font: Font, colours: Colours, size: tuple[int, int]
+) -> None:
+    """The text on a filled patch above the box, or inside it at the upper edge of the image."""
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = right - left + 4, bottom - top + 4
     x1, y1, _, _ = _sorted_box(face)
     x = min(max(0.0, x1), max(0.0, size[0] - width))
     y = y1 - height if y1 >= height else max(0.0, y1)
-    pen.rectangle((x, y, x + width, y + height), fill=_BOX)
-    pen.text((x + 2 - left, y + 2 - top), text, fill=_INK, font=font)
+    pen.rectangle((x, y, x + width, y + height), fill=colours.box)
+    pen.text((x + 2 - left, y + 2 - top), text, fill=colours.ink, font=font)
 
 
 def _sorted_box(face: Face) -> tuple[float, float, float, float]:
@@ -72,7 +93,8 @@ def _sorted_box(face: Face) -> tuple[float, float, float, float]:
     return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
 
 
-def _font(size: int) -> Font:
+@lru_cache(maxsize=8)
+def load_font(size: int) -> Font:
     """Pillow's own font; before Pillow 10.1, or without FreeType, it has one size only."""
     try:
         return ImageFont.load_default(size)

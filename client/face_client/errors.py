@@ -3,9 +3,13 @@
     FaceError
       InvalidInput          the request is wrong; sending it again cannot help
         InvalidImage        its picture cannot be read; also raised locally, before anything is sent
-      ServerUnavailable     nobody answers, the model is not loaded, or its queue is full
+          TooManyPixels     it has more pixels than allowed, and may be in order otherwise
+        NoFace              a picture shows no face where one is needed
+      ServerUnavailable     nobody answers, the model is not loaded, or its process died
+        ServerOverloaded    the model's queue is full
       DeadlineExceeded      no answer within `timeout`
       Cancelled             the call was given up, by this client or by the server
+      VideoError            a video or a camera cannot be read, or a video cannot be written
       ServerError           anything else: a fault of the server
 
 Every message is one sentence for the person who made the request.
@@ -13,9 +17,16 @@ Every message is one sentence for the person who made the request.
 
 from __future__ import annotations
 
+import re
+
 
 class FaceError(Exception):
-    """Base of everything that this package raises on purpose."""
+    """Base of everything that this package raises on purpose.
+
+    request_id: what the server's log calls the request that failed; None where none was sent.
+    """
+
+    request_id: str | None = None
 
 
 class InvalidInput(FaceError):
@@ -26,8 +37,20 @@ class InvalidImage(InvalidInput):
     """Bytes or an image object that give no RGB picture, or one with more pixels than allowed."""
 
 
+class TooManyPixels(InvalidImage):
+    """A picture with more pixels than allowed; it was not decoded."""
+
+
+class NoFace(InvalidInput):
+    """A picture without a face where one is needed. Finding none is an answer everywhere else."""
+
+
 class ServerUnavailable(FaceError):
-    """The server cannot take the request now: not reachable, model not loaded, or queue full."""
+    """The server cannot take the request now: not reachable, model not loaded, its process died, or queue full."""
+
+
+class ServerOverloaded(ServerUnavailable):
+    """The server has more to do than it can: the model's queue is full. More requests make it worse."""
 
 
 class DeadlineExceeded(FaceError):
@@ -38,9 +61,16 @@ class Cancelled(FaceError):
     """The call was cancelled before it was answered."""
 
 
+class VideoError(FaceError):
+    """A video or a camera that cannot be read, or a video that cannot be written."""
+
+
 class ServerError(FaceError):
     """The server failed on a request that may be perfectly good."""
 
+
+# Triton says first which ensemble of models a step failed in.
+_ENSEMBLE = re.compile(r"^in ensemble '[^']*', ")
 
 _BY_STATUS = {
     "INVALID_ARGUMENT": InvalidInput,
@@ -51,6 +81,13 @@ _BY_STATUS = {
     "CANCELLED": Cancelled,
 }
 
+# Triton's words, which say more than the status it puts with them.
+_BY_WORDS = {
+    "maximum queue size": ServerOverloaded,
+    # INTERNAL: the Python process of a model died. Another instance, or a new one, will answer.
+    "is not healthy": ServerUnavailable,
+}
+
 
 def error_from_status(status: str | None, message: str) -> FaceError:
     """The error for a gRPC status.
@@ -58,4 +95,7 @@ def error_from_status(status: str | None, message: str) -> FaceError:
     status: its name, bare or as tritonclient writes it ("StatusCode.UNAVAILABLE"); None where there is none.
     """
     name = (status or "").rpartition(".")[2]
-    return _BY_STATUS.get(name, ServerError)(message or name or "The server gave no reason.")
+    kind: type[FaceError] = _BY_STATUS.get(name, ServerError)
+    if kind in (ServerError, ServerUnavailable):
+        kind = next((kind for words, kind in _BY_WORDS.items() if words in message), kind)
+    return kind(_ENSEMBLE.sub("", message) or name or "The server gave no reason.")

@@ -28,20 +28,27 @@ class Landmarks(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face. box: float32 [4], x1, y1, x2, y2. crop: uint8 [S, S, 3] RGB, where crops were asked for."""
+    """One face. box: float32 [4], x1, y1, x2, y2. crop: uint8 [S, S, 3] RGB, where crops were asked for.
+
+    embedding: float32 [512] of length 1, where the face was recognised.
+    """
 
     box: NDArray[np.float32]
     probability: float
     landmarks: Landmarks
     crop: NDArray[np.uint8] | None = None
+    embedding: NDArray[np.float32] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON: box, probability, landmarks by name."""
-        return {
+        """Plain numbers for JSON: box, probability, landmarks by name, and the embedding, if there is one."""
+        document: dict[str, Any] = {
             "box": [_shortest(value) for value in self.box],
             "probability": self.probability,
             "landmarks": {name: list(point) for name, point in self.landmarks._asdict().items()},
         }
+        if self.embedding is not None:
+            document["embedding"] = [_shortest(value) for value in self.embedding]
+        return document
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +56,7 @@ class Faces(Sequence[Face]):
     """The faces of one image, in the order of the answer; row i of every array is face i.
 
     boxes [N, 4] float32, probabilities [N] float32, landmarks [N, 5, 2] float32,
-    crops [N, S, S, 3] uint8 RGB, only where asked for.
+    crops [N, S, S, 3] uint8 RGB, only where asked for. embeddings [N, 512] float32, only from `recognize`.
     width, height: of the upright image, in pixels.
     candidates_dropped: how many candidates the server's cap cut off; over 0, faces may be missing.
     """
@@ -61,6 +68,7 @@ class Faces(Sequence[Face]):
     height: int
     crops: NDArray[np.uint8] | None = None
     candidates_dropped: int = 0
+    embeddings: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -74,6 +82,7 @@ class Faces(Sequence[Face]):
             probability=_shortest(self.probabilities[index]),
             landmarks=Landmarks(*((_shortest(x), _shortest(y)) for x, y in self.landmarks[index])),
             crop=None if self.crops is None else self.crops[index],
+            embedding=None if self.embeddings is None else self.embeddings[index],
         )
 
     def __iter__(self) -> Iterator[Face]:

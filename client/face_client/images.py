@@ -12,7 +12,7 @@ from PIL import Image
 
 from face_client._decoding import FORMAT_NAMES, header_size, open_image, orientation, reading, stored_size
 from face_client._pixel_modes import convert_to_rgb
-from face_client.errors import InvalidImage
+from face_client.errors import InvalidImage, TooManyPixels
 
 MAX_PIXELS = 50_000_000
 
@@ -34,7 +34,7 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
     The number of pixels is checked in the header, before memory is spent on them. EXIF data that cannot
     be read count as absent, as in browsers and viewers: the picture itself is whole.
 
-    Raises InvalidImage: empty, not one of the formats, damaged or truncated, or more than max_pixels.
+    Raises InvalidImage: empty, not one of the formats, damaged or truncated; TooManyPixels: more than max_pixels.
     """
     with reading("encoded_image"):
         _check_pixels(header_size(data), max_pixels)
@@ -90,9 +90,18 @@ def _check_pixels(size: tuple[int, int] | None, max_pixels: int) -> None:
     if size is None or size[0] * size[1] <= max_pixels:
         return
     width, height = size
-    raise InvalidImage(
+    raise TooManyPixels(
         f"encoded_image has {width}x{height} = {width * height} pixels; at most {max_pixels} are allowed"
     )
 
 
-__all__ = ["FORMAT_NAMES", "MAX_PIXELS", "decode_image", "downscale", "image_size", "to_rgb"]
+__all__ = [
+    "FORMAT_NAMES",
+    "MAX_PIXELS",
+    "InvalidImage",
+    "TooManyPixels",
+    "decode_image",
+    "downscale",
+    "image_size",
+    "to_rgb",
+]

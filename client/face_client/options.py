@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import NamedTuple, TypedDict, Union
 
+import numpy as np
+
 from face_client.errors import InvalidInput
 
-ParameterValue = Union[int, float, str]
+ParameterValue = Union[int, float, str, bool]
 
 SELECTIONS = ("all", "largest", "probability", "largest_over_threshold", "center_weighted_size")
 
@@ -28,6 +30,7 @@ class DetectOptions(TypedDict, total=False):
     selection: str
     image_size: int
     margin: int
+    align: bool
 
 
 class Parameter(NamedTuple):
@@ -47,7 +50,13 @@ PARAMETERS: Mapping[str, Parameter] = {
     "selection": Parameter(str, f"which faces, and their order: {', '.join(SELECTIONS)} (all)"),
     "image_size": Parameter(int, "side of a face crop in pixels (160)"),
     "margin": Parameter(int, "pixels added around a face in its crop (0)"),
+    "align": Parameter(bool, "cut crops by the landmarks, upright, instead of by the box (False)"),
 }
+
+
+def of_one_face(options: DetectOptions) -> DetectOptions:
+    """The options for the most prominent face of a picture: the largest, unless they say otherwise."""
+    return {"selection": "largest", **options}
 
 
 def request_parameters(options: Mapping[str, object]) -> dict[str, ParameterValue]:
@@ -68,4 +77,6 @@ def _wire_value(name: str, value: object) -> ParameterValue:
         return int(value)
     if wanted is float and isinstance(value, Real) and not isinstance(value, bool):
         return float(value)
+    if wanted is bool and isinstance(value, (bool, np.bool_)):
+        return bool(value)
     raise InvalidInput(f"{name} is {value!r}; it must be of type {wanted.__name__}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Callable, TypeVar
 
 Item = TypeVar("Item")
@@ -22,7 +23,8 @@ def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], in_f
     pending: deque[Future[Result]] = deque()
     try:
         for item in items:
-            pending.append(pool.submit(function, item))
+            # In the caller's context: a trace that is open there goes on in the threads.
+            pending.append(pool.submit(copy_context().run, function, item))
             while pending and (len(pending) >= in_flight or pending[0].done()):
                 yield pending.popleft().result()
         while pending:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import time
 from typing import Callable, TypeVar
 
-from face_client.errors import DeadlineExceeded, ServerUnavailable
+from face_client.budget import RetryBudget
+from face_client.errors import DeadlineExceeded, ServerOverloaded, ServerUnavailable
 
 Answer = TypeVar("Answer")
 
@@ -16,26 +16,58 @@ _LONGEST_DELAY_S = 2.0
 
 
 def call_with_retries(
-    call: Callable[[float], Answer], timeout: float, retries: int, wait: Callable[[float], bool]
+    call: Callable[[float], Answer],
+    timeout: float,
+    retries: int,
+    wait: Callable[[float], bool],
+    budget: RetryBudget | None = None,
 ) -> Answer:
     """call(seconds left), again after ServerUnavailable: `retries` times and `timeout` seconds at most.
 
     wait(seconds): sleeps, and returns True where it is no use to go on.
+    budget: that of all requests of a client; what an overloaded server refuses is tried again within it.
     Raises the last error. A refused request, a passed deadline or a fault is never tried again.
     """
-    deadline = time.monotonic() + timeout
-    for attempt in itertools.count():
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise DeadlineExceeded(f"no answer within the timeout of {timeout:g} s")
+    attempts = Attempts(timeout, retries, budget)
+    while True:
+        left = attempts.left()
         try:
             return call(left)
-        except ServerUnavailable:
-            delay = backoff(attempt)
-            out_of_time = time.monotonic() + delay >= deadline
-            if attempt >= retries or out_of_time or wait(delay):
+        except ServerUnavailable as error:
+            delay = attempts.delay(error)
+            if delay is None or wait(delay):
                 raise
-    raise AssertionError("itertools.count() does not end")
+
+
+class Attempts:
+    """How long one request may still be tried, and what to wait between attempts; the caller does the waiting."""
+
+    def __init__(self, timeout: float, retries: int, budget: RetryBudget | None = None) -> None:
+        self._timeout = timeout
+        self._retries = retries
+        self._deadline = time.monotonic() + timeout
+        self._failed = 0
+        self._budget = budget or RetryBudget()
+        self._budget.earn()
+
+    def left(self) -> float:
+        """Seconds for the next attempt. Raises DeadlineExceeded where there are none."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded(f"no answer within the timeout of {self._timeout:g} s")
+        return left
+
+    def delay(self, error: ServerUnavailable) -> float | None:
+        """After an attempt that failed so: seconds to wait before the next, None where there is to be none.
+
+        A server that is gone loses nothing by being asked again; one that has too much to do does.
+        """
+        delay = backoff(self._failed)
+        self._failed += 1
+        out_of_time = time.monotonic() + delay >= self._deadline
+        if self._failed > self._retries or out_of_time:
+            return None
+        return None if isinstance(error, ServerOverloaded) and not self._budget.spend() else delay
 
 
 def backoff(attempt: int) -> float:

@@ -9,7 +9,7 @@ from face_bench.latency import Measurements
 from face_bench.metrics import Metrics
 from face_bench.pictures import Picture
 
-STAGE_SECONDS = "mtcnn_stage_seconds_total"
+STAGE_SECONDS = "mtcnn_stage_seconds_sum"
 WORK_SECONDS = "mtcnn_work_seconds_total"
 ROWS = "mtcnn_rows_total"
 

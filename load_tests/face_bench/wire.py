@@ -1,6 +1,6 @@
 """Requests made into bytes once and sent many times, so that the load generator costs next to nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from face_bench.pictures import Picture
 from face_client.inputs import ImageLike, prepare
 
 MODEL = "mtcnn"
-_OUTPUTS = ("boxes", "probabilities", "landmarks", "num_faces")
+OUTPUTS = ("boxes", "probabilities", "landmarks", "num_faces")
 _METHOD = "/inference.GRPCInferenceService/ModelInfer"
 _CALL_TIMEOUT_S = 60.0
 _MAX_MESSAGE_BYTES = 2**31 - 1
@@ -34,18 +34,24 @@ def mix(pictures: Iterable[Picture]) -> list[WireRequest]:
         request
         for picture in pictures
         for request in (
-            WireRequest(f"{picture.name}, raw", _serialised(picture.pixels)),
-            WireRequest(f"{picture.name}, JPEG", _serialised(picture.jpeg)),
+            WireRequest(f"{picture.name}, raw", serialised(picture.pixels)),
+            WireRequest(f"{picture.name}, JPEG", serialised(picture.jpeg)),
         )
     ]
 
 
-def _serialised(image: ImageLike) -> bytes:
-    request = service_pb2.ModelInferRequest(model_name=MODEL)
-    for name, array in prepare(image, max_side=None).tensors.items():
+def serialised(image: ImageLike, model: str = MODEL, outputs: Sequence[str] = OUTPUTS) -> bytes:
+    """The whole request for one picture."""
+    return serialised_tensors(prepare(image, max_side=None).tensors, model, outputs)
+
+
+def serialised_tensors(tensors: Mapping[str, NDArray[Any]], model: str, outputs: Sequence[str]) -> bytes:
+    """A request with these inputs, right or wrong."""
+    request = service_pb2.ModelInferRequest(model_name=model)
+    for name, array in tensors.items():
         request.inputs.add(name=name, datatype=np_to_triton_dtype(array.dtype), shape=array.shape)
         request.raw_input_contents.append(_tensor_bytes(array))
-    for name in _OUTPUTS:
+    for name in outputs:
         request.outputs.add(name=name)
     message: bytes = request.SerializeToString()
     return message
@@ -74,9 +80,9 @@ class WireClient:
             _METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
         )
 
-    def faces(self, request: WireRequest) -> int:
+    def faces(self, request: WireRequest, timeout: float = _CALL_TIMEOUT_S) -> int:
         """Sends the request; the number of faces in the answer. Raises grpc.RpcError."""
-        response = self._infer(request.message, timeout=_CALL_TIMEOUT_S)
+        response = self._infer(request.message, timeout=timeout)
         names = [output.name for output in response.outputs]
         return int(np.frombuffer(response.raw_output_contents[names.index("num_faces")], np.int32)[0])
 

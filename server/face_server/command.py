@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from face_client.defaults import URL_VARIABLE
+from face_server.foreground import Stopped, run_command, stop_on_signals, tell
 
 if TYPE_CHECKING:
     from face_server import EmbeddedTriton
 
 HELP = "start the embedded Triton server on this machine"
-
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _EPILOG = f"""\
 examples:
@@ -27,12 +24,16 @@ examples:
   faces serve --grpc-port 0 --threads 2          any free gRPC port, two threads a network
   faces serve --any-ports --quiet -- faces detect photo.jpg
                                                  for as long as a command runs; {URL_VARIABLE} tells it where
+  faces serve --health-port 8003                 GET /health/ready there is 200 while faces are found
 
 The models must have been exported: faces export. Ctrl-C or SIGTERM stops; requests in flight are answered.
+A model's process that dies is replaced, and Triton is started again if it ends or stops answering. After 5 such starts
+in 10 minutes `faces serve` gives up, with exit status 1.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from face_server.environment import TRACE_VARIABLE
     from face_server.options import DEFAULT_PORTS, Settings
     from face_server.repository import default_repository
 
@@ -67,12 +68,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--verbose", type=_whole(0, 9), default=0, metavar="LEVEL", help="Triton's log level, 0 to 3 (default: 0)")
     add("--bounded-queue", action="store_true", help="refuse requests when 128 wait, as in production; slower here")
+    add(
+        "--health-port",
+        type=_whole(0, 65535),
+        metavar="PORT",
+        help="for load balancers: answer /health/ready and /health/live there, and /metrics of the supervisor; 0 for "
+        "any free one (default: nowhere)",
+    )
+    add("--no-supervise", action="store_true", help="start Triton and leave it alone: no canaries, no restarts")
     add("--quiet", action="store_true", help="do not show Triton's log")
+    add(
+        "--log-format",
+        choices=("text", "json"),
+        help="json: each line of the log as an object, for collectors (default: TRITON_FACES_LOG_FORMAT, else text)",
+    )
+    add(
+        "--trace",
+        type=_collector,
+        default=os.environ.get(TRACE_VARIABLE),
+        metavar="URL",
+        help="send OpenTelemetry traces to this OTLP/HTTP collector, such as http://127.0.0.1:4318 (default: "
+        f"{TRACE_VARIABLE}, else none)",
+    )
+    add(
+        "--trace-rate",
+        type=_whole(1, 1_000_000),
+        default=Settings.trace_rate,
+        metavar="N",
+        help="trace one of N requests (default: %(default)s, all)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from face_server import EmbeddedTriton, ServerError, Settings
 
+    if args.no_supervise and args.health_port is not None:
+        tell("faces serve: --health-port needs the supervisor: leave out --no-supervise")
+        return 2
     ports = (0, 0, 0) if args.any_ports else (args.http_port, args.grpc_port, args.metrics_port)
     settings = Settings(
         host=args.host,
@@ -84,60 +116,53 @@ def run(args: argparse.Namespace) -> int:
         start_timeout=args.start_timeout,
         verbose=args.verbose,
         bounded_queue=args.bounded_queue,
+        log_format=args.log_format,
+        trace=args.trace,
+        trace_rate=args.trace_rate,
     )
-    for number in _STOPPING:
-        signal.signal(number, _stop)
+    show = _print_json if settings.writes_json else tell
+    stop_on_signals()
+    triton = EmbeddedTriton(args.repository, settings, log=None if args.quiet else show)
     try:
-        with EmbeddedTriton(args.repository, settings, log=None if args.quiet else _print) as triton:
-            _announce(triton)
-            return _run_command(triton, args.command) if args.command else _wait(triton)
+        return _alone(triton, args) if args.no_supervise else _supervised(triton, args, show)
     except ServerError as error:
-        _print(f"faces serve: {error}")
+        tell(f"faces serve: {error}")
         return 1
-    except _Stopped as stopped:
+    except Stopped as stopped:
         # Being stopped is what a server is for; a command that was cut short has not succeeded.
         return 128 + stopped.signal if args.command else 0
 
 
-def _wait(triton: EmbeddedTriton) -> int:
-    status = triton.wait()
-    _print(f"faces serve: Triton ended by itself with status {status}:\n{triton.failure_reason}")
-    return 1
+def _supervised(triton: EmbeddedTriton, args: argparse.Namespace, show: Callable[[str], None]) -> int:
+    from face_server.health import Health, HealthServer
+    from face_server.ports import ipv4_address
+    from face_server.supervisor import Supervisor
+    from face_server.watch import Patience
+
+    patience = Patience()
+    health = Health(good_for=patience.answer_counts)
+    with ExitStack() as stack:
+        health_url = ""
+        if args.health_port is not None:
+            server = stack.enter_context(closing(HealthServer(health, ipv4_address(args.host), args.health_port)))
+            health_url = server.url
+        supervisor = Supervisor(triton, health, lambda line: show(f"faces serve: {line}"), patience)
+        stack.enter_context(supervisor)
+        _announce(triton, health_url)
+        if args.command:
+            return run_command(args.command, triton.grpc_url, supervisor.run)
+        supervisor.run(until=lambda: False)
+    raise AssertionError("a supervisor without an end has ended")
 
 
-def _run_command(triton: EmbeddedTriton, command: list[str]) -> int:
-    """The command's exit status."""
-    environment = {
-        **os.environ,
-        URL_VARIABLE: triton.grpc_url,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-    }
-    try:
-        process = subprocess.Popen(command, env=environment)
-    except OSError as error:
-        _print(f"faces serve: cannot run {command[0]}: {error.strerror}")
-        return 127
-    try:
-        status = process.wait()
-    except _Stopped:
-        process.terminate()
-        process.wait()
-        raise
-    return status if status >= 0 else 128 - status
-
-
-class _Stopped(BaseException):
-    """A signal asked to stop. Like KeyboardInterrupt not an Exception: nothing on the way should handle it."""
-
-    def __init__(self, number: int) -> None:
-        self.signal = number
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    """Ends the `with` block. Stopping takes its time; further signals must not leave it half done."""
-    for other in _STOPPING:
-        signal.signal(other, signal.SIG_IGN)
-    raise _Stopped(number)
+def _alone(triton: EmbeddedTriton, args: argparse.Namespace) -> int:
+    with triton:
+        _announce(triton)
+        if args.command:
+            return run_command(args.command, triton.grpc_url, lambda _ended: None)
+        status = triton.wait()
+        tell(f"faces serve: Triton ended by itself with status {status}:\n{triton.failure_reason}")
+        return 1
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -151,17 +176,30 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return number
 
 
-def _print(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _collector(text: str) -> str:
+    """An argument type: the address of an OTLP/HTTP collector."""
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} is not http://HOST:PORT, with or without a path")
+    return text
 
 
-def _announce(triton: EmbeddedTriton) -> None:
-    _print(f"gRPC     {triton.grpc_url}")
-    _print(f"HTTP     {triton.http_url}")
-    _print(f"metrics  {triton.metrics_url}")
-    _print(f"models   {', '.join(triton.models)}")
+def _print_json(line: str) -> None:
+    from face_server.log import json_line
+
+    if line:
+        tell(json_line(line))
+
+
+def _announce(triton: EmbeddedTriton, health_url: str = "") -> None:
+    tell(f"gRPC     {triton.grpc_url}")
+    tell(f"HTTP     {triton.http_url}")
+    tell(f"metrics  {triton.metrics_url}")
+    if health_url:
+        tell(f"health   {health_url}/health/ready")
+    tell(f"models   {', '.join(triton.models)}")
     if triton.missing_models:
-        _print(f"absent   {', '.join(triton.missing_models)}")
+        tell(f"absent   {', '.join(triton.missing_models)}")
     for note in triton.notes:
-        _print(f"note     {note}")
-    _print("ready")
+        tell(f"note     {note}")
+    tell("ready")

@@ -2,7 +2,8 @@
 
 ServerError
 ├── SetupError    something this machine lacks: a package, a shared library, a free port, an exported model
-└── StartError    Triton started and gave up; the message holds Triton's own reason
+├── StartError    Triton started and gave up; the message holds Triton's own reason
+└── GaveUp        Triton had to be started again too often
 """
 
 
@@ -16,3 +17,7 @@ class SetupError(ServerError):
 
 class StartError(ServerError):
     """Triton did not become ready."""
+
+
+class GaveUp(ServerError):
+    """The supervisor started Triton again and again, to no avail."""

@@ -1,13 +1,10 @@
 """Starts, watches and stops one embedded tritonserver."""
 
 import os
-import shutil
+import secrets
 import signal
 import subprocess
-import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +13,8 @@ from types import TracebackType
 from face_server.backend_directory import make_backend_directory
 from face_server.environment import server_environment
 from face_server.errors import StartError
+from face_server.http_api import is_up
+from face_server.leftovers import Workplace
 from face_server.log import LogReader
 from face_server.options import DRAIN_SECONDS, Settings, arguments
 from face_server.ports import free_ports, ipv4_address
@@ -24,18 +23,15 @@ from face_server.wheel import TritonWheel
 
 _POLL_SECONDS = 0.05
 
-# Where the Python backend's memory lies. A server that was killed leaves it behind.
-_SHARED_MEMORY = Path("/dev/shm")
-
-# The server is on this machine: a proxy that is set for the world has no part in it.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+STOP_SECONDS = DRAIN_SECONDS + 15
+"""So long a server that is stopped has to answer what is in flight and to end."""
 
 
 @dataclass(frozen=True)
 class _Running:
     process: subprocess.Popen[str]
     log: LogReader
-    directory: Path
+    workplace: Workplace
 
 
 class EmbeddedTriton:
@@ -66,6 +62,7 @@ class EmbeddedTriton:
         self.models: tuple[str, ...] = ()
         self.missing_models: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
+        self.admin_key = ""
 
     def __enter__(self) -> "EmbeddedTriton":
         self.start()
@@ -94,6 +91,11 @@ class EmbeddedTriton:
         return self._live.process.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether tritonserver was started and has not ended."""
+        return self._running is not None and self._running.process.poll() is None
+
+    @property
     def log_lines(self) -> list[str]:
         """The latest lines of the log, oldest first."""
         return self._running.log.lines if self._running else []
@@ -104,7 +106,7 @@ class EmbeddedTriton:
         return self._live.log.reason()
 
     def start(self) -> None:
-        """Starts the server and returns when every model is ready."""
+        """Starts the server and returns when every model is ready. A server that was stopped may be started again."""
         repository = Repository.read(self._path, self.settings.models)
         wheel = TritonWheel.find()
         settings = self.settings
@@ -113,16 +115,21 @@ class EmbeddedTriton:
         self.ports = free_ports(settings.host, (settings.http_port, settings.grpc_port, settings.metrics_port))
         # All interfaces: this machine reaches it by loopback.
         self._address = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
-        environment = server_environment(wheel, os.environ, settings.threads, settings.networks)
-        directory = Path(tempfile.mkdtemp(prefix="triton-faces-"))
+        environment = server_environment(wheel, os.environ, settings.threads, settings.networks, settings.environment)
+        # Nobody is told the key, so nobody can load more over the network; other users of this machine can read it in
+        # the list of processes.
+        self.admin_key = secrets.token_hex()
+        workplace = Workplace.make()
         try:
-            backends = make_backend_directory(directory / "backends", wheel)
-            command = [str(wheel.executable), *arguments(settings, self.ports, repository, backends, wheel)]
-            self._running = _Running(*_spawn(command, environment, self._sink), directory)
+            backends = make_backend_directory(workplace.path / "backends", wheel)
+            options = arguments(settings, self.ports, repository, backends, wheel, self.admin_key)
+            command = [str(wheel.executable), *options]
+            self._running = _Running(*_spawn(command, environment, self._sink, workplace), workplace)
             self._wait_ready(settings.start_timeout)
         except BaseException:
+            if self._running is None:
+                workplace.remove()
             self.stop()
-            shutil.rmtree(directory, ignore_errors=True)
             raise
 
     def _wait_ready(self, timeout: float) -> None:
@@ -134,7 +141,7 @@ class EmbeddedTriton:
                 raise StartError(f"Triton stopped before it was ready:\n{self._live.log.reason()}")
             if time.monotonic() > deadline:
                 raise StartError(f"Triton was not ready after {timeout:g} s:\n{self._live.log.reason()}")
-            if _answers(self.http_url + waiting[0]):
+            if is_up(self.http_url + waiting[0]):
                 waiting.pop(0)
             else:
                 time.sleep(_POLL_SECONDS)
@@ -143,23 +150,24 @@ class EmbeddedTriton:
         """Waits until the server ends by itself; returns its exit status."""
         return self._live.process.wait()
 
-    def stop(self) -> None:
-        """Stops the server: requests in flight are answered first. Does nothing if it is not running."""
+    def stop(self, grace: float = STOP_SECONDS) -> None:
+        """Stops the server: requests in flight are answered first. Does nothing if it is not running.
+
+        grace: after so many seconds it is killed.
+        """
         if self._running is None:
             return
         running, self._running = self._running, None
         if running.process.poll() is None:
             running.process.send_signal(signal.SIGTERM)
             try:
-                running.process.wait(timeout=DRAIN_SECONDS + 15)
+                running.process.wait(timeout=grace)
             except subprocess.TimeoutExpired:
                 running.process.kill()
                 running.process.wait()
         _end_group(running.process.pid)
         running.log.join()
-        for region in _SHARED_MEMORY.glob(f"{running.directory.name}*"):
-            region.unlink()
-        shutil.rmtree(running.directory)
+        running.workplace.remove()
 
     @property
     def _live(self) -> _Running:
@@ -169,7 +177,7 @@ class EmbeddedTriton:
 
 
 def _spawn(
-    command: list[str], environment: dict[str, str], sink: Callable[[str], None] | None
+    command: list[str], environment: dict[str, str], sink: Callable[[str], None] | None, workplace: Workplace
 ) -> tuple[subprocess.Popen[str], LogReader]:
     process = subprocess.Popen(
         command,
@@ -180,6 +188,7 @@ def _spawn(
         errors="replace",
         # A Ctrl-C meant for us must reach Triton as an orderly stop, not as a second signal.
         start_new_session=True,
+        pass_fds=[workplace.lock.fileno()],
     )
     assert process.stdout is not None
     return process, LogReader(process.stdout, sink)
@@ -191,11 +200,3 @@ def _end_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def _answers(url: str) -> bool:
-    try:
-        with _OPENER.open(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False

@@ -1,5 +1,8 @@
 """Reads the server's log while it runs."""
 
+import contextlib
+import datetime
+import json
 import re
 import threading
 from collections import deque
@@ -8,8 +11,27 @@ from typing import IO
 
 _KEPT_LINES = 5000
 
-# glog's prefix: severity, date, time, process, source line, then `]`.
-_PREFIX = re.compile(r'^[EWIV]\d{4} [\d:.]+ \d+ [\w./]+:\d+\] "?')
+# glog's prefix: severity, date, time, process, source line, then `]`. What follows is often a string in quotes.
+_PREFIX = re.compile(r'^([EWIV])\d{4} [\d:.]+ \d+ ([\w./]+:\d+)\] "?')
+
+_LEVELS = {"E": "error", "W": "warning", "I": "info", "V": "debug"}
+
+
+def json_line(line: str) -> str:
+    """A line of the server's log as a JSON object: our models' own as they are, Triton's with time, level, source and
+    message. The time is that of reading: Triton's has no year and no time zone."""
+    if line.startswith("{") and line.endswith("}"):
+        return line
+    fields: dict[str, str] = {"time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")}
+    prefix = _PREFIX.match(line)
+    if prefix is None:
+        return json.dumps({**fields, "level": "info", "message": line})
+    message = line[prefix.end() :]
+    if prefix[0].endswith('"'):
+        # The string as JSON has it; a line that Triton broke has no end of it.
+        with contextlib.suppress(ValueError):
+            message = json.loads(f'"{message}')
+    return json.dumps({**fields, "level": _LEVELS[prefix[1]], "source": prefix[2], "message": message})
 
 
 class LogReader:

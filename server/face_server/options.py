@@ -1,9 +1,11 @@
 """Settings of the embedded server, and tritonserver's command line made from them."""
 
-import secrets
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from face_server.environment import LOG_FORMAT_VARIABLE, SERVICE_NAME, TRACE_VARIABLE
+from face_server.http_api import ADMIN_HEADER
 from face_server.repository import Repository
 from face_server.wheel import TritonWheel
 
@@ -14,6 +16,9 @@ _EMBEDDED = "--model-config-name=embedded"
 
 DRAIN_SECONDS = 30
 """So long a server that stops waits for requests in flight."""
+
+TRACES_PATH = "/v1/traces"
+"""Where OTLP over HTTP takes spans, on every collector."""
 
 DEFAULT_PORTS = (8000, 8001, 8002)
 """HTTP, gRPC and metrics, as everywhere in Triton."""
@@ -36,18 +41,38 @@ class Settings:
     """Refuse requests beyond the queue's bound, as in production. Costs stalls of up to 0.5 s (see `_EMBEDDED`)."""
     start_timeout: float = 120
     verbose: int = 0
+    log_format: str | None = None
+    """How our models write their lines in the log: `text` or `json`; None leaves it to the environment, else `text`."""
+    trace: str | None = None
+    """OTLP/HTTP collector that gets traces: http://host:port, with or without /v1/traces. None: no traces."""
+    trace_rate: int = 1
+    """One of so many requests is traced."""
+
+    @property
+    def trace_endpoint(self) -> str | None:
+        """The collector's address with its path."""
+        if self.trace is None or "/" in self.trace.partition("://")[2].rstrip("/"):
+            return self.trace
+        return self.trace.rstrip("/") + TRACES_PATH
+
+    @property
+    def writes_json(self) -> bool:
+        return (self.log_format or os.environ.get(LOG_FORMAT_VARIABLE)) == "json"
+
+    @property
+    def environment(self) -> dict[str, str | None]:
+        """Variables that tell our models of these settings; None leaves one as it is."""
+        return {LOG_FORMAT_VARIABLE: self.log_format, TRACE_VARIABLE: self.trace_endpoint}
 
 
 def arguments(
-    settings: Settings, ports: tuple[int, ...], repository: Repository, backends: Path, wheel: TritonWheel
+    settings: Settings, ports: tuple[int, ...], repository: Repository, backends: Path, wheel: TritonWheel, key: str
 ) -> list[str]:
-    """Arguments of tritonserver."""
+    """Arguments of tritonserver. key: opens the restricted protocols."""
     http, grpc, metrics = ports
-    # Explicit control loads what is exported and leaves the rest. Nobody is told the key, so nobody can load more over
-    # the network; other users of this machine can read it in the list of processes.
-    key = secrets.token_hex()
     return [
         f"--model-repository={repository.path}",
+        # Loads what is exported and leaves the rest.
         "--model-control-mode=explicit",
         *([] if settings.bounded_queue else [_EMBEDDED]),
         *(f"--load-model={name}" for name in repository.loadable),
@@ -64,9 +89,26 @@ def arguments(
         f"--grpc-port={grpc}",
         f"--metrics-address={settings.host}",
         f"--metrics-port={metrics}",
-        f"--http-restricted-api=model-repository,shared-memory,trace,logging:admin-key={key}",
-        f"--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:admin-key={key}",
+        f"--http-restricted-api=model-repository,shared-memory,trace,logging:{ADMIN_HEADER}={key}",
+        f"--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:{ADMIN_HEADER}={key}",
+        # Quantiles of latency and queue time; without this Triton reports sums only.
+        "--metrics-config=summary_latencies=true",
+        *_tracing(settings),
         "--disable-auto-complete-config",
         f"--exit-timeout-secs={DRAIN_SECONDS}",
         f"--log-verbose={settings.verbose}",
     ]
+
+
+def _tracing(settings: Settings) -> list[str]:
+    """Triton's own spans: request, queue and computation of every model that takes part."""
+    if settings.trace_endpoint is None:
+        return []
+    values = (
+        "mode=opentelemetry",
+        "level=TIMESTAMPS",
+        f"rate={settings.trace_rate}",
+        f"opentelemetry,url={settings.trace_endpoint}",
+        f"opentelemetry,resource=service.name={SERVICE_NAME}",
+    )
+    return [f"--trace-config={value}" for value in values]

@@ -8,11 +8,13 @@ from face_server.errors import SetupError
 
 EXPORTED = "model.pt"
 
-REQUIRED = ("pnet", "rnet", "onet", "mtcnn")
-"""Detection does not work without these."""
+_ENSEMBLE = 'platform: "ensemble"'
 
-OPTIONAL = ("facenet", "face_recognition")
-"""Recognition: needs FaceNet's weights, which are not on any package index."""
+REQUIRED = ("pnet", "rnet", "onet", "mtcnn", "face_embeddings", "face_recognition")
+"""Every server of ours has these. Without FaceNet, recognition says what it lacks."""
+
+OPTIONAL = ("facenet",)
+"""Needs weights that are not on any package index."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,6 @@ class Repository:
         if models is not None:
             return cls(path, models, ())
         optional = [name for name in OPTIONAL if _is_complete(path / name)]
-        if "facenet" not in optional:
-            optional = []
         loadable = (*REQUIRED, *optional)
         return cls(path, loadable, tuple(n for n in OPTIONAL if n not in optional), _notes(path, loadable))
 
@@ -63,10 +63,14 @@ def _notes(path: Path, models: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_complete(model: Path) -> bool:
-    """Whether a model has its configuration and, in a numbered version, its file."""
+    """Whether a model has its configuration and, in a numbered version, its file; an ensemble has none."""
+    configuration = model / "config.pbtxt"
+    if not configuration.is_file():
+        return False
     versions = [p for p in model.glob("*") if p.is_dir() and p.name.isdigit()]
-    files = (EXPORTED, "model.py")
-    return (model / "config.pbtxt").is_file() and any((v / f).is_file() for v in versions for f in files)
+    if _ENSEMBLE in configuration.read_text():
+        return bool(versions)
+    return any((v / f).is_file() for v in versions for f in (EXPORTED, "model.py"))
 
 
 def default_repository() -> Path:

@@ -9,13 +9,18 @@ def test_defaults_are_the_references():
     p = DetectionParameters.parse({})
     assert (p.min_face_size, p.factor) == (20, 0.709)
     assert (p.threshold_pnet, p.threshold_rnet, p.threshold_onet) == (0.6, 0.7, 0.7)
-    assert (p.max_faces, p.selection, p.image_size, p.margin) == (0, "all", 160, 0)
+    assert (p.max_faces, p.selection, p.image_size, p.margin, p.align) == (0, "all", 160, 0, False)
 
 
 def test_reads_numbers_and_strings():
     p = DetectionParameters.parse({"min_face_size": "40", "max_faces": 3.0, "selection": "largest"})
     assert (p.min_face_size, p.max_faces, p.selection) == (40, 3, "largest")
     assert isinstance(p.max_faces, int)
+
+
+@pytest.mark.parametrize(("value", "read"), [(True, True), (False, False), ("true", True), ("False", False)])
+def test_reads_booleans(value, read):
+    assert DetectionParameters.parse({"align": value}).align is read
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,8 @@ def test_reads_numbers_and_strings():
         ({"max_faces": float("inf")}, "max_faces is inf, must be a whole number"),
         ({"selection": "best"}, "selection is 'best', must be one of all, largest"),
         ({"selection": 1}, "selection is 1, must be a string"),
+        ({"align": 1}, "align is 1, must be true or false"),
+        ({"align": "yes"}, "align is 'yes', must be true or false"),
         ({"image_size": 32, "margin": 32}, r"margin is 32, must be less than image_size \(32\)"),
         ({"min_size": 20}, "parameter 'min_size' is unknown, known are min_face_size"),
     ],

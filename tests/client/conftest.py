@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import face_client.client
+from face_client.cli import console
 from face_client.errors import FaceError
 from face_client.transport import Request, Response
 
@@ -16,7 +18,7 @@ Reply = Callable[[Request], Response]
 
 
 def answer(count: int = 1, candidates_dropped: int = 0) -> Response:
-    """`count` faces; face i has its box at (i, 10, i + 20, 40)."""
+    """`count` faces; face i has its box at (i, 10, i + 20, 40), and an embedding with 1 at i."""
     boxes = np.array([[i, 10, i + 20, 40] for i in range(count)], np.float32).reshape(1, count, 4)
     landmarks = np.arange(count * 10, dtype=np.float32).reshape(1, count, 5, 2)
     return Response(
@@ -27,6 +29,7 @@ def answer(count: int = 1, candidates_dropped: int = 0) -> Response:
             "num_faces": np.array([[count]], np.int32),
             "candidates_dropped": np.array([[candidates_dropped]], np.int32),
             "faces": np.zeros((1, count, 160, 160, 3), np.uint8),
+            "embeddings": np.eye(count, 512, dtype=np.float32)[np.newaxis],
         }
     )
 
@@ -75,6 +78,20 @@ def make_transport() -> Callable[..., FakeTransport]:
         return FakeTransport(reply)
 
     return make
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As without rich; what a person at a terminal sees has tests of its own."""
+    monkeypatch.setattr(console, "HAS_RICH", False)
+
+
+@pytest.fixture
+def command_transport(make_transport: Callable[..., FakeTransport], monkeypatch: pytest.MonkeyPatch) -> FakeTransport:
+    """The transport of every client that a command makes."""
+    fake = make_transport()
+    monkeypatch.setattr(face_client.client, "GrpcTransport", lambda *_arguments: fake)
+    return fake
 
 
 @pytest.fixture

@@ -8,24 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import face_client.client
 from face_client import InvalidInput, ServerUnavailable
 from face_client.cli import commands, console
 from face_client.cli.main import main
 
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch):
-    """As without rich; what a person at a terminal sees has tests of its own."""
-    monkeypatch.setattr(console, "HAS_RICH", False)
+pytestmark = pytest.mark.usefixtures("plain")
 
 
 @pytest.fixture
-def transport(make_transport, monkeypatch):
-    """The transport of every client that the command makes."""
-    fake = make_transport()
-    monkeypatch.setattr(face_client.client, "GrpcTransport", lambda *_arguments: fake)
-    return fake
+def transport(command_transport):
+    return command_transport
 
 
 @pytest.fixture
@@ -107,7 +99,8 @@ def test_what_the_server_refuses_has_a_line(transport, photos, capsys):
 
     transport.reply = refuse
     assert main(["detect", str(photos / "a.jpg"), "--factor", "2"]) == 1
-    assert capsys.readouterr().err == f"{photos / 'a.jpg'}: factor is 2.0; it must be between 0.1 and 0.95\n"
+    sentence = f"{photos / 'a.jpg'}: factor is 2.0; it must be between 0.1 and 0.95"
+    assert capsys.readouterr().err == f"{sentence} (request {transport.requests[0].id})\n"
 
 
 def test_dropped_candidates_are_told(transport, make_answer, photos, capsys):

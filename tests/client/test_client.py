@@ -193,6 +193,12 @@ def test_status_to_error(status, kind):
     assert str(error) == "why"
 
 
+def test_the_ensemble_that_a_step_failed_in_is_not_part_of_the_sentence():
+    error = error_from_status("INVALID_ARGUMENT", "in ensemble 'face_recognition', factor is 7, must be at most 0.9")
+    assert str(error) == "factor is 7, must be at most 0.9"
+    assert str(error_from_status("INTERNAL", "lost in ensemble 'x', y")) == "lost in ensemble 'x', y"
+
+
 def images_of_widths(widths):
     return (np.zeros((5, width, 3), np.uint8) for width in widths)
 

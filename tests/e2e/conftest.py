@@ -1,5 +1,6 @@
 """One real Triton for all end-to-end tests, networks as models of their own."""
 
+import hashlib
 import io
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,25 +9,71 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import tritonclient.grpc as grpc
+from google.protobuf import text_format
 from PIL import Image
+from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
+from face_cascade import FACENET
 from face_client import FaceClient
+from face_export.exporter import export_facenet, model_path
+from face_export.facenet_weights import random_weights
 from face_server import EmbeddedTriton, Settings
+from face_server.repository import REQUIRED
+from tests.export.conftest import CLASSES
 from tests.pictures import wall
 
-REPOSITORY = Path(__file__).parents[2] / "model_repository"
+ROOT = Path(__file__).parents[2]
+REPOSITORY = ROOT / "model_repository"
+
+FLOAT_FACENET = "facenet_of_floats"
 
 
 @pytest.fixture(scope="session")
-def triton():
-    with EmbeddedTriton(REPOSITORY, Settings(networks="bls")) as server:
+def facenet_file(request):
+    """FaceNet's model.pt with random weights: exported by one run and kept for others, until the exporter changes."""
+    folder = request.config.cache.mkdir("random_facenet")
+    sources = sorted((ROOT / "export" / "face_export").rglob("*.py"))
+    exporter = hashlib.sha256(b"".join(path.read_bytes() for path in sources) + torch.__version__.encode())
+    made_by = folder / "made_by"
+    if not made_by.exists() or made_by.read_text() != exporter.hexdigest():
+        export_facenet(random_weights(CLASSES), folder)
+        made_by.write_text(exporter.hexdigest())
+    return model_path(folder, FACENET.name)
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory, facenet_file):
+    """The model repository with a FaceNet of random weights, whatever has been exported to the real one.
+
+    Both FaceNets, that of bytes and that of floats, are loaded when first asked: most tests need neither.
+    """
+    folder = tmp_path_factory.mktemp("repository")
+    for model in REPOSITORY.iterdir():
+        if model.name != FACENET.name:
+            (folder / model.name).symlink_to(model)
+    config = text_format.Parse((REPOSITORY / FACENET.name / "configs" / "embedded.pbtxt").read_text(), ModelConfig())
+    config.ClearField("model_warmup")
+    for name, pixels in ((FACENET.name, DataType.TYPE_UINT8), (FLOAT_FACENET, DataType.TYPE_FP32)):
+        (folder / name / "1").mkdir(parents=True)
+        (folder / name / "1" / "model.pt").symlink_to(facenet_file)
+        config.name, config.input[0].data_type = name, pixels
+        (folder / name / "config.pbtxt").write_text(text_format.MessageToString(config))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def triton(repository):
+    models = (*REQUIRED, FACENET.name, FLOAT_FACENET)
+    with EmbeddedTriton(repository, Settings(networks="bls", models=models)) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def client(triton):
-    with FaceClient(triton.grpc_url) as client:
+    # FaceNet on many faces takes its time on a busy machine.
+    with FaceClient(triton.grpc_url, timeout=120) as client:
         yield client
 
 
@@ -45,17 +92,25 @@ def large_picture():
     return picture.getvalue()
 
 
+@pytest.fixture(scope="session")
+def instances(grpc_client):
+    """How many instances of the cascade take batches side by side."""
+    return sum(group.count for group in grpc_client.get_model_config("mtcnn").config.instance_group)
+
+
 @pytest.fixture
-def busy(client, large_picture):
-    """A context in which the cascade is at work, so that what comes next gathers in its queue."""
+def busy(client, large_picture, instances):
+    """A context in which every instance of the cascade is at work, so that what comes next gathers in its queue."""
 
     @contextmanager
     def at_work():
-        with ThreadPoolExecutor(1) as pool:
-            faces = pool.submit(client.detect, large_picture)
-            # Time for the request to leave the queue.
-            time.sleep(0.4)
+        with ThreadPoolExecutor(instances) as pool:
+            answers = []
+            for _ in range(instances):
+                answers.append(pool.submit(client.detect, large_picture))
+                # Time for the request to leave the queue, alone.
+                time.sleep(0.3)
             yield
-            assert len(faces.result()) > 90
+            assert all(len(faces.result()) > 90 for faces in answers)
 
     return at_work

@@ -43,22 +43,22 @@ def test_a_request_with_several_images(client, grpc_client):
 
 
 def test_mixed_requests_meet_in_one_execution_and_in_the_networks_batches(
-    triton, grpc_client, client, busy, large_picture
+    triton, grpc_client, client, busy, large_picture, instances
 ):
     def work(do):
         before = {model: counts(grpc_client, model) for model in ("mtcnn", "pnet", "rnet", "onet")}
         do()
         return {model: counts(grpc_client, model) - before[model] for model in before}
 
-    def eight_beside_a_large_one():
+    def eight_beside_large_ones():
         with busy():
             list(client.detect_batch(mixed_sizes(8), in_flight=8))
 
     of_large_one = work(lambda: client.detect(large_picture))
-    of_all = work(eight_beside_a_large_one)
-    done = {model: of_all[model] - of_large_one[model] for model in of_all}
+    of_all = work(eight_beside_large_ones)
+    done = {model: of_all[model] - instances * of_large_one[model] for model in of_all}
     assert done["mtcnn"].tolist() == [8, 1]
-    assert any("mtcnn: 8 requests, 8 images, pnet" in line for line in triton.log_lines)
+    assert any("mtcnn: executed requests=8 images=8 " in line for line in triton.log_lines)
     tiles, runs = done["pnet"]
     # One run for each shape of tile, with the tiles of all images.
     assert tiles > 8
@@ -71,7 +71,8 @@ def test_mixed_requests_meet_in_one_execution_and_in_the_networks_batches(
 
 def test_limits_are_what_the_networks_take(grpc_client):
     limits = Limits()
-    for model, rows in (("pnet", limits.pnet), ("rnet", limits.rnet), ("onet", limits.onet)):
+    networks = ("pnet", limits.pnet), ("rnet", limits.rnet), ("onet", limits.onet), ("facenet", limits.facenet)
+    for model, rows in networks:
         assert grpc_client.get_model_config(model).config.max_batch_size == rows
 
 

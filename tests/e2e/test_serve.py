@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.utils import InferenceServerException
 
 from face_server import EmbeddedTriton, Settings, SetupError, StartError
@@ -105,7 +107,7 @@ def test_a_model_that_was_not_exported(copied):
 
 def test_a_corrupt_model_file_is_told_with_tritons_reason(copied):
     (copied / "onet" / "1" / "model.pt").write_bytes(b"corrupt")
-    with pytest.raises(StartError, match="failed to load 'onet' version 1: Internal: RuntimeError"):
+    with pytest.raises(StartError, match="failed to load 'onet' version 1: Internal: ValueError: model.pt is no Torch"):
         EmbeddedTriton(copied).start()
 
 
@@ -115,12 +117,18 @@ def test_a_server_that_is_not_ready_in_time():
         server.start()
 
 
+def instances(model):
+    """So many processes a model has on a CPU; an ensemble has none."""
+    config = text_format.Parse((REPOSITORY / model / "config.pbtxt").read_text(), ModelConfig())
+    return sum(group.count for group in config.instance_group)
+
+
 def test_a_killed_server_leaves_nothing_behind():
     server = EmbeddedTriton(REPOSITORY)
     server.start()
     stubs = psutil.Process(server.pid).children()
     regions = [Path("/dev/shm", word) for s in stubs for word in s.cmdline() if word.startswith("triton-faces-")]
-    assert len(regions) == len(stubs) == 4
+    assert len(regions) == len(stubs) == sum(map(instances, server.models))
     assert all(region.exists() for region in regions)
     os.kill(server.pid, signal.SIGKILL)
     assert server.wait() == -signal.SIGKILL

@@ -6,12 +6,12 @@ from face_bench.metrics import Metrics, parse
 from face_bench.sweep import achieved_batches
 
 TEXT = r"""
-# HELP mtcnn_stage_seconds_total Seconds on the clock
-# TYPE mtcnn_stage_seconds_total counter
-mtcnn_stage_seconds_total{model="mtcnn",stage="pnet",version="1"} 1.5
-mtcnn_stage_seconds_total{model="mtcnn",stage="rnet",version="1"} 2.5e-1
-mtcnn_stage_seconds_total{model="mtcnn",stage="pnet",version="2"} 0.5
-mtcnn_images_total{model="mtcnn",version="1"} 12
+# HELP mtcnn_stage_seconds Seconds on the clock
+# TYPE mtcnn_stage_seconds histogram
+mtcnn_stage_seconds_sum{model="mtcnn",stage="pnet",version="1"} 1.5
+mtcnn_stage_seconds_sum{model="mtcnn",stage="rnet",version="1"} 2.5e-1
+mtcnn_stage_seconds_sum{model="mtcnn",stage="pnet",version="2"} 0.5
+mtcnn_candidates_dropped_total{model="mtcnn",version="1"} 12
 up 1 1700000000000
 odd{text="a \"b\" \\ {c},d=\"e\"",empty=""} +Inf
 not a sample
@@ -20,8 +20,8 @@ not a sample
 
 def test_samples_are_read_with_their_labels():
     metrics = parse(TEXT)
-    assert metrics.total("mtcnn_stage_seconds_total", stage="pnet", version="1") == 1.5
-    assert metrics.total("mtcnn_stage_seconds_total", stage="rnet") == 0.25
+    assert metrics.total("mtcnn_stage_seconds_sum", stage="pnet", version="1") == 1.5
+    assert metrics.total("mtcnn_stage_seconds_sum", stage="rnet") == 0.25
     assert metrics.total("up") == 1
     assert metrics.total("odd", text=r'a "b" \ {c},d="e"') == math.inf
     assert len(metrics.samples) == 6
@@ -29,16 +29,16 @@ def test_samples_are_read_with_their_labels():
 
 def test_labels_that_are_not_asked_for_are_summed_over():
     metrics = parse(TEXT)
-    assert metrics.by("mtcnn_stage_seconds_total", "stage") == {"pnet": 2.0, "rnet": 0.25}
-    assert metrics.total("mtcnn_stage_seconds_total") == 2.25
+    assert metrics.by("mtcnn_stage_seconds_sum", "stage") == {"pnet": 2.0, "rnet": 0.25}
+    assert metrics.total("mtcnn_stage_seconds_sum") == 2.25
 
 
 def test_what_is_absent_is_none_or_empty():
     metrics = parse(TEXT)
     assert metrics.total("mtcnn_rows_total") is None
-    assert metrics.total("mtcnn_images_total", version="3") is None
+    assert metrics.total("mtcnn_candidates_dropped_total", version="3") is None
     assert metrics.by("mtcnn_rows_total", "network") == {}
-    assert metrics.by("mtcnn_images_total", "stage") == {}
+    assert metrics.by("mtcnn_candidates_dropped_total", "stage") == {}
     assert parse("") == Metrics({})
 
 

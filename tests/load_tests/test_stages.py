@@ -25,7 +25,7 @@ def measurements(*series):
 
 
 def test_stages_are_medians_and_transport_is_the_rest():
-    text = 'mtcnn_stage_seconds_total{{stage="pnet"}} {}\nmtcnn_stage_seconds_total{{stage="decode"}} 0.001'
+    text = 'mtcnn_stage_seconds_sum{{stage="pnet"}} {}\nmtcnn_stage_seconds_sum{{stage="decode"}} 0.001'
     series = [measured(0.010, text.format(0.006)), measured(0.012, text.format(0.007)), measured(1, text.format(0.008))]
     (breakdown,) = break_down(measurements(*series), [PICTURE])
     assert breakdown.total_ms == pytest.approx(12)
@@ -34,7 +34,7 @@ def test_stages_are_medians_and_transport_is_the_rest():
 
 
 def test_stages_of_a_newer_server_come_along():
-    text = 'mtcnn_stage_seconds_total{stage="new"} 0.001\nmtcnn_stage_seconds_total{stage="pnet"} 0.002'
+    text = 'mtcnn_stage_seconds_sum{stage="new"} 0.001\nmtcnn_stage_seconds_sum{stage="pnet"} 0.002'
     (breakdown,) = break_down(measurements(measured(0.004, text)), [PICTURE])
     assert breakdown.stages == pytest.approx({"pnet": 2, "new": 1, "transport": 1})
 

@@ -1,6 +1,7 @@
 import io
+import json
 
-from face_server.log import LogReader
+from face_server.log import LogReader, json_line
 
 
 def test_a_reader_that_goes_away_does_not_stop_the_reading():
@@ -29,3 +30,23 @@ def test_the_reason_is_the_model_that_did_not_load_else_the_last_word():
         log = LogReader(io.StringIO("".join(f"{line}\n" for line in lines)), None)
         log.join()
         assert log.reason() == reason
+
+
+def test_lines_of_triton_as_json():
+    quoted = 'W1122 05:00:00.000001 42 log.py:49] "mtcnn: refused message=\\"factor is 7\\" id=\\u00fc"'
+    bare = "I1122 05:00:00.000001 42 pb_stub.cc:2145]  Non-graceful termination detected. "
+    broken = 'E1122 05:00:00.000001 42 server.cc:631] "begins here'
+    for line, level, source, message in (
+        (quoted, "warning", "log.py:49", 'mtcnn: refused message="factor is 7" id=ü'),
+        (bare, "info", "pb_stub.cc:2145", " Non-graceful termination detected. "),
+        (broken, "error", "server.cc:631", "begins here"),
+    ):
+        fields = json.loads(json_line(line))
+        assert fields.pop("time").endswith("+00:00")
+        assert fields == {"level": level, "source": source, "message": message}
+
+
+def test_other_lines_as_json():
+    assert json.loads(json_line("Traceback:"))["message"] == "Traceback:"
+    ours = '{"event": "executed"}'
+    assert json_line(ours) == ours

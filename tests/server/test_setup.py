@@ -21,23 +21,30 @@ def model(repository, name, file="model.py"):
 def repository(tmp_path):
     for name in ("pnet", "rnet", "onet"):
         model(tmp_path, name, "model.pt")
-    model(tmp_path, "mtcnn")
+    for name in ("mtcnn", "face_embeddings"):
+        model(tmp_path, name)
+    (tmp_path / "face_recognition" / "1").mkdir(parents=True)
+    (tmp_path / "face_recognition" / "config.pbtxt").write_text('platform: "ensemble"')
     return tmp_path
 
 
-def test_detection_alone_is_served_without_facenet(repository):
-    model(repository, "face_recognition")
+def test_recognition_is_served_without_facenet_to_say_what_is_missing(repository):
     found = Repository.read(repository)
-    assert found.loadable == ("pnet", "rnet", "onet", "mtcnn")
-    assert found.missing == ("facenet", "face_recognition")
+    assert found.loadable == ("pnet", "rnet", "onet", "mtcnn", "face_embeddings", "face_recognition")
+    assert found.missing == ("facenet",)
 
 
 def test_everything_is_served_where_facenet_was_exported(repository):
-    model(repository, "face_recognition")
     model(repository, "facenet", "model.pt")
     found = Repository.read(repository)
-    assert found.loadable[-2:] == ("facenet", "face_recognition")
+    assert found.loadable[-2:] == ("face_recognition", "facenet")
     assert found.missing == ()
+
+
+def test_an_ensemble_needs_a_version_and_no_file(repository):
+    (repository / "face_recognition" / "1").rmdir()
+    with pytest.raises(SetupError, match="has no face_recognition: run `faces export` first"):
+        Repository.read(repository)
 
 
 def test_what_the_export_says_of_a_model_is_passed_on(repository):
@@ -71,6 +78,7 @@ def test_the_environment_keeps_what_the_caller_set():
     assert environment["MALLOC_ARENA_MAX"] == "7"
     assert environment["MALLOC_TRIM_THRESHOLD_"] == MALLOC["MALLOC_TRIM_THRESHOLD_"]
     assert environment["OMP_NUM_THREADS"] == "3"
+    assert environment["OMP_WAIT_POLICY"] == "passive"
     assert environment[NETWORKS_VARIABLE] == "bls"
     assert environment["LD_LIBRARY_PATH"].split(":")[-2:] == [str(wheel.libraries), "/mine"]
     assert environment["PATH"].endswith(":/bin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
 from face_client.defaults import DEFAULT_IN_FLIGHT, DEFAULT_TIMEOUT_S, DEFAULT_URL
 from face_client.options import PARAMETERS, SELECTIONS, DetectOptions
@@ -15,7 +16,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         "--url",
         default=DEFAULT_URL,
         metavar="HOST:PORT",
-        help="the server's gRPC endpoint (%(default)s; TRITON_FACES_URL sets another)",
+        help="the server's gRPC endpoint, or several with commas between (%(default)s; TRITON_FACES_URL sets another)",
     )
     group.add_argument(
         "--timeout",
@@ -33,12 +34,17 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_parameters(parser: argparse.ArgumentParser) -> None:
-    """The request parameters; none has a default here, the server has them."""
+def add_parameters(parser: argparse.ArgumentParser, names: Iterable[str] = tuple(PARAMETERS)) -> None:
+    """The request parameters, or some of them; none has a default here, the server has them."""
     group = parser.add_argument_group("detection (the server's defaults in parentheses)")
-    for name, parameter in PARAMETERS.items():
+    for name in names:
+        parameter = PARAMETERS[name]
+        flag = f"--{name.replace('_', '-')}"
+        if parameter.type is bool:
+            group.add_argument(flag, action="store_const", const=True, help=parameter.help)
+            continue
         group.add_argument(
-            f"--{name.replace('_', '-')}",
+            flag,
             type=parameter.type,
             choices=SELECTIONS if name == "selection" else None,
             metavar={int: "N", float: "X", str: "WHICH"}[parameter.type],
@@ -48,7 +54,7 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
 
 def parameters_from(args: argparse.Namespace) -> DetectOptions:
     """The parameters that were given."""
-    given = {name: getattr(args, name) for name in PARAMETERS}
+    given = {name: getattr(args, name, None) for name in PARAMETERS}
     return DetectOptions(**{name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
 
 
@@ -57,6 +63,14 @@ def positive_int(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def whole_number(text: str) -> int:
+    """An argparse type: 0 or more."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 0")
     return value
 
 

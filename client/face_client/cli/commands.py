@@ -13,7 +13,16 @@ from typing import Protocol, cast
 
 ENTRY_POINT_GROUP = "faces.commands"
 
-_BUILT_IN = {"detect": "face_client.cli.detect"}
+_BUILT_IN = {
+    "cluster": "face_client.cli.cluster",
+    "compare": "face_client.cli.compare",
+    "crop": "face_client.cli.crop",
+    "detect": "face_client.cli.detect",
+    "evaluate": "face_client.cli.evaluate",
+    "protos": "face_client.cli.protos",
+    "recognize": "face_client.cli.recognize",
+    "video": "face_client.cli.video",
+}
 
 # What importing somebody's module raises when their installation is not whole: a package that is missing or
 # too old, a shared library that does not load, source for another Python.

@@ -42,6 +42,18 @@ def plan(paths: Sequence[str], save: Path | None) -> list[Job]:
     return [Job(source.path, copy) for source, copy in zip(sources, copies)]
 
 
+def plan_stems(paths: Sequence[str], folder: Path) -> dict[Path, Path]:
+    """For each picture that `plan` finds, the path in `folder`, without a suffix, of what is made of it; no two are
+    the same, and subfolders stay."""
+    stems: dict[Path, Path] = {}
+    taken: dict[Path, None] = {}
+    for source in _find(paths):
+        stem = _unused(folder / source.place.with_suffix(""), taken)
+        taken[stem] = None
+        stems[source.path] = stem
+    return stems
+
+
 def _find(paths: Sequence[str]) -> list[_Source]:
     found: dict[Path, _Source] = {}
     for path in map(Path, paths):

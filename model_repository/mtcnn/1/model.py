@@ -7,13 +7,15 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from face_cascade import Detection, InvalidInput, detect, drive
-from face_client.images import InvalidImage
+from face_cascade import Detection, detect, drive, interruptible
 from face_server.environment import NETWORKS_VARIABLE, cores
 from face_server.runtime import networks
+from face_server.runtime.bls import NetworkError, first_trace
 from face_server.runtime.grouping import pixel_groups
-from face_server.runtime.metrics import Metrics, Record
-from face_server.runtime.requests import ImageRequest, answer, failure, read_request, refusal
+from face_server.runtime.observer import Observer
+from face_server.runtime.record import Record
+from face_server.runtime.refusals import Refused, caller_is_gone
+from face_server.runtime.requests import ImageRequest, answer, read_request
 
 
 class TritonPythonModel:
@@ -24,8 +26,6 @@ class TritonPythonModel:
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
         self._max_pixels = int(parameters["max_pixels"])
         self._group_pixels = int(parameters["group_pixels"])
-        self._log_executions = parameters["log_executions"] == "true"
-        self._metrics = Metrics()
         setting = os.environ.get(NETWORKS_VARIABLE, parameters["networks"])
         if networks.choose(setting, args["model_instance_kind"] == "GPU") == "local":
             repository = Path(args["model_repository"]).parent
@@ -33,6 +33,9 @@ class TritonPythonModel:
             self._networks = networks.in_this_process(repository, workers)
         else:
             self._networks = networks.through_triton()
+        log_executions = parameters["log_executions"] == "true"
+        limit = self._networks.limits.max_candidates
+        self._observer = Observer(args["model_instance_name"], log_executions, limit)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers every request: a bad one with its own error, the others with faces."""
@@ -41,31 +44,51 @@ class TritonPythonModel:
             read = list(self._networks.map(self._read, requests))
         good = [request for request in read if isinstance(request, ImageRequest)]
         answers: list[Any] = []
-        for group in pixel_groups([request.pixels for request in good], self._group_pixels):
-            answers += self._detect(good[group], record)
-        self._report(len(requests), record)
+        with first_trace(requests):
+            for group in pixel_groups([request.pixels for request in good], self._group_pixels):
+                answers += self._answer_present(good[group], record)
         answered = iter(answers)
-        return [next(answered) if isinstance(r, ImageRequest) else refusal(r) for r in read]
+        outcomes = [r if isinstance(r, Refused) else next(answered) for r in read]
+        self._observer.executed(requests, outcomes, record)
+        return [o.response() if isinstance(o, Refused) else o for o in outcomes]
 
-    def _read(self, request: Any) -> ImageRequest | InvalidInput | InvalidImage:
+    def finalize(self) -> None:
+        """Ends what still has something to tell."""
+        self._observer.close()
+
+    def _read(self, request: Any) -> ImageRequest | Refused:
         try:
             return read_request(request, self._max_pixels)
-        except (InvalidInput, InvalidImage) as error:
-            return error
+        except Refused as refused:
+            return refused
+
+    def _answer_present(self, requests: list[ImageRequest], record: Record) -> list[Any]:
+        """A response, or Refused, for each request. Callers who are gone take no time of the others."""
+        gone = [request.is_gone() for request in requests]
+        present = [request for request, is_gone in zip(requests, gone, strict=True) if not is_gone]
+        answers = iter(self._detect(present, record) if present else ())
+        return [caller_is_gone() if is_gone else next(answers) for is_gone in gone]
 
     def _detect(self, requests: list[ImageRequest], record: Record) -> list[Any]:
+        """A response, or Refused, for each request. Stops between two stages when all callers are gone."""
+
+        def check() -> None:
+            if all(request.is_gone() for request in requests):
+                raise caller_is_gone()
+
         images = [image for request in requests for image in request.images]
         parameters = [request.parameters for request in requests for _ in request.images]
-        flow = record.stages(detect(images, parameters, self._networks.limits))
+        flow = record.stages(interruptible(detect(images, parameters, self._networks.limits), check))
         try:
             detections = drive(flow, record.calls(self._networks.run), self._networks.map)
-        except networks.NetworkError as error:
-            return [failure(str(error), error.code) for _ in requests]
+        except NetworkError as error:
+            return [Refused("network", str(error), error.code) for _ in requests]
+        except Refused as gone:
+            return [gone for _ in requests]
         except MemoryError:
             message = f"model mtcnn has too little memory for {record.images + len(images)} images at once"
-            return [failure(message, pb_utils.TritonError.UNAVAILABLE) for _ in requests]
-        record.images += len(images)
-        record.dropped += sum(d.candidates_dropped for d in detections)
+            return [Refused("memory", message, pb_utils.TritonError.UNAVAILABLE) for _ in requests]
+        record.found(detections)
         found = iter(detections)
         with record.stage("answer"):
             return [self._answer(request, [next(found) for _ in request.images]) for request in requests]
@@ -73,14 +96,5 @@ class TritonPythonModel:
     def _answer(self, request: ImageRequest, detections: list[Detection]) -> Any:
         try:
             return answer(request, detections)
-        except InvalidInput as error:
-            return refusal(error)
-
-    def _report(self, requests: int, record: Record) -> None:
-        self._metrics.add(record)
-        if record.dropped:
-            limit = self._networks.limits.max_candidates
-            pb_utils.Logger.log_warn(f"mtcnn: {record.dropped} candidates dropped at the limit of {limit} an image")
-        if self._log_executions and record.images:
-            rows = ", ".join(f"{name} {count} rows" for name, count in record.rows.items())
-            pb_utils.Logger.log_info(f"mtcnn: {requests} requests, {record.images} images, {rows or 'no network'}")
+        except Refused as refused:
+            return refused

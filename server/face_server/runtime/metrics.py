@@ -1,104 +1,57 @@
-"""Where the time of the cascade goes: recorded for each execution, added to counters on Triton's metrics port."""
+"""The metrics of model `mtcnn`, beside Triton's own on its metrics port. docs/observability.md has them in a table."""
 
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from face_cascade.networks import ONET, PNET, RNET
+from face_server.runtime.families import Counter, Histogram
+from face_server.runtime.record import OTHER, Record
+from face_server.runtime.refusals import REASONS
 
-import triton_python_backend_utils as pb_utils
+_NETWORKS = tuple(network.name for network in (PNET, RNET, ONET))
 
-from face_cascade import Call, Flow, Together
-from face_cascade.calls import Outputs
+STAGES = ("decode", "integral", "pnet", "nms", "rnet", "onet", OTHER, "answer")
 
-T = TypeVar("T")
+# From a small image's stage on a GPU to the largest batch on two cores.
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-
-class Record:
-    """What one execution did: seconds on the clock by stage, seconds inside networks summed over threads, rows."""
-
-    def __init__(self) -> None:
-        self.stage_seconds: dict[str, float] = defaultdict(float)
-        self.work_seconds: dict[str, float] = defaultdict(float)
-        self.rows: dict[str, int] = defaultdict(int)
-        self.images = 0
-        self.dropped = 0
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.stage_seconds[name] += time.perf_counter() - start
-
-    def stages(self, flow: Flow[T]) -> Flow[T]:
-        """The flow itself, its stages timed; what it computes between them counts as `other`."""
-        with self.stage("other"):
-            step: Call | Together | None = next(flow, None)
-        while step is not None:
-            assert isinstance(step, Together)
-            with self.stage(step.stage):
-                result = yield step
-            try:
-                with self.stage("other"):
-                    step = flow.send(result)
-            except StopIteration as end:
-                value: T = end.value
-                return value
-        raise RuntimeError("the cascade has at least one stage")
-
-    def calls(self, run: Callable[[Call], Outputs]) -> Callable[[Call], Outputs]:
-        """`run`, counted; called from many threads."""
-
-        def counted(call: Call) -> Outputs:
-            start = time.perf_counter()
-            outputs = run(call)
-            seconds = time.perf_counter() - start
-            with self._lock:
-                self.work_seconds[call.network.name] += seconds
-                self.rows[call.network.name] += len(call.batch)
-            return outputs
-
-        return counted
+_BATCH = (1, 2, 3, 4, 6, 8, 12, 16)
+_FACES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class Metrics:
-    """Counters of this model instance."""
+    """What this instance of `mtcnn` reports."""
 
     def __init__(self) -> None:
-        self._stage = _Counter("mtcnn_stage_seconds_total", "Seconds on the clock in each stage", "stage")
-        self._work = _Counter("mtcnn_work_seconds_total", "Seconds inside each network, summed over threads", "work")
-        self._rows = _Counter("mtcnn_rows_total", "Rows sent through each network", "network")
-        self._images = _Counter("mtcnn_images_total", "Images searched for faces")
-        self._executions = _Counter("mtcnn_executions_total", "Batches of requests")
-        self._dropped = _Counter("mtcnn_candidates_dropped_total", "Candidates beyond the limit")
+        self._stage = Histogram(
+            "mtcnn_stage_seconds", "Seconds on the clock in each stage of an execution", _SECONDS, "stage", STAGES
+        )
+        self._batch = Histogram("mtcnn_batch_images", "Images searched for faces in one execution", _BATCH)
+        self._faces = Histogram("mtcnn_image_faces", "Faces returned of one image", _FACES)
+        self._work = Counter(
+            "mtcnn_work_seconds_total", "Seconds inside each network, summed over threads", "work", _NETWORKS
+        )
+        self._rows = Counter(
+            "mtcnn_rows_total", "Rows sent through each network: tiles, candidates, candidates", "network", _NETWORKS
+        )
+        self._candidates = Counter("mtcnn_candidates_total", "Boxes that each stage left", "stage", _NETWORKS)
+        self._dropped = Counter("mtcnn_candidates_dropped_total", "Candidates beyond the limit of an image")
+        self._refused = Counter("mtcnn_refused_requests_total", "Requests answered with an error", "reason", REASONS)
 
     def add(self, record: Record) -> None:
+        """Adds one execution."""
+        if record.images:
+            for stage, seconds in record.stage_seconds.items():
+                self._stage.observe(seconds, stage)
+            self._batch.observe(record.images)
+        for faces in record.faces:
+            self._faces.observe(faces)
         for counter, values in (
-            (self._stage, record.stage_seconds),
             (self._work, record.work_seconds),
             (self._rows, record.rows),
+            (self._candidates, record.candidates),
         ):
             for name, value in values.items():
                 counter.add(value, name)
-        self._images.add(record.images)
-        self._executions.add(1)
         self._dropped.add(record.dropped)
 
-
-class _Counter:
-    """A counter of Triton's, one for each value of its label if it has one."""
-
-    def __init__(self, name: str, description: str, label: str = "") -> None:
-        # Kept: Triton ends the metrics of a family that is gone.
-        self._family = pb_utils.MetricFamily(name=name, description=description, kind=pb_utils.MetricFamily.COUNTER)
-        self._label = label
-        self._metrics: dict[str, Any] = {}
-
-    def add(self, value: float, of: str = "") -> None:
-        if of not in self._metrics:
-            self._metrics[of] = self._family.Metric(labels={self._label: of} if self._label else {})
-        self._metrics[of].increment(value)
+    def refuse(self, reason: str) -> None:
+        """Counts one request that got an error."""
+        self._refused.add(1, reason)

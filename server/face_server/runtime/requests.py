@@ -1,8 +1,10 @@
 """From Triton requests to images and parameters, and back to responses."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,11 @@ import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from face_cascade import Detection, DetectionParameters, InvalidInput
-from face_cascade.crops import face_crops
-from face_client.images import InvalidImage, decode_image
+from face_cascade.crops import detection_crops
+from face_cascade.networks import FACENET_SIZE
+from face_client.images import InvalidImage, TooManyPixels, decode_image
+from face_server.runtime.refusals import Refused, caller_is_gone
+from face_server.runtime.responses import rows
 
 Image = NDArray[np.uint8]
 
@@ -21,11 +26,13 @@ _MOST_CROP_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """A request's images, RGB UINT8 [H,W,3] each, and the parameters for all of them."""
+    """A request's images, RGB UINT8 [H,W,3] each, and the parameters for all of them. is_gone: whether its caller has hung
+    up or its deadline has passed; asks Triton each time."""
 
     images: list[Image]
     parameters: DetectionParameters
     wanted: frozenset[str]
+    is_gone: Callable[[], bool]
 
     @property
     def pixels(self) -> int:
@@ -36,27 +43,40 @@ def read_request(request: Any, max_pixels: int) -> ImageRequest:
     """Checks and decodes one request.
 
     Raises:
-        InvalidInput, InvalidImage: with a sentence for the caller.
+        Refused: with a reason, and a sentence for the caller.
     """
-    parameters = DetectionParameters.parse(json.loads(request.parameters() or "{}"))
+    if request.is_cancelled():
+        raise caller_is_gone()
+    with _refusing("parameter"):
+        parameters = DetectionParameters.parse(json.loads(request.parameters() or "{}"))
     raw = pb_utils.get_input_tensor_by_name(request, "image")
     encoded = pb_utils.get_input_tensor_by_name(request, "encoded_image")
     if (raw is None) == (encoded is None):
         found = "neither" if raw is None else "both"
-        raise InvalidInput(f"inputs given are {found} of image and encoded_image, must be exactly one")
-    if raw is not None:
-        images = _raw_images(raw.as_numpy(), max_pixels)
-    else:
-        images = [decode_image(data, max_pixels) for data in encoded.as_numpy().reshape(-1)]
-    return ImageRequest(images, parameters, frozenset(request.requested_output_names()))
+        raise Refused("input", f"inputs given are {found} of image and encoded_image, must be exactly one")
+    with _refusing("image"):
+        if raw is not None:
+            images = _raw_images(raw.as_numpy(), max_pixels)
+        else:
+            images = [decode_image(data, max_pixels) for data in encoded.as_numpy().reshape(-1)]
+    return ImageRequest(images, parameters, frozenset(request.requested_output_names()), request.is_cancelled)
+
+
+@contextmanager
+def _refusing(reason: str) -> Iterator[None]:
+    """Turns what is wrong with a caller's input into Refused, for this reason or for the number of pixels."""
+    try:
+        yield
+    except (InvalidInput, InvalidImage) as error:
+        raise Refused("too_large" if isinstance(error, TooManyPixels) else reason, str(error)) from error
 
 
 def _raw_images(batch: NDArray[np.uint8], max_pixels: int) -> list[Image]:
     if batch.size == 0:
-        raise InvalidInput(f"image has shape {list(batch.shape)}, must hold at least one pixel")
+        raise InvalidImage(f"image has shape {list(batch.shape)}, must hold at least one pixel")
     height, width = batch.shape[1:3]
     if height * width > max_pixels:
-        raise InvalidInput(f"image has {width}x{height} pixels, must have at most {max_pixels:,} in all")
+        raise TooManyPixels(f"image has {width}x{height} pixels, must have at most {max_pixels:,} in all")
     return list(np.ascontiguousarray(batch))
 
 
@@ -64,21 +84,25 @@ def answer(request: ImageRequest, detections: Sequence[Detection]) -> Any:
     """The response to one request: one row an image, filled up with zeros to the most faces of any image.
 
     Raises:
-        InvalidInput: the crops asked for are too large.
+        Refused: the crops asked for are too large.
     """
-    size, margin = request.parameters.image_size, request.parameters.margin
-    if "faces" in request.wanted:
-        _check_crops(len(detections) * max(len(d.boxes) for d in detections), size)
+    sides = {"faces": request.parameters.image_size, "facenet_crops": FACENET_SIZE}
+    wanted_sides = {side for name, side in sides.items() if name in request.wanted}
+    _check_crops(len(detections) * max(len(d.boxes) for d in detections), request.parameters.image_size, wanted_sides)
+
+    @cache
+    def crops(side: int) -> NDArray[np.uint8]:
+        cut = zip(request.images, detections, strict=True)
+        return rows([detection_crops(i, d, request.parameters, side) for i, d in cut], (side, side, 3), np.uint8)
+
+    counts = np.array([[len(d.boxes)] for d in detections], np.int32)
     outputs: dict[str, Callable[[], NDArray[Any]]] = {
-        "boxes": lambda: _rows([d.boxes for d in detections], (4,), np.float32),
-        "probabilities": lambda: _rows([d.probabilities for d in detections], (), np.float32),
-        "landmarks": lambda: _rows([d.landmarks for d in detections], (5, 2), np.float32),
-        "faces": lambda: _rows(
-            [face_crops(i, d.boxes, size, margin) for i, d in zip(request.images, detections, strict=True)],
-            (size, size, 3),
-            np.uint8,
-        ),
-        "num_faces": lambda: np.array([[len(d.boxes)] for d in detections], np.int32),
+        "boxes": lambda: rows([d.boxes for d in detections], (4,), np.float32),
+        "probabilities": lambda: rows([d.probabilities for d in detections], (), np.float32),
+        "landmarks": lambda: rows([d.landmarks for d in detections], (5, 2), np.float32),
+        **{name: partial(crops, side) for name, side in sides.items()},
+        "num_faces": lambda: counts,
+        "num_crops": lambda: counts,
         "candidates_dropped": lambda: np.array([[d.candidates_dropped] for d in detections], np.int32),
     }
     # Crops cost time and bandwidth: nothing is made that was not asked for.
@@ -86,25 +110,10 @@ def answer(request: ImageRequest, detections: Sequence[Detection]) -> Any:
     return pb_utils.InferenceResponse(output_tensors=tensors)
 
 
-def _check_crops(count: int, size: int) -> None:
-    if count * size * size * 3 > _MOST_CROP_BYTES:
-        raise InvalidInput(
-            f"image_size is {size}, must be smaller for {count} faces: their crops may have {_MOST_CROP_BYTES:,} bytes"
+def _check_crops(count: int, size: int, sides: Iterable[int]) -> None:
+    if count * sum(side * side * 3 for side in sides) > _MOST_CROP_BYTES:
+        raise Refused(
+            "answer_too_large",
+            f"image_size is {size}, must be smaller for {count} faces, or max_faces lower: "
+            f"their crops may have {_MOST_CROP_BYTES:,} bytes",
         )
-
-
-def _rows(parts: Sequence[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Stacks [Nᵢ, …] arrays to [B, max N, …], zeros behind the real rows."""
-    stacked = np.zeros((len(parts), max(map(len, parts)), *shape), dtype)
-    for row, part in zip(stacked, parts, strict=True):
-        row[: len(part)] = part
-    return stacked
-
-
-def refusal(error: InvalidInput | InvalidImage) -> Any:
-    """The response to a request that cannot be used."""
-    return failure(str(error), pb_utils.TritonError.INVALID_ARG)
-
-
-def failure(message: str, code: Any) -> Any:
-    return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))

@@ -1,0 +1,117 @@
+"""Which of several servers to ask. No I/O: the transports for threads and for asyncio do the asking."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Callable, NamedTuple
+
+from face_client.errors import DeadlineExceeded, FaceError, InvalidInput, ServerUnavailable
+
+# For so long a server that failed is left alone, twice as long each time until it has answered a request again.
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 5.0
+
+PROBE_TIMEOUT_S = 1.0
+"""A server that was left alone has so long to say that it is there."""
+
+
+def addresses(url: str | Sequence[str]) -> list[str]:
+    """The endpoints that a URL names: one "host:port", several with commas between them, or a list of such.
+
+    Raises InvalidInput where there is none.
+    """
+    texts = [url] if isinstance(url, str) else url
+    found = [address.strip() for text in texts for address in text.split(",")]
+    if not found or "" in found:
+        raise InvalidInput(f"url is {url!r}; it must be host:port, or several of them with commas between")
+    return found
+
+
+class Choice(NamedTuple):
+    """server: which, by its index. probe: first see whether it is there; then say so to `Endpoints.probed`."""
+
+    server: int
+    probe: bool
+
+
+@dataclass
+class _State:
+    in_flight: int = 0
+    failures: int = 0
+    # When it may be tried again; None for one that serves.
+    aside_until: float | None = None
+    probing: bool = False
+
+
+class Endpoints:
+    """Serving ones take turns, the one with the fewest requests in flight first; equals by chance.
+
+    One that could not be reached, refused or did not answer in time is put aside, and probed before it is asked again.
+    Any number of threads may call this. clock: seconds that never go back.
+    """
+
+    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._states = [_State() for _ in range(count)]
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def choose(self) -> Choice:
+        """The server to ask next. Where all are aside, the one that may come back first is asked all the same."""
+        with self._lock:
+            now = self._clock()
+            serving = []
+            for index, state in enumerate(self._states):
+                if state.aside_until is None:
+                    serving.append(index)
+                elif state.aside_until <= now and not state.probing:
+                    state.probing = True
+                    return Choice(index, True)
+            if serving:
+                return Choice(min(serving, key=lambda i: (self._states[i].in_flight, random.random())), False)
+            return Choice(min(range(len(self._states)), key=lambda i: self._states[i].aside_until or 0.0), False)
+
+    def probed(self, index: int, is_there: bool) -> None:
+        """What came of a probe. One that is there serves again; it is trusted when it has answered a request."""
+        with self._lock:
+            state = self._states[index]
+            state.probing = False
+            if is_there:
+                state.aside_until = None
+            else:
+                self._put_aside(state)
+
+    @contextmanager
+    def asking(self, index: int) -> Iterator[None]:
+        """Around a request to a server: counts it, and learns from how it ends."""
+        state = self._states[index]
+        with self._lock:
+            state.in_flight += 1
+        try:
+            yield
+        except (ServerUnavailable, DeadlineExceeded):
+            with self._lock:
+                # Many requests fail together when a server goes; that is one failure.
+                if state.aside_until is None:
+                    self._put_aside(state)
+            raise
+        except FaceError:
+            self._answered(state)
+            raise
+        else:
+            self._answered(state)
+        finally:
+            with self._lock:
+                state.in_flight -= 1
+
+    def _answered(self, state: _State) -> None:
+        with self._lock:
+            state.failures, state.aside_until = 0, None
+
+    def _put_aside(self, state: _State) -> None:
+        state.aside_until = self._clock() + min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**state.failures)
+        state.failures += 1

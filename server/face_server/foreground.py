@@ -1,0 +1,63 @@
+"""A server in the foreground of a terminal: until a signal, or for as long as a command runs."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from face_client.defaults import URL_VARIABLE
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """A signal asked to stop. Like KeyboardInterrupt not an Exception: nothing on the way should handle it."""
+
+    def __init__(self, number: int) -> None:
+        self.signal = number
+
+
+def stop_on_signals() -> None:
+    """From now on a signal to stop raises Stopped, once."""
+    for number in _STOPPING:
+        signal.signal(number, _stop)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    # Stopping takes its time; further signals must not leave it half done.
+    for other in _STOPPING:
+        signal.signal(other, signal.SIG_IGN)
+    raise Stopped(number)
+
+
+def run_command(command: list[str], grpc_url: str, watch: Callable[[Callable[[], bool]], None]) -> int:
+    """Runs a command that is told the server's address; returns its exit status, as a shell would have it.
+
+    watch: is called with a function that says whether the command has ended, and returns when it has.
+    """
+    environment = {
+        **os.environ,
+        URL_VARIABLE: grpc_url,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }
+    try:
+        process = subprocess.Popen(command, env=environment)
+    except OSError as error:
+        tell(f"faces serve: cannot run {command[0]}: {error.strerror}")
+        return 127
+    try:
+        watch(lambda: process.poll() is not None)
+        status = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    return status if status >= 0 else 128 - status
+
+
+def tell(line: str) -> None:
+    """A line to the person at the terminal."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,56 @@
+"""Asking a network that is a model of the same server (business logic scripting, BLS)."""
+
+import contextvars
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from face_cascade.calls import Outputs
+from face_cascade.networks import Network
+
+_trace: contextvars.ContextVar[Any] = contextvars.ContextVar("trace", default=None)
+
+
+class NetworkError(Exception):
+    """A network did not answer; `code` is Triton's."""
+
+    def __init__(self, network: Network, message: str, code: Any) -> None:
+        super().__init__(f"model {network.name}: {message}")
+        self.code = code
+
+
+def ask(network: Network, batch: NDArray[Any], wanted: Sequence[str]) -> Outputs:
+    """Runs a batch through a network; returns the wanted outputs, in that order.
+
+    One thread of a process at a time: with several, Triton 2.51 crashes when its shared memory grows (seen; as in
+    server issue 8882, open in 2026).
+
+    Raises:
+        NetworkError: it did not answer. Its code is always INTERNAL in 2.51 (server issue 7804).
+    """
+    trace = _trace.get()
+    response = pb_utils.InferenceRequest(
+        model_name=network.name,
+        inputs=[pb_utils.Tensor(network.input, batch)],
+        requested_output_names=list(wanted),
+        preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
+        **({} if trace is None else {"trace": trace}),
+    ).exec()
+    if response.has_error():
+        raise NetworkError(network, response.error().message(), response.error().code())
+    return tuple(pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in wanted)
+
+
+@contextmanager
+def first_trace(requests: Sequence[Any]) -> Iterator[None]:
+    """Within the block, what is asked here belongs to the trace of the first of these requests that Triton traces: a
+    batch is asked for all of them together, and a span has one parent."""
+    traces = (request.trace() for request in requests)
+    token = _trace.set(next((trace for trace in traces if trace.get_context()), None))
+    try:
+        yield
+    finally:
+        _trace.reset(token)

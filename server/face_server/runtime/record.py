@@ -1,0 +1,95 @@
+"""What one execution of the cascade did. Whoever reports it (metrics, log, spans) reads it from here."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from face_cascade import Call, Detection, Flow, Together
+from face_cascade.calls import Outputs
+
+T = TypeVar("T")
+
+OTHER = "other"
+"""The stage of what the cascade computes between its named stages."""
+
+
+class Record:
+    """Counts and times of one execution.
+
+    work_seconds: inside each network, summed over threads. rows: sent through each network. candidates: boxes that each
+    stage left. faces: of each image. dropped: candidates beyond the limit.
+    """
+
+    def __init__(self) -> None:
+        self.work_seconds: dict[str, float] = defaultdict(float)
+        self.rows: dict[str, int] = defaultdict(int)
+        self.candidates: dict[str, int] = defaultdict(int)
+        self.faces: list[int] = []
+        self.dropped = 0
+        self.stage_times: list[tuple[str, int, int]] = []
+        """Name, start and end of each stage in order, in nanoseconds since 1970. A stage may come more than once."""
+        self._lock = threading.Lock()
+        # The clock of the day may jump in the middle of a stage; the other does not.
+        self._to_epoch = time.time_ns() - time.perf_counter_ns()
+
+    @property
+    def images(self) -> int:
+        return len(self.faces)
+
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """Seconds on the clock by stage."""
+        seconds: dict[str, float] = defaultdict(float)
+        for name, start, end in self.stage_times:
+            seconds[name] += (end - start) / 1e9
+        return seconds
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter_ns()
+        try:
+            yield
+        finally:
+            end = time.perf_counter_ns()
+            self.stage_times.append((name, start + self._to_epoch, end + self._to_epoch))
+
+    def stages(self, flow: Flow[T]) -> Flow[T]:
+        """The flow itself, its stages timed; what it computes between them counts as `other`."""
+        with self.stage(OTHER):
+            step: Call | Together | None = next(flow, None)
+        while step is not None:
+            assert isinstance(step, Together)
+            with self.stage(step.stage):
+                result = yield step
+            try:
+                with self.stage(OTHER):
+                    step = flow.send(result)
+            except StopIteration as end:
+                value: T = end.value
+                return value
+        raise RuntimeError("the cascade has at least one stage")
+
+    def calls(self, run: Callable[[Call], Outputs]) -> Callable[[Call], Outputs]:
+        """`run`, counted; called from many threads."""
+
+        def counted(call: Call) -> Outputs:
+            start = time.perf_counter()
+            outputs = run(call)
+            seconds = time.perf_counter() - start
+            with self._lock:
+                self.work_seconds[call.network.name] += seconds
+                self.rows[call.network.name] += len(call.batch)
+            return outputs
+
+        return counted
+
+    def found(self, detections: Sequence[Detection]) -> None:
+        """Counts what the cascade found, one detection an image."""
+        for detection in detections:
+            self.faces.append(len(detection.boxes))
+            self.dropped += detection.candidates_dropped
+            for stage, count in detection.stage_counts.items():
+                self.candidates[stage] += count

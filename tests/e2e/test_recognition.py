@@ -1,0 +1,172 @@
+"""`face_recognition`: `mtcnn`'s faces with `facenet`'s embeddings, alone or among many requests."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+from tritonclient.utils import InferenceServerException
+
+from face_client import FaceClient, InvalidImage, InvalidInput, NoFace, ServerUnavailable
+from face_server import EmbeddedTriton, Settings
+from face_server.repository import REQUIRED
+from tests.e2e.requests import counts, encoded_image, outputs, raw_image, tensor
+from tests.e2e.test_batching import assert_same
+from tests.pictures import DATA, astronaut, wall
+
+MODEL = "face_recognition"
+
+# Another batch may take other kernels; embeddings have length 1.
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def on_the_wall(client):
+    return client.recognize(wall(), crops=True)
+
+
+def infer(client, inputs, *names, **parameters):
+    return client.infer(MODEL, inputs, outputs=outputs(*names), parameters=parameters)
+
+
+def test_faces_are_mtcnns_and_embeddings_those_of_each_crop_alone(client, on_the_wall):
+    assert_same(on_the_wall, client.detect(wall()))
+    assert len(on_the_wall) == 12
+    np.testing.assert_allclose(np.linalg.norm(on_the_wall.embeddings, axis=1), 1, atol=1e-5)
+    one_by_one = np.concatenate([client.embed(crop[np.newaxis]) for crop in on_the_wall.crops])
+    np.testing.assert_allclose(on_the_wall.embeddings, one_by_one, atol=TOLERANCE)
+    np.testing.assert_array_equal(on_the_wall[3].embedding, on_the_wall.embeddings[3])
+
+
+def test_faces_of_concurrent_requests_meet_in_facenets_batches(client, grpc_client):
+    pictures = [wall()[:, 1200:], wall()[:, 540:1220], astronaut()]
+    alone = [client.recognize(np.ascontiguousarray(picture)) for picture in pictures]
+    most = max(map(len, alone))
+    assert most > 2
+    jobs = [pictures[n % len(pictures)] for n in range(16)]
+    before = counts(grpc_client, "facenet")
+    together = list(client.recognize_batch(map(np.ascontiguousarray, jobs), in_flight=16))
+    faces, runs = counts(grpc_client, "facenet") - before
+    assert faces == sum(map(len, together))
+    assert faces / runs > 2 * most
+    for n, found in enumerate(together):
+        expected = alone[n % len(pictures)]
+        assert_same(found, expected)
+        np.testing.assert_allclose(found.embeddings, expected.embeddings, atol=TOLERANCE)
+
+
+def test_a_request_with_several_images(client, grpc_client):
+    pictures = np.stack([astronaut(), np.zeros((512, 512, 3), np.uint8), wall()[568:, 100:612]])
+    answer = infer(grpc_client, [tensor("image", pictures)], "num_faces", "embeddings")
+    embeddings, counted = answer.as_numpy("embeddings"), answer.as_numpy("num_faces")[:, 0]
+    alone = [client.recognize(picture) for picture in pictures]
+    assert counted.tolist() == [len(faces) for faces in alone]
+    assert counted[1] == 0
+    assert embeddings.shape == (3, counted.max(), 512)
+    for rows, count, faces in zip(embeddings, counted, alone, strict=True):
+        np.testing.assert_allclose(rows[:count], faces.embeddings, atol=TOLERANCE)
+        assert not rows[count:].any()
+
+
+def test_the_parameters_of_detection(client, on_the_wall):
+    three = client.recognize(wall(), max_faces=3)
+    np.testing.assert_allclose(three.embeddings, on_the_wall.embeddings[:3], atol=TOLERANCE)
+    (largest,) = client.recognize(wall(), selection="largest", threshold_onet=0.65, min_face_size=33.5)
+    np.testing.assert_allclose(largest.embedding, on_the_wall[0].embedding, atol=0.05)
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_crops_may_have_any_size_and_embeddings_are_of_the_same_view(client, align):
+    picture = astronaut()
+    small = client.recognize(picture, crops=True, margin=40, align=align)
+    large = client.recognize(picture, crops=True, image_size=320, margin=80, align=align)
+    assert large.crops.shape == (1, 320, 320, 3)
+    np.testing.assert_allclose(large.embeddings, small.embeddings, atol=TOLERANCE)
+    np.testing.assert_allclose(client.embed(small.crops), small.embeddings, atol=TOLERANCE)
+
+
+def test_alignment_undoes_a_tilt(client):
+    tilted = np.array(Image.fromarray(astronaut()).rotate(15, Image.Resampling.BICUBIC))
+
+    def differences(**options):
+        upright, turned = (client.recognize(p, crops=True, max_faces=1, **options) for p in (astronaut(), tilted))
+        pixels = np.abs(upright.crops.astype(int) - turned.crops).mean()
+        return pixels, np.linalg.norm(upright.embeddings - turned.embeddings)
+
+    aligned, by_box = differences(align=True), differences()
+    assert aligned[0] < by_box[0] / 2
+    # The weights are random, but what looks the same is the same to any network.
+    assert aligned[1] < by_box[1]
+
+
+def test_no_face(client, grpc_client):
+    faces = client.recognize(np.zeros((60, 70, 3), np.uint8))
+    assert faces.embeddings.shape == (0, 512)
+    answer = infer(grpc_client, [raw_image(np.zeros((60, 70, 3), np.uint8))], "embeddings")
+    assert answer.as_numpy("embeddings").shape == (1, 0, 512)
+
+
+@pytest.mark.parametrize("wanted", ["boxes", "probabilities", "landmarks", "faces", "num_faces", "candidates_dropped"])
+def test_any_output_by_itself_and_facenet_only_for_embeddings(grpc_client, wanted):
+    before = counts(grpc_client, "facenet")
+    found = infer(grpc_client, [raw_image(astronaut())], wanted).as_numpy(wanted)
+    expected = grpc_client.infer("mtcnn", [raw_image(astronaut())], outputs=outputs(wanted)).as_numpy(wanted)
+    np.testing.assert_allclose(found, expected, atol=1e-2)
+    assert (counts(grpc_client, "facenet") == before).all()
+
+
+def test_errors_are_mtcnns(client, grpc_client):
+    with pytest.raises(InvalidInput, match="min_face_size is 1, must be from 10"):
+        client.recognize(DATA / "astronaut.png", min_face_size=1)
+    with pytest.raises(InvalidImage):
+        client.recognize(b"junk")
+    for inputs, parameters, sentence in (
+        ([encoded_image(b"junk")], {}, "encoded_image is not a picture"),
+        ([raw_image(astronaut()), encoded_image(b"x")], {}, "inputs given are both of image and encoded_image"),
+        ([raw_image(astronaut())], {"foo": 1}, "parameter 'foo' is unknown"),
+        ([raw_image(astronaut())], {"align": "perhaps"}, "align is 'perhaps', must be true or false"),
+    ):
+        with pytest.raises(InferenceServerException, match=sentence) as caught:
+            infer(grpc_client, inputs, "embeddings", **parameters)
+        assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+
+
+def test_bad_requests_fail_nobody_else(client):
+    good = astronaut()
+    answers = list(client.recognize_batch([good, b"junk", good], on_error="return"))
+    assert isinstance(answers[1], InvalidImage)
+    np.testing.assert_allclose(answers[0].embeddings, answers[2].embeddings, atol=TOLERANCE)
+    with ThreadPoolExecutor(4) as pool:
+        bad = [pool.submit(client.recognize, good, factor=7) for _ in range(2)]
+        fine = [pool.submit(client.recognize, good) for _ in range(2)]
+    assert all(isinstance(answer.exception(), InvalidInput) for answer in bad)
+    assert all(len(answer.result()) == 1 for answer in fine)
+
+
+def test_comparing(client):
+    same = client.compare(DATA / "astronaut.png", astronaut())
+    assert same.same
+    assert same.distance < 1e-3
+    assert same.cosine > 0.999
+    other = client.compare(astronaut(), np.ascontiguousarray(astronaut()[:, ::-1]), threshold=1e-6)
+    assert not other.same
+    with pytest.raises(NoFace, match="no face was found in the second image"):
+        client.compare(astronaut(), np.zeros((50, 50, 3), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def without_facenet(repository):
+    with EmbeddedTriton(repository, Settings(models=REQUIRED)) as server, FaceClient(server.grpc_url) as client:
+        yield client
+
+
+def test_without_facenet_faces_are_found_and_recognition_says_what_is_missing(without_facenet):
+    assert len(without_facenet.detect(astronaut())) == 1
+    missing = "model facenet is not loaded, so there are no embeddings: run `faces export --facenet vggface2`"
+    for picture in (astronaut(), np.zeros((50, 50, 3), np.uint8)):
+        with pytest.raises(ServerUnavailable, match=missing):
+            without_facenet.recognize(picture)
+    with pytest.raises(ServerUnavailable, match="facenet"):
+        without_facenet.embed(np.zeros((1, 160, 160, 3), np.uint8))
+    assert without_facenet.is_ready("face_recognition")
+    assert not without_facenet.is_ready("facenet")
