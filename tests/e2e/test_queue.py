@@ -1,5 +1,6 @@
 """A full queue refuses at once, where the queue is bounded."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -34,7 +35,16 @@ def test_requests_beyond_the_bound_hear_unavailable_and_the_others_are_answered(
 
 
 def test_retries_wait_until_there_is_room(bounded):
+    """Within the client's budget, ten at once: more would multiply the overload."""
     picture = np.ascontiguousarray(wall()[:300, :400])
-    with FaceClient(bounded.grpc_url, retries=20, timeout=60) as client:
-        found = list(client.detect_batch([picture] * 250, in_flight=200))
-    assert len({len(faces) for faces in found}) == 1
+    with (
+        FaceClient(bounded.grpc_url, retries=0) as crowd,
+        FaceClient(bounded.grpc_url, retries=9, timeout=60) as patient,
+        ThreadPoolExecutor(300) as pool,
+    ):
+        expected = len(patient.detect(picture))
+        asked = [pool.submit(crowd.detect, picture) for _ in range(300)]
+        # The crowd is larger than the queue: some of it has been refused, so there is no room now.
+        while not any(answer.done() and answer.exception() for answer in asked):
+            time.sleep(0.001)
+        assert len(patient.detect(picture)) == expected

@@ -26,8 +26,10 @@ _MOST_CROP_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """A request's images, RGB UINT8 [H,W,3] each, and the parameters for all of them. is_gone: whether its caller has hung
-    up or its deadline has passed; asks Triton each time."""
+    """A request's images, RGB UINT8 [H,W,3] each, and the parameters for all of them.
+
+    is_gone: whether its caller has hung up or its deadline has passed; asks Triton each time.
+    """
 
     images: list[Image]
     parameters: DetectionParameters
