@@ -99,3 +99,11 @@ def error_from_status(status: str | None, message: str) -> FaceError:
     if kind in (ServerError, ServerUnavailable):
         kind = next((kind for words, kind in _BY_WORDS.items() if words in message), kind)
     return kind(_ENSEMBLE.sub("", message) or name or "The server gave no reason.")
+
+
+def reason(error: FaceError | OSError) -> str:
+    """One line; the path is named before it already."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    # So that whoever runs the server finds it in the log.
+    return f"{error} (request {error.request_id})" if error.request_id else str(error)

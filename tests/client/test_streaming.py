@@ -119,7 +119,8 @@ def test_a_bad_frame_is_its_own_error_and_the_stream_goes_on(run, served):
 @pytest.mark.parametrize("on_error", ["raise", "return"])
 def test_a_broken_stream_ends_everything(run, on_error, served):
     url, _ = served
-    with pytest.raises(ServerUnavailable, match="stream to the server broke: going away"):
+    # asyncio's gRPC gives no reason where it was just writing the next request when the stream ended.
+    with pytest.raises(ServerUnavailable, match="stream to the server broke: (going away|Internal error from Core)"):
         run(url, frames(*[1] * 10, 14, *[2] * 10), on_error=on_error)
 
 

@@ -16,7 +16,7 @@ from face_client.cli.arguments import parameters_from, positive_float, positive_
 from face_client.cli.status import EXIT_SOME_FAILED, EXIT_USAGE
 from face_client.clustering import UNCLUSTERED, Clusters, cluster_faces, scipy_hierarchy
 from face_client.contact_sheet import Section, Tile, contact_sheet, thumbnail
-from face_client.errors import InvalidInput
+from face_client.errors import InvalidInput, reason
 from face_client.faces import Faces
 from face_client.similarity import SAME_DISTANCE
 
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         console.message(f"faces cluster: {error}")
         return EXIT_USAGE
     except OSError as error:
-        console.message(f"{args.sheet}: {pictures.reason(error)}")
+        console.message(f"{args.sheet}: {reason(error)}")
         return EXIT_SOME_FAILED
     _print(clusters, paths)
     return status

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from face_client.cli import console, pictures
+from face_client.cli import console
 from face_client.cli.arguments import add_connection, add_parameters, parameters_from, positive_float, positive_int
 from face_client.cli.status import EXIT_NO_SERVER, no_server
+from face_client.errors import reason
 from face_client.faces import Faces
 from face_client.options import of_one_face
 from face_client.similarity import SAME_DISTANCE, Comparison, compare_embeddings
@@ -89,7 +90,7 @@ def _embeddings(client: FaceClient, args: argparse.Namespace) -> tuple[Embedding
     found = []
     for path, answer in zip(paths, answers):
         if not isinstance(answer, Faces):
-            console.message(f"{path}: {pictures.reason(answer)}")
+            console.message(f"{path}: {reason(answer)}")
         elif not answer or answer.embeddings is None:
             console.message(f"{path}: no face was found")
         else:

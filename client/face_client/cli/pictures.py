@@ -13,7 +13,7 @@ from face_client.cli import console
 from face_client.cli.arguments import add_connection, add_parameters, positive_int
 from face_client.cli.files import Job, plan
 from face_client.cli.status import EXIT_NO_SERVER, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, no_server
-from face_client.errors import FaceError, ServerUnavailable
+from face_client.errors import FaceError, ServerUnavailable, reason
 from face_client.faces import Faces
 
 if TYPE_CHECKING:
@@ -167,11 +167,3 @@ def _rows(path: Path, faces: Faces) -> Iterator[tuple[str, str, str, str]]:
     for face in faces:
         box = " ".join(f"{value:.1f}" for value in face.box)
         yield str(path), str(len(faces)), box, f"{face.probability:.4f}"
-
-
-def reason(error: FaceError | OSError) -> str:
-    """One line; the path is named before it already."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    # So that whoever runs the server finds it in the log.
-    return f"{error} (request {error.request_id})" if error.request_id else str(error)

@@ -12,6 +12,7 @@ import numpy as np
 from face_client.cli import console, pictures
 from face_client.cli.arguments import parameters_from
 from face_client.cli.status import EXIT_SOME_FAILED
+from face_client.errors import reason
 from face_client.faces import Faces
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         _write(args.embeddings, found)
     except OSError as error:
-        console.message(f"{args.embeddings}: {pictures.reason(error)}")
+        console.message(f"{args.embeddings}: {reason(error)}")
         return EXIT_SOME_FAILED
     return status
 

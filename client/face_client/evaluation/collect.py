@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from face_client.batches import BatchAnswer
-from face_client.errors import FaceError, InvalidInput, ServerUnavailable
+from face_client.errors import FaceError, InvalidInput, ServerUnavailable, reason
 from face_client.evaluation.results_file import Record, ResultsFile
 from face_client.faces import Faces
 
@@ -71,7 +71,7 @@ def collect(task: Task, results: ResultsFile, pictures: Mapping[str, Path]) -> I
             results.add(name, record)
             yield None
         else:
-            yield Failure(name, _reason(record))
+            yield Failure(name, reason(record))
 
 
 def evenly(items: list[str], count: int | None) -> list[str]:
@@ -124,7 +124,3 @@ def _record(task: Task, path: Path, answer: BatchAnswer) -> Record | FaceError |
         return task.record(path, answer)
     except (FaceError, OSError) as error:
         return error
-
-
-def _reason(error: FaceError | OSError) -> str:
-    return str((error.strerror if isinstance(error, OSError) else None) or error)
