@@ -5,13 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from face_bench import progress
 from face_bench.arguments import parser
 from face_bench.errors import BenchError
 from face_bench.pictures import Picture, photos, walls
-from face_bench.render import print_tables, write_markdown
+from face_bench.render import console, print_tables, write_markdown
 from face_bench.report import Report, write_json
 from face_bench.run import Plan, run
 from face_client import FaceError
@@ -19,7 +17,6 @@ from face_server import ServerError
 
 _CHECKOUT = Path(__file__).parents[2]
 _PORTRAIT = _CHECKOUT / "tests" / "data" / "astronaut.png"
-_FILE_COLUMNS = 160
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _make_folder(args.out)
         report = run(_plan(args))
-        print_tables(report, _console())
+        print_tables(report, console())
         _write(report, args.out)
     except (BenchError, ServerError, FaceError) as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -67,12 +64,6 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BenchError(f"--out {folder}: {error.strerror}") from error
-
-
-def _console() -> Console:
-    """As wide as the terminal; in a file or a pipe, wide enough for every table."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_FILE_COLUMNS)
 
 
 def _write(report: Report, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from face_bench.load import WRONG_ANSWER
 from face_bench.report import Report
-from face_bench.table import Table, all_keys, optional
+from face_bench.table import Table, all_keys, errors_text, optional
 
 
 def sweep_table(report: Report) -> Table:
@@ -12,7 +12,7 @@ def sweep_table(report: Report) -> Table:
             str(step.clients),
             f"{step.images_per_second:.1f}",
             *(f"{value:.0f}" for value in (step.p50_ms, step.p95_ms, step.p99_ms)),
-            _errors(step.errors),
+            errors_text(step.errors),
             *(optional(step.batch.get(model), ".2f") for model in models),
             f"{step.server_cores:.2f}",
             f"{step.client_cores:.2f}",
@@ -37,14 +37,10 @@ def memory_table(report: Report) -> Table:
     rows = (
         ("requests", str(memory.requests)),
         ("clients", str(memory.clients)),
-        ("errors", _errors(memory.errors)),
+        ("errors", errors_text(memory.errors)),
         ("processes", str(memory.processes)),
         ("largest PSS, MB (shared pages once)", f"{memory.max_pss_mb:.0f}"),
         ("largest RSS, MB (shared pages in each process)", f"{memory.max_rss_mb:.0f}"),
         ("slope over the second half, MB in 1000 requests", f"{memory.slope_mb_per_1000_requests:+.2f}"),
     )
     return Table(title, ("", ""), rows)
-
-
-def _errors(errors: dict[str, int]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(errors.items())) or "0"

@@ -40,7 +40,7 @@ class ProcessTree:
         """Memory in use now. A process that ends meanwhile counts as none."""
         processes = self._all()
         rss = [info.rss for p in processes if (info := _or_none(p.memory_info)) is not None]
-        return Memory(sum(rss), sum(_pss(process.pid) for process in processes), len(rss))
+        return Memory(sum(rss), sum(pss(process.pid) for process in processes), len(rss))
 
     def _all(self) -> list[psutil.Process]:
         return [self._root, *self._root.children(recursive=True)]
@@ -77,7 +77,8 @@ def _or_none(read: Callable[[], T]) -> T | None:
         return None
 
 
-def _pss(pid: int) -> int:
+def pss(pid: int) -> int:
+    """Bytes of one process, pages that it shares divided among all that have them; 0 once it has ended."""
     try:
         found = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
     except OSError:

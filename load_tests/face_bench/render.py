@@ -1,6 +1,5 @@
 """Tables for a terminal and for a markdown file."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -9,16 +8,28 @@ from rich.text import Text
 
 from face_bench.machine import Machine
 from face_bench.report import Report
-from face_bench.table import Table
+from face_bench.table import Table, markdown_lines
 from face_bench.tables import tables
+
+_FILE_COLUMNS = 160
 
 
 def print_tables(report: Report, console: Console) -> None:
     console.print(Text(machine_line(report.machine), style="dim"))
     for table in tables(report):
-        console.print(_rich(table))
-        for note in table.notes:
-            console.print(Text(f"  {note}", style="dim"))
+        print_table(table, console)
+
+
+def console() -> Console:
+    """As wide as the terminal; in a file or a pipe, wide enough for every table."""
+    made = Console()
+    return made if made.is_terminal else Console(width=_FILE_COLUMNS)
+
+
+def print_table(table: Table, console: Console) -> None:
+    console.print(_rich(table))
+    for note in table.notes:
+        console.print(Text(f"  {note}", style="dim"))
 
 
 def _rich(table: Table) -> RichTable:
@@ -60,24 +71,13 @@ def markdown(report: Report) -> str:
         f"JPEG quality {settings.jpeg_quality}. Peers, in their own processes: {'; '.join(peers) or 'none'}.",
     ]
     for table in tables(report):
-        lines += ["", f"## {table.title}", "", *_markdown_rows(table)]
+        lines += ["", f"## {table.title}", "", *markdown_lines(table)]
         lines += [f"\n{note}" for note in table.notes]
     return "\n".join(lines) + "\n"
 
 
 def _about(about: dict[str, object]) -> str:
     return "(" + ", ".join(f"{name} {value}" for name, value in about.items()) + ")"
-
-
-def _markdown_rows(table: Table) -> list[str]:
-    if not table.rows:
-        return []
-    rule = ["---" if n < table.labels else "---:" for n in range(len(table.header))]
-    return [_line(row) for row in (table.header, rule, *table.rows)]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def write_markdown(report: Report, path: Path) -> None:

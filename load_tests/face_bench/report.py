@@ -57,16 +57,17 @@ class Report:
 
 def to_json(report: Report) -> str:
     """Numbers that do not exist (no measurement to take them of) are null."""
-    return json.dumps({"format": FORMAT, **_finite(asdict(report))}, indent=1) + "\n"
+    return json.dumps({"format": FORMAT, **finite(asdict(report))}, indent=1) + "\n"
 
 
 def write_json(report: Report, path: Path) -> None:
     path.write_text(to_json(report))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """For JSON: what is no number becomes None, at any depth."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,6 +12,9 @@ from face_server import EmbeddedTriton, Settings
 from tests.e2e.conftest import REPOSITORY
 from tests.pictures import wall
 
+# As in model_repository/mtcnn/configs/bounded.pbtxt.
+QUEUE = 8
+
 
 @pytest.fixture(scope="module")
 def bounded():
@@ -30,7 +33,7 @@ def test_requests_beyond_the_bound_hear_unavailable_and_the_others_are_answered(
     assert all(isinstance(error, ServerUnavailable) for error in refused)
     assert isinstance(refused[0].__cause__, InferenceServerException)
     answered = [answer.result() for answer in asked if not answer.exception()]
-    assert len(answered) >= 128
+    assert len(answered) >= QUEUE
     assert {len(faces) for faces in answered} == {expected}
 
 

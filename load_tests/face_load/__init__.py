@@ -1,0 +1,1 @@
+"""Load tests: locust over gRPC, the search for the highest rate, overload and soak. `make load`, `saturate`, `soak`."""
