@@ -37,7 +37,7 @@ def write_checkpoint(weights: Weights, path: Path) -> Path:
 
 def write_lz4(weights: Weights, path: Path) -> Path:
     arrays = []
-    for name in keras_list._tensor_names(weights.source.split()[-1].removesuffix(".lz4")):
+    for name in keras_list.tensor_names(weights.source.split()[-1].removesuffix(".lz4")):
         array = weights.tensors[name].numpy()
         arrays.append(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T)
     joblib.dump(arrays, path, compress="lz4")

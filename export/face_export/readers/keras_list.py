@@ -21,14 +21,15 @@ _LAYERS = {
 
 def read(data: bytes, stage: str, source: str) -> dict[str, Tensor]:
     """State dict of `stage` from trusted bytes."""
-    names = _tensor_names(stage)
+    names = tensor_names(stage)
     arrays = _unpickle(data, source)
     if len(arrays) != len(names):
         raise WeightsError(f"{source} holds {len(arrays)} arrays, {stage} wants {len(names)}")
     return {name: _convert(name, array) for name, array in zip(names, arrays, strict=True)}
 
 
-def _tensor_names(stage: str) -> list[str]:
+def tensor_names(stage: str) -> list[str]:
+    """Names of the state dict's tensors, in the order of the file's arrays."""
     names = []
     for layer in _LAYERS[stage].split():
         names.append(f"{layer}.weight")

@@ -1,0 +1,122 @@
+"""`faces train` from the lists to networks in a model repository, on a handful of pictures."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import face_export.command
+from face_cascade import DetectionParameters, detect, drive
+from face_cascade.compiled import COMPILED
+from face_cascade.networks import ONET, PNET, RNET
+from face_export.readers import read_stage
+from face_server.stored_weights import read_weights
+from face_training import command
+from face_training.rehearsal.sets import write_facial_points, write_wider
+from tests.pictures import astronaut, reference
+
+STAGES = ("pnet", "rnet", "onet")
+FAST = ("--epochs", "1", "--batch-size", "64", "--processes", "1")
+
+
+def run(*words, module=command):
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    return module.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """Generated pictures in the published formats: 24 of WIDER FACE, 12 of the facial points."""
+    root = tmp_path_factory.mktemp("sets")
+    write_wider(root / "WIDER", "train", 24, np.random.default_rng(0))
+    write_facial_points(root / "FACES", 12, np.random.default_rng(1))
+    return root
+
+
+@pytest.fixture(scope="module")
+def prepared(sets, tmp_path_factory):
+    work = tmp_path_factory.mktemp("work")
+    assert run("prepare", work, "--wider", sets / "WIDER", "--landmarks", sets / "FACES") == 0
+    return work
+
+
+@pytest.fixture(scope="module")
+def fine_tuned(prepared):
+    """One epoch of each stage from the published weights."""
+    assert run("all", prepared, "--init", "pretrained", "--learning-rate", "1e-4", *FAST) == 0
+    return prepared
+
+
+def faces(networks, picture):
+    return drive(detect([picture], [DetectionParameters()]), lambda call: networks[call.network](call.batch))[0]
+
+
+def test_prepare_says_what_it_found(sets, tmp_path, capsys):
+    (sets / "WIDER" / "WIDER_train" / "images" / "0--Generated" / "0003.jpg").rename(tmp_path / "away.jpg")
+    try:
+        assert run("prepare", tmp_path / "work", "--wider", sets / "WIDER") == 0
+    finally:
+        (tmp_path / "away.jpg").rename(sets / "WIDER" / "WIDER_train" / "images" / "0--Generated" / "0003.jpg")
+    table = capsys.readouterr().out
+    assert "wider\tpictures\t23" in table
+    assert "wider\tskipped pictures: the file is missing\t1\t0--Generated/0003.jpg" in table
+    report = json.loads((tmp_path / "work" / "report.json").read_text())
+    assert report[0]["skipped"] == {"the file is missing": 1}
+
+
+def test_nothing_and_nowhere_are_one_sentence(tmp_path, capsys):
+    assert run("prepare", tmp_path) == 1
+    assert run("pnet", tmp_path) == 1
+    assert run("prepare", tmp_path, "--celeba", tmp_path) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[0] == "faces train prepare: name at least one set: --wider, --landmarks or --celeba"
+    assert "run `faces train prepare" in errors[1]
+    assert "there is no list_bbox_celeba.txt" in errors[2]
+
+
+def test_a_stage_asks_for_those_before_it(prepared, tmp_path, capsys):
+    (tmp_path / "pictures.jsonl").write_text((prepared / "pictures.jsonl").read_text())
+    assert run("rnet", tmp_path, *FAST) == 1
+    assert "run `faces train pnet" in capsys.readouterr().err
+    assert run("rnet", tmp_path, "--pnet", "pretrained", "--factor", "5", *FAST) == 1
+    assert capsys.readouterr().err == "faces train rnet: factor is 5, must be from 0.1 to 0.9\n"
+
+
+def test_trained_networks_are_exported_and_find_the_face(fine_tuned, tmp_path):
+    """The cascade of the exported arrays is the one that Triton runs on a CPU."""
+    files = [word for stage in STAGES for word in (f"--{stage}", fine_tuned / stage / "checkpoint.pt")]
+    exported = run(*files, "--facenet", "none", "--repository", tmp_path, module=face_export.command)
+    assert exported == 0
+    networks = {n: COMPILED[n](read_weights(tmp_path / n.name / "1" / "model.pt")) for n in (PNET, RNET, ONET)}
+    for stage in STAGES:
+        tensors = read_stage(stage, fine_tuned / stage / f"{stage}.pt").tensors
+        first = read_stage(stage).tensors
+        assert any(not torch.equal(tensors[name], first[name]) for name in first)
+    found = faces(networks, astronaut())
+    boxes, landmarks, _ = reference("astronaut.png", 20)
+    assert len(found.boxes) == len(boxes) == 1
+    size = boxes[0, 2] - boxes[0, 0]
+    np.testing.assert_allclose(found.boxes, boxes, atol=0.2 * size)
+    np.testing.assert_allclose(found.landmarks, landmarks, atol=0.2 * size)
+
+
+def test_a_second_run_has_nothing_to_do(fine_tuned, capsys):
+    before = {path: path.stat().st_mtime_ns for path in fine_tuned.glob("*/checkpoint.pt")}
+    assert len(before) == 3
+    assert run("all", fine_tuned, "--init", "pretrained", "--learning-rate", "1e-4", *FAST) == 0
+    assert {path: path.stat().st_mtime_ns for path in fine_tuned.glob("*/checkpoint.pt")} == before
+    capsys.readouterr()
+    assert run("pnet", fine_tuned, *FAST) == 1
+    assert "pass --fresh to begin anew" in capsys.readouterr().err
+
+
+def test_random_weights_and_candidates_of_named_networks(prepared, tmp_path, capsys):
+    (tmp_path / "pictures.jsonl").write_text((prepared / "pictures.jsonl").read_text())
+    files = ("--pnet", prepared / "missing.pt")
+    assert run("rnet", tmp_path, *files, *FAST) == 1
+    assert "missing.pt" in capsys.readouterr().err
+    assert run("rnet", tmp_path, "--pnet", "pretrained", "--batches", "2", *FAST) == 0
+    assert (tmp_path / "rnet" / "rnet.lz4").exists()

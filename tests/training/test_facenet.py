@@ -1,0 +1,124 @@
+"""FaceNet on a folder of people: crops as the service cuts them, a classifier, weights that can be exported."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from face_cascade import DetectionParameters, detect, drive
+from face_cascade.compiled import COMPILED
+from face_cascade.crops import detection_crops
+from face_cascade.networks import ONET, PNET, RNET
+from face_client import decode_image
+from face_export.exporter import export_facenet, model_path
+from face_export.readers import read_state_dict
+from face_export.torchscript import from_bytes
+from face_training import command
+from face_training.errors import AnnotationError
+from face_training.facenet.crops import CROP
+from face_training.facenet.people import read_people
+from face_training.facenet.task import HELD_OUT
+from face_training.samples.store import Shards
+from tests.pictures import astronaut
+from tests.training.sets import portrait, write_picture
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """Two people, one of them the other in blue; six pictures each, one of which shows nobody."""
+    root = tmp_path_factory.mktemp("people")
+    pixels, _, _ = portrait(220)
+    for n in range(6):
+        shifted = np.ascontiguousarray(pixels[n * 3 :, : 220 - n * 5])
+        write_picture(root / "collins" / f"{n}.jpg", shifted)
+        write_picture(root / "blue" / f"{n}.png", shifted[:, :, ::-1] // 2)
+    write_picture(root / "blue" / "6.png", np.full((80, 80, 3), 50, np.uint8))
+    (root / "empty").mkdir()
+    (root / "notes.txt").write_text("no person")
+    return root
+
+
+def run(*words):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.fixture(scope="module")
+def trained(people, tmp_path_factory):
+    out = tmp_path_factory.mktemp("facenet")
+    options = (
+        "--init",
+        "random",
+        "--epochs",
+        "1",
+        "--batch-size",
+        "4",
+        "--batches",
+        "1",
+        "--processes",
+        "1",
+        "--learning-rate",
+        "1e-4",
+    )
+    assert run("facenet", people, "--out", out, *options) == 0
+    return out
+
+
+def test_people_are_their_folders(people):
+    names, pictures = read_people(people)
+    assert names == ["blue", "collins"]
+    assert [(p.person, p.place) for p in pictures] == [(0, n) for n in range(7)] + [(1, n) for n in range(6)]
+    with pytest.raises(AnnotationError, match="two at least"):
+        read_people(people / "collins")
+
+
+def test_crops_are_the_services(people, trained, pretrained_arrays):
+    crops = Shards(trained / "samples", CROP)
+    assert crops.column("person").tolist() == [0] * 6 + [1] * 6
+    networks = {network: COMPILED[network](pretrained_arrays[network.name]) for network in (PNET, RNET, ONET)}
+    parameters = DetectionParameters(selection="largest")
+    for row, path in ((0, "blue/0.png"), (9, "collins/3.jpg")):
+        pixels = decode_image((people / path).read_bytes())
+        (found,) = drive(detect([pixels], [parameters]), lambda call: networks[call.network](call.batch))
+        expected = detection_crops(pixels, found, parameters)
+        np.testing.assert_array_equal(crops.take(np.array([row]))["pixels"], expected)
+
+
+def test_the_weights_are_exported_with_their_classes(trained, tmp_path):
+    assert json.loads((trained / "people.json").read_text()) == ["blue", "collins"]
+    weights = read_state_dict(trained / "facenet.pt")
+    done = export_facenet(weights, tmp_path)
+    assert done.classes == 2
+    served = from_bytes(model_path(tmp_path, "facenet").read_bytes())
+    face = np.asarray(Image.fromarray(astronaut()[62:172, 181:268]).resize((160, 160)))
+    embeddings, scores = served(torch.from_numpy(face.copy())[None])
+    assert (embeddings.shape, scores.shape) == ((1, 512), (1, 2))
+
+
+def test_the_checkpoint_is_resumed_and_its_history_has_the_accuracy(trained, people, capsys):
+    saved = torch.load(trained / "checkpoint.pt", weights_only=True)
+    assert saved["settings"]["people"] == ["blue", "collins"]
+    assert 0 <= saved["history"][0]["validation_accuracy"] <= 1
+    assert saved["history"][0]["cross_entropy"] > 0
+    crops = Shards(trained / "samples", CROP)
+    assert (crops.column("place") % HELD_OUT == HELD_OUT - 1).sum() == 2
+    options = (
+        "--init",
+        "random",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "4",
+        "--batches",
+        "1",
+        "--processes",
+        "1",
+        "--learning-rate",
+        "1e-4",
+    )
+    assert run("facenet", people, "--out", trained, *options) == 1
+    assert "is of a run with another epochs" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""The verbs of `faces train`: each a module with its help, `add_arguments` and `run`."""

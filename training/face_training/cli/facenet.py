@@ -1,0 +1,109 @@
+"""`faces train facenet`: FaceNet fine-tuned on a folder of people."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from face_client.cli.console import message, print_table, tracked
+from face_export.published import DEFAULT, RANDOM, cache_directory
+from face_training.cli.arguments import add_processes, add_training_arguments, existing_folder, training_settings
+from face_training.settings import TrainingSettings
+from face_training.workplace import SAMPLES
+
+if TYPE_CHECKING:  # torch takes a second to import, which `--help` should not wait for
+    from face_training.facenet.people import PersonPicture
+    from face_training.samples.store import Shards
+
+HELP = "fine-tune FaceNet as a classifier of the people in a folder"
+
+_EPILOG = """\
+PEOPLE has a folder a person with pictures in it. The cascade finds each picture's largest face and cuts it out as the
+service does; every fifth picture of a person is kept for validation.
+
+examples:
+  faces train facenet people/ --out work/facenet
+  faces train facenet people/ --out work/facenet --init casia-webface --margin 14 --epochs 12
+  faces export --facenet work/facenet/facenet.pt
+"""
+
+_DEFAULTS = TrainingSettings(epochs=8, batch_size=32, weight_decay=0.0, steps=(0.625,))
+"""As in facenet-pytorch's example: Adam, rate 0.001, divided by ten after five of eight epochs."""
+
+
+def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
+    """Declare the arguments of `faces train facenet`."""
+    parser.epilog = _EPILOG
+    parser.add_argument("people", type=existing_folder, help="a folder a person")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where crops, checkpoint and weights go")
+    parser.add_argument(
+        "--init",
+        default=DEFAULT,
+        metavar="WEIGHTS",
+        help=f"first weights: vggface2, casia-webface, a state dict's path, or {RANDOM} (default: %(default)s)",
+    )
+    parser.add_argument("--cache", type=Path, default=cache_directory(), metavar="DIR", help="where downloads are kept")
+    group = parser.add_argument_group("crops")
+    group.add_argument("--margin", type=int, default=0, metavar="PIXELS", help="around the box (default: 0)")
+    group.add_argument("--align", action="store_true", help="cut by the landmarks instead of the box")
+    group.add_argument("--min-face-size", type=float, default=20, metavar="PIXELS", help="(default: %(default)s)")
+    add_processes(parser)
+    add_training_arguments(parser, _DEFAULTS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Crops, training, weight file."""
+    from face_training.facenet.people import read_people
+    from face_training.workplace import clear_run
+
+    if args.fresh:
+        clear_run(args.out)
+    names, pictures = read_people(args.people.resolve())
+    _train(args, _make_crops(args, pictures), names)
+    return 0
+
+
+def _make_crops(args: argparse.Namespace, pictures: "list[PersonPicture]") -> "Shards":
+    from face_export.mtcnn import STAGES
+    from face_training.facenet.crops import CROP, CropSettings, crop_plan
+    from face_training.networks import PRETRAINED, stage_weights
+    from face_training.samples.making import make_samples
+    from face_training.samples.store import Shards
+
+    networks = {stage: stage_weights(stage, PRETRAINED).tensors for stage in STAGES}
+    weights = {stage: {k: v.numpy() for k, v in tensors.items()} for stage, tensors in networks.items()}
+    settings = CropSettings(args.margin, args.align, min_face_size=args.min_face_size)
+    plan = crop_plan(args.out / SAMPLES, settings, weights, pictures)
+    done = (1 for count in make_samples(plan, pictures, args.processes) for _ in range(count))
+    for _ in tracked(done, len(pictures)):
+        pass
+    crops = Shards(plan.folder, CROP)
+    message(f"facenet: a face in {len(crops):,} of {len(pictures):,} pictures")
+    return crops
+
+
+def _train(args: argparse.Namespace, crops: "Shards", names: Sequence[str]) -> None:
+    from face_export.facenet_weights import load
+    from face_export.weights import digest
+    from face_training.engine import Engine, best_device
+    from face_training.facenet.task import FaceNetTask, with_classifier
+    from face_training.files import write_text
+    from face_training.samples.store import recipe_digest
+    from face_training.weight_files import write_state_dict
+
+    settings, device = training_settings(args), best_device()
+    network = with_classifier(load(args.init, args.cache, None, args.trust), len(names), settings.seed)
+    provenance = {"people": list(names), "first weights": digest(network), "crops": recipe_digest(args.out / SAMPLES)}
+    engine = Engine(FaceNetTask(network, crops, settings, device), args.out, settings, provenance, device)
+    for _ in tracked(engine.run(), settings.epochs - engine.epoch, what="facenet epochs"):
+        pass
+    print_table(("epoch", "what", "value"), _last(engine.history))
+    write_state_dict(args.out / "facenet.pt", engine.task.network)
+    write_text(args.out / "people.json", json.dumps(list(names), indent=2, ensure_ascii=False) + "\n")
+    message(f"written: {args.out / 'facenet.pt'}, people.json (who is which score)")
+
+
+def _last(history: Sequence[dict[str, float]]) -> list[tuple[str, str, str]]:
+    measured = history[-1]
+    return [(f"{measured['epoch']:g}", name, f"{value:.4g}") for name, value in measured.items() if name != "epoch"]
