@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 from face_export.errors import DownloadError, ExportError
 from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
 from face_server.repository import default_repository
+from face_server.versions import numbers
 
 if TYPE_CHECKING:  # torch takes a second to import, which `faces --help` should not wait for
     from face_export.exporter import Export
+
+NEXT = "next"
+"""Of a version: one more than the highest there is."""
 
 HELP = "build PNet, RNet, ONet and FaceNet for the server from pretrained weights or your own"
 
@@ -20,6 +24,10 @@ examples:
   faces export                          the pretrained networks
   faces export --pnet my_pnet.pt        the same with your own PNet
   faces export --facenet none           detection only; downloads nothing
+  faces export --pnet my_pnet.pt --version next
+                                        beside the PNet that is there; servers take it when they next start
+
+A running server changes over with `faces deploy`.
 """
 
 
@@ -54,6 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trust",
         action="store_true",
         help="read pickles (.lz4, .npy) of unknown SHA-256, which can run code",
+    )
+    parser.add_argument(
+        "--version",
+        type=_version,
+        metavar="N",
+        help=f"export the networks that are named, and no others, as this version, or as `{NEXT}`; the highest is the "
+        "one that servers take when they start (default: 1 of all networks)",
     )
     parser.add_argument(
         "--repository",
@@ -93,15 +108,17 @@ def _export_stages(args: argparse.Namespace) -> "Iterator[Export]":
     from face_export.mtcnn import STAGES
     from face_export.readers import read_stage
 
-    for stage in STAGES:
-        yield export_stage(stage, read_stage(stage, getattr(args, stage), args.trust), args.repository)
+    stages = [stage for stage in STAGES if args.version is None or getattr(args, stage) is not None]
+    for stage in stages:
+        weights = read_stage(stage, getattr(args, stage), args.trust)
+        yield export_stage(stage, weights, args.repository, _number(args, stage))
 
 
 def _export_facenet(args: argparse.Namespace) -> "Iterator[Export]":
     from face_export.exporter import FACENET, export_facenet, model_path
     from face_export.facenet_weights import load
 
-    choice = args.facenet or DEFAULT
+    choice = args.facenet or (DEFAULT if args.version is None else NONE)
     if args.classes is not None and choice != RANDOM:
         raise ExportError(f"--classes goes with --facenet {RANDOM}: other weights bring their own classifier")
     if choice == NONE:
@@ -117,7 +134,16 @@ def _export_facenet(args: argparse.Namespace) -> "Iterator[Export]":
         # Nobody asked for FaceNet by name, and detection serves without it.
         print(f"faces export: {message}", file=sys.stderr)
         return
-    yield export_facenet(weights, args.repository)
+    yield export_facenet(weights, args.repository, _number(args, FACENET))
+
+
+def _number(args: argparse.Namespace, model: str) -> int:
+    """The version to write. Says so where another one stays live."""
+    highest = max(numbers(args.repository / model), default=0)
+    chosen: int = highest + 1 if args.version == NEXT else args.version or 1
+    if chosen < highest:
+        print(f"faces export: version {highest} of {model} stays the live one, not {chosen}", file=sys.stderr)
+    return chosen
 
 
 def _advice(choice: str) -> str:
@@ -126,6 +152,10 @@ def _advice(choice: str) -> str:
         f"Download {published.url} elsewhere, check that its SHA-256 is {published.sha256}, and run "
         f"`faces export --facenet PATH`; or leave FaceNet out with `--facenet {NONE}`."
     )
+
+
+def _version(text: str) -> int | str:
+    return NEXT if text == NEXT else _positive(text)
 
 
 def _positive(text: str) -> int:

@@ -1,4 +1,4 @@
-"""From a network with its weights to `<repository>/<name>/1/model.pt` and `export.json` beside it."""
+"""From a network with its weights to `<repository>/<name>/<version>/model.pt` and `export.json` beside it."""
 
 import hashlib
 import json
@@ -18,10 +18,10 @@ from face_export.mtcnn import STAGES, ONet, PNet, RNet
 from face_export.serving import ServedFaceNet, ServedONet, ServedPNet, ServedRNet
 from face_export.torchscript import to_bytes
 from face_export.weights import Weights, count_parameters, digest, load_into
+from face_server.repository import EXPORTED
 from face_server.stored_weights import with_weights
 
 FACENET = "facenet"
-_VERSION = "1"
 
 
 @dataclass(frozen=True)
@@ -41,27 +41,28 @@ class Export:
     torch_version: str
 
 
-def export_stage(stage: str, weights: Weights, repository: Path) -> Export:
-    """Export `pnet`, `rnet` or `onet`."""
+def export_stage(stage: str, weights: Weights, repository: Path, version: int = 1) -> Export:
+    """Export `pnet`, `rnet` or `onet`. A version that is there already is replaced."""
     network = STAGES[stage]()
     load_into(network, weights)
-    return _export(stage, network, weights, repository, classes=None)
+    return _export(stage, network, weights, model_path(repository, stage, version), classes=None)
 
 
-def export_facenet(weights: Weights, repository: Path) -> Export:
+def export_facenet(weights: Weights, repository: Path, version: int = 1) -> Export:
     """Export FaceNet, with a classifier where the weights have one."""
     classifier = weights.tensors.get("logits.bias")
     network = InceptionResnetV1(None if classifier is None else classifier.numel())
     load_into(network, weights)
-    return _export(FACENET, network, weights, repository, classes=0 if classifier is None else len(classifier))
+    path = model_path(repository, FACENET, version)
+    return _export(FACENET, network, weights, path, classes=0 if classifier is None else len(classifier))
 
 
-def model_path(repository: Path, name: str) -> Path:
-    """Where Triton looks for the model `name`."""
-    return repository / name / _VERSION / "model.pt"
+def model_path(repository: Path, name: str, version: int = 1) -> Path:
+    """Where Triton looks for a version of the model `name`."""
+    return repository / name / str(version) / EXPORTED
 
 
-def _export(name: str, network: nn.Module, weights: Weights, repository: Path, classes: int | None) -> Export:
+def _export(name: str, network: nn.Module, weights: Weights, path: Path, classes: int | None) -> Export:
     served = _served(network).eval()
     archive = to_bytes(FusedPNet(network).eval() if isinstance(network, PNet) else served)
     if name in STAGES:
@@ -80,7 +81,6 @@ def _export(name: str, network: nn.Module, weights: Weights, repository: Path, c
         parity_max_difference=difference,
         torch_version=torch.__version__,
     )
-    path = model_path(repository, name)
     write_atomically(path, archive)
     write_atomically(path.with_name("export.json"), (json.dumps(asdict(done), indent=2) + "\n").encode())
     return done

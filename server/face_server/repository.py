@@ -4,13 +4,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from face_server import versions
 from face_server.errors import SetupError
 
 EXPORTED = "model.pt"
 
 _ENSEMBLE = 'platform: "ensemble"'
 
-REQUIRED = ("pnet", "rnet", "onet", "mtcnn", "face_embeddings", "face_recognition")
+REQUIRED = (*versions.NETWORKS, "mtcnn", "face_embeddings", "face_recognition")
 """Every server of ours has these. Without FaceNet, recognition says what it lacks."""
 
 OPTIONAL = ("facenet",)
@@ -26,6 +27,11 @@ class Repository:
     missing: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """What whoever uses a model must know, from its export: random weights, say."""
+
+    @property
+    def live(self) -> dict[str, int]:
+        """The versions of the cascade's networks that a server takes which starts now."""
+        return {name: versions.latest(self.path / name) for name in versions.NETWORKS if name in self.loadable}
 
     @classmethod
     def read(cls, path: Path, models: tuple[str, ...] | None = None) -> "Repository":
@@ -52,11 +58,12 @@ class Repository:
 
 
 def _notes(path: Path, models: tuple[str, ...]) -> tuple[str, ...]:
-    """The notes that `faces export` left beside the exported files."""
+    """The notes that `faces export` left beside the exported files that are live."""
     notes = []
     for name in models:
-        for record in sorted((path / name).glob("*/export.json")):
-            note = json.loads(record.read_text()).get("note")
+        for number in versions.numbers(path / name)[-1:]:
+            record = path / name / str(number) / "export.json"
+            note = json.loads(record.read_text()).get("note") if record.is_file() else ""
             if note:
                 notes.append(f"{name}: {note}")
     return tuple(notes)
@@ -67,10 +74,10 @@ def _is_complete(model: Path) -> bool:
     configuration = model / "config.pbtxt"
     if not configuration.is_file():
         return False
-    versions = [p for p in model.glob("*") if p.is_dir() and p.name.isdigit()]
+    numbers = versions.numbers(model)
     if _ENSEMBLE in configuration.read_text():
-        return bool(versions)
-    return any((v / f).is_file() for v in versions for f in (EXPORTED, "model.py"))
+        return bool(numbers)
+    return any((model / str(n) / f).is_file() for n in numbers for f in (EXPORTED, "model.py"))
 
 
 def default_repository() -> Path:

@@ -7,7 +7,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +28,14 @@ def with_weights(archive: bytes, weights: Mapping[str, NDArray[Any]]) -> bytes:
     return file.getvalue()
 
 
-def read_weights(path: Path) -> dict[str, NDArray[Any]]:
+def read_weights(file: Path | IO[bytes]) -> dict[str, NDArray[Any]]:
     """The arrays of a `model.pt` by name; none where whoever wrote it put none in.
 
     Raises:
         OSError, zipfile.BadZipFile, ValueError: the file cannot be read, or is damaged.
     """
     weights = {}
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(file) as archive:
         for entry in archive.namelist():
             inner = entry.partition("/")[2]
             if inner.startswith(_FOLDER):

@@ -99,3 +99,21 @@ def test_classes_are_positive(capsys):
     with pytest.raises(SystemExit):
         run("--facenet", "random", "--classes", "0")
     assert "not a positive number" in capsys.readouterr().err
+
+
+def test_a_further_version_of_one_network(tmp_path, capsys, pretrained):
+    torch.save(pretrained["pnet"].tensors, tmp_path / "my_pnet.pt")
+    own = ("--repository", tmp_path / "models", "--pnet", tmp_path / "my_pnet.pt")
+    for version in ("next", "next", "7", "next"):
+        assert run(*own, "--version", version) == 0
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["pnet"]
+    assert sorted(path.name for path in (tmp_path / "models/pnet").iterdir()) == ["1", "2", "7", "8"]
+    capsys.readouterr()
+    assert run(*own, "--version", "3") == 0
+    assert capsys.readouterr().err == "faces export: version 8 of pnet stays the live one, not 3\n"
+
+
+def test_versions_are_positive(capsys):
+    with pytest.raises(SystemExit):
+        run("--version", "0")
+    assert "not a positive number" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Model `face_embeddings`: crops of faces in, embeddings out. The crops of all requests of a batch go together."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from face_cascade.networks import EMBEDDING_SIZE, FACENET
 from face_server.runtime.bls import NetworkError, first_trace
 from face_server.runtime.embedding import embed, real_rows
 from face_server.runtime.embedding_observer import NETWORK, NO_FACENET, EmbeddingObserver
+from face_server.runtime.refusals import Refused, caller_is_gone
 from face_server.runtime.responses import failure, rows
 
 _MISSING = (
@@ -24,29 +26,49 @@ class TritonPythonModel:
         self._observer = EmbeddingObserver(args["model_instance_name"])
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Answers every request with an embedding a face, or all with FaceNet's error."""
+        """Answers every request: a bad one with its own error, the others with an embedding a face, or all with
+        FaceNet's error."""
         if not pb_utils.is_model_ready(FACENET.name):
             return self._fail(requests, NO_FACENET, _MISSING)
-        images = [_images(request) for request in requests]
+        read = [_read(request) for request in requests]
+        good = [images for images in read if not isinstance(images, Refused)]
         try:
             with first_trace(requests):
-                found = embed([crops for request in images for crops in request])
+                found = embed([crops for images in good for crops in images], lambda: _check_callers(requests))
         except NetworkError as error:
             return self._fail(requests, NETWORK, str(error))
+        except Refused as gone:
+            return self._refuse(requests, [gone] * len(requests))
         self._observer.embedded(sum(map(len, found)))
         embeddings = iter(found)
-        return [_response([next(embeddings) for _ in request]) for request in images]
+        outcomes = [r if isinstance(r, Refused) else _response([next(embeddings) for _ in r]) for r in read]
+        return self._refuse(requests, outcomes)
 
     def _fail(self, requests: list[Any], reason: str, message: str) -> list[Any]:
         self._observer.failed(requests, reason, message)
         # Whatever FaceNet's reason: the request is in order, and may be sent again.
         return [failure(message, pb_utils.TritonError.UNAVAILABLE) for _ in requests]
 
+    def _refuse(self, requests: list[Any], outcomes: Sequence[Any]) -> list[Any]:
+        """The outcomes, with errors in the place of what is Refused."""
+        for request, outcome in zip(requests, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                self._observer.failed([request], outcome.reason, str(outcome))
+        return [o.response() if isinstance(o, Refused) else o for o in outcomes]
 
-def _images(request: Any) -> list[Any]:
+
+def _read(request: Any) -> list[Any] | Refused:
     """The crops of each image of a request, UINT8 [N,160,160,3], without the rows that only fill up."""
     crops, counts = (pb_utils.get_input_tensor_by_name(request, n).as_numpy() for n in ("facenet_crops", "num_crops"))
+    wrong = counts[(counts < 0) | (counts > crops.shape[1])]
+    if len(wrong):
+        return Refused("input", f"num_crops is {wrong[0]}, must be from 0 to {crops.shape[1]}, the crops of an image")
     return real_rows(crops, counts[:, 0])
+
+
+def _check_callers(requests: list[Any]) -> None:
+    if all(request.is_cancelled() for request in requests):
+        raise caller_is_gone()
 
 
 def _response(embeddings: list[Any]) -> Any:

@@ -16,6 +16,7 @@ from face_server.runtime.observer import Observer
 from face_server.runtime.record import Record
 from face_server.runtime.refusals import Refused, caller_is_gone
 from face_server.runtime.requests import ImageRequest, answer, read_request
+from face_server.versions import PARAMETER, in_use
 
 
 class TritonPythonModel:
@@ -27,12 +28,13 @@ class TritonPythonModel:
         self._max_pixels = int(parameters["max_pixels"])
         self._group_pixels = int(parameters["group_pixels"])
         setting = os.environ.get(NETWORKS_VARIABLE, parameters["networks"])
+        repository = Path(args["model_repository"]).parent
+        versions = in_use(parameters.get(PARAMETER, ""), os.environ, repository)
         if networks.choose(setting, args["model_instance_kind"] == "GPU") == "local":
-            repository = Path(args["model_repository"]).parent
             workers = int(os.environ.get("OMP_NUM_THREADS") or cores())
-            self._networks = networks.in_this_process(repository, workers)
+            self._networks = networks.in_this_process(repository, versions, workers)
         else:
-            self._networks = networks.through_triton()
+            self._networks = networks.through_triton(versions)
         log_executions = parameters["log_executions"] == "true"
         limit = self._networks.limits.max_candidates
         self._observer = Observer(args["model_instance_name"], log_executions, limit)

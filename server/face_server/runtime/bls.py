@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from face_cascade.calls import Outputs
 from face_cascade.networks import Network
 
+LATEST = -1
+"""The highest version that is loaded."""
+
 _trace: contextvars.ContextVar[Any] = contextvars.ContextVar("trace", default=None)
 
 
@@ -22,8 +25,8 @@ class NetworkError(Exception):
         self.code = code
 
 
-def ask(network: Network, batch: NDArray[Any], wanted: Sequence[str]) -> Outputs:
-    """Runs a batch through a network; returns the wanted outputs, in that order.
+def ask(network: Network, batch: NDArray[Any], wanted: Sequence[str], version: int = LATEST) -> Outputs:
+    """Runs a batch through a version of a network; returns the wanted outputs, in that order.
 
     One thread of a process at a time: with several, Triton 2.51 crashes when its shared memory grows (seen; as in
     server issue 8882, open in 2026).
@@ -34,6 +37,7 @@ def ask(network: Network, batch: NDArray[Any], wanted: Sequence[str]) -> Outputs
     trace = _trace.get()
     response = pb_utils.InferenceRequest(
         model_name=network.name,
+        model_version=version,
         inputs=[pb_utils.Tensor(network.input, batch)],
         requested_output_names=list(wanted),
         preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),

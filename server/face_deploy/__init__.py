@@ -1,0 +1,1 @@
+"""Swapping the cascade's networks on a running server: export, comparison, gate, switch, way back."""
