@@ -1,9 +1,8 @@
-# Three images: exporter and cpu hold the embedded server's Python environment, triton is NVIDIA's server with what our
-# Python models import. None holds models: the model repository is mounted at /models.
+# Four images: exporter and cpu hold the embedded server's Python environment, triton is NVIDIA's server with what our
+# Python models import, load is locust. None holds models: the model repository is mounted at /models.
 
-# A floating patch release takes Python's security fixes with every build. Docker's own Python is built with
-# --enable-shared: the stub of the embedded server's Python backend links libpython.
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+# Docker's own Python is built with --enable-shared: the stub of the embedded server's Python backend links libpython.
+ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
 # 25.07 closed remote shared-memory advisories, 26.07 a crash under concurrent requests between models.
 ARG TRITON_IMAGE=nvcr.io/nvidia/tritonserver:26.08-py3
 
@@ -18,6 +17,7 @@ COPY client client
 COPY cascade cascade
 COPY export export
 COPY server server
+COPY training training
 # The last line fails the build, and not the first start, where the packages do not fit together.
 RUN pip install --no-cache-dir "./client[cli]" ".[embedded,tracing]" \
     && rm -rf /src/* \
@@ -44,9 +44,9 @@ ENTRYPOINT ["faces", "export", "--repository", "/models"]
 
 
 FROM embedded AS cpu
-EXPOSE 8000 8001 8002
-# Every interface of the container: which of the host's it is reachable on is for docker to say.
-ENTRYPOINT ["faces", "serve", "--repository", "/models", "--host", "0.0.0.0"]
+COPY deploy/container/faces-serve.sh /opt/triton-faces/
+EXPOSE 8000 8001 8002 8003
+CMD ["/opt/triton-faces/faces-serve.sh"]
 
 
 FROM ${TRITON_IMAGE} AS triton
@@ -57,12 +57,14 @@ COPY client client
 COPY cascade cascade
 COPY export export
 COPY server server
+COPY training training
 # No torch and no second Triton: those are in the extra `embedded`. The Python backend's stub runs the system's Python,
 # so that is where the packages go, whether or not the distribution marks it as its own.
 RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir "./client[cli]" ".[tracing]" \
     && rm -rf /src/* \
     && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_client.images, face_server.environment" \
     && rm -rf /tmp/numba
+COPY deploy/container/tritonserver.sh /opt/triton-faces/
 # malloc: as the embedded server has it (face_server.environment), where it was measured.
 ENV HOME=/tmp \
     NUMBA_CACHE_DIR=/tmp/numba \
@@ -76,26 +78,24 @@ WORKDIR /tmp
 # triton-server in NVIDIA's image.
 USER 1000:1000
 EXPOSE 8000 8001 8002
-# In NVIDIA's entry point, which hands over to it. The flags are those of face_server.options, with the models from
-# TRITON_FACES_MODELS, and a key that nobody knows unless TRITON_FACES_ADMIN_KEY gives one. The shell splits the names.
-# OpenTelemetry's own variable turns tracing on, here and in our models.
-CMD key="${TRITON_FACES_ADMIN_KEY:-$(cat /proc/sys/kernel/random/uuid)}"; \
-    exec tritonserver \
-    --model-repository=/models \
-    --model-control-mode=explicit \
-    $(printf -- '--load-model=%s ' $TRITON_FACES_MODELS) \
-    --backend-config=python,shm-default-byte-size=16777216 \
-    --backend-config=python,shm-growth-byte-size=16777216 \
-    --http-address=0.0.0.0 --http-port=8000 \
-    --grpc-address=0.0.0.0 --grpc-port=8001 \
-    --metrics-address=0.0.0.0 --metrics-port=8002 \
-    "--http-restricted-api=model-repository,shared-memory,trace,logging:admin-key=$key" \
-    "--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:admin-key=$key" \
-    --metrics-config=summary_latencies=true \
-    ${OTEL_EXPORTER_OTLP_TRACES_ENDPOINT:+--trace-config=mode=opentelemetry --trace-config=level=TIMESTAMPS \
-        --trace-config=rate=${TRITON_FACES_TRACE_RATE:-1} \
-        --trace-config=opentelemetry,url=$OTEL_EXPORTER_OTLP_TRACES_ENDPOINT \
-        --trace-config=opentelemetry,resource=service.name=triton-faces} \
-    --disable-auto-complete-config \
-    --exit-timeout-secs=30 \
-    --log-verbose=0
+# In NVIDIA's entry point, which hands over to it.
+CMD ["/opt/triton-faces/tritonserver.sh"]
+
+
+FROM ${PYTHON_IMAGE} AS load
+WORKDIR /src
+COPY client client
+RUN pip install --no-cache-dir ./client "locust>=2.40" \
+    && rm -rf /src/*
+# As in the repository: the load's picture is one of the tests'.
+WORKDIR /srv
+COPY load_tests load_tests
+COPY tests/data/astronaut.png tests/data/
+ENV HOME=/tmp \
+    PYTHONPATH=/srv/load_tests \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+RUN useradd --uid 1000 --no-create-home faces
+USER 1000:1000
+EXPOSE 8089
+ENTRYPOINT ["locust", "--locustfile", "/srv/load_tests/locustfile.py"]

@@ -1,0 +1,52 @@
+"""Whether the server of this container answers, for container engines:
+
+    python3 -m face_server.healthcheck [http://127.0.0.1:8000]
+
+Every model must say that it is ready, and the cascade look at a small picture: a model whose process is dead says
+that it is ready as well. Over HTTP and loopback, which is there with TLS too. Ends with status 0, or 1 and a sentence.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from face_client.canary import ask_canary
+from face_client.client import FaceClient
+from face_client.errors import FaceError
+from face_server.http_transport import HttpTransport
+from face_server.options import DEFAULT_PORTS, LOOPBACK
+from face_server.repository import REQUIRED
+
+MODELS_VARIABLE = "TRITON_FACES_MODELS"
+"""Names of models, with spaces between; unset: those that every server of ours has."""
+
+_READY_SECONDS = 1.0
+CANARY_SECONDS = 8.0
+"""On a busy server it waits in the queue like every other request."""
+
+
+def problem(url: str, models: Sequence[str]) -> str:
+    """What is wrong, in a sentence; empty where nothing is. url: http://host:port."""
+    transport = HttpTransport(url)
+    for model in models:
+        if not transport.is_ready(model, _READY_SECONDS):
+            return f"model {model} is not ready at {url}"
+    try:
+        ask_canary(FaceClient(transport=transport, timeout=CANARY_SECONDS, retries=0))
+    except FaceError as error:
+        return f"no answer to a small picture: {error}"
+    return ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status."""
+    url = arguments[0] if arguments else f"http://{LOOPBACK}:{DEFAULT_PORTS[0]}"
+    models = os.environ.get(MODELS_VARIABLE, "").split() or REQUIRED
+    found = problem(url, models)
+    if found:
+        print(found, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
