@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
+from tests.e2e.fuzz.files import black_png
 from tests.e2e.requests import counts, encoded_image, outputs, raw_image, tensor
 from tests.pictures import DATA, astronaut, wall
 
@@ -37,6 +38,11 @@ def infer(client, inputs, parameters=None):
         ([encoded_image((DATA / "astronaut.png").read_bytes()[:5000])], "encoded_image"),
         ([encoded_image(bomb())], "encoded_image"),
         ([raw_image(np.zeros((8000, 7000, 3), np.uint8))], "image has 7000x8000 pixels, must have at most 50,000,000"),
+        (
+            [tensor("encoded_image", np.array([[black_png(7000, 5000)]] * 2, dtype=object))],
+            "encoded_image has more than 50000000 pixels in its 2 pictures",
+        ),
+        ([tensor("image", np.zeros((13, 2000, 2000, 3), np.uint8))], "image has 13 times 2000x2000 pixels, must have"),
         ([raw_image(GOOD), encoded_image(b"x")], "inputs given are both of image and encoded_image"),
         ([], ""),
         ([raw_image(GOOD.astype(np.float32))], "data-type is 'FP32', but model 'mtcnn' expects 'UINT8'"),

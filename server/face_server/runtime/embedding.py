@@ -1,6 +1,6 @@
 """FaceNet on the faces of many images together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +13,24 @@ Crops = NDArray[np.uint8]
 Embeddings = NDArray[np.float32]
 
 
-def embed(images: Sequence[Crops]) -> list[Embeddings]:
+def embed(images: Sequence[Crops], check: Callable[[], None] = lambda: None) -> list[Embeddings]:
     """The embeddings of each image's crops: UINT8 [Nᵢ,160,160,3] → FP32 [Nᵢ,512].
 
-    The crops of all images go together, in equal batches that FaceNet takes.
+    The crops of all images go together, in equal batches that FaceNet takes. Before each of them, `check` may raise.
 
     Raises:
         NetworkError: FaceNet did not answer.
     """
+    if not images:
+        return []
     crops = np.concatenate(images)
     limits = Limits()
     shares = limits.shares(len(crops), limits.facenet)
     # The logits stay where they are: thousands a face.
-    batches = [ask(FACENET, crops[share], FACENET.outputs[:1])[0] for share in shares]
+    batches: list[Embeddings] = []
+    for share in shares:
+        check()
+        batches += ask(FACENET, crops[share], FACENET.outputs[:1])
     embeddings = np.concatenate([np.empty((0, EMBEDDING_SIZE), np.float32), *batches])
     return np.split(embeddings, np.cumsum([len(image) for image in images])[:-1])
 

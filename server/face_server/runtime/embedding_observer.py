@@ -6,9 +6,11 @@ from typing import Any
 from face_server.runtime.families import Counter, Histogram
 from face_server.runtime.log import Log, request_id
 from face_server.runtime.process import ProcessMetrics
+from face_server.runtime.refusals import CANCELLED
 
 NO_FACENET = "no_facenet"
 NETWORK = "network"
+INPUT = "input"
 
 _FACES = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -24,7 +26,7 @@ class EmbeddingObserver:
             "face_embeddings_failed_requests_total",
             "Requests answered with an error",
             "reason",
-            (NO_FACENET, NETWORK),
+            (NO_FACENET, NETWORK, INPUT, CANCELLED),
         )
 
     def embedded(self, faces: int) -> None:
@@ -33,6 +35,6 @@ class EmbeddingObserver:
         self._process.update()
 
     def failed(self, requests: Sequence[Any], reason: str, message: str) -> None:
-        """All requests of a batch got an error."""
+        """These requests got an error."""
         self._failed.add(len(requests), reason)
         self._log.error("refused", reason=reason, message=message, ids=[request_id(r) for r in requests])

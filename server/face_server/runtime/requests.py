@@ -42,7 +42,7 @@ class ImageRequest:
 
 
 def read_request(request: Any, max_pixels: int) -> ImageRequest:
-    """Checks and decodes one request.
+    """Checks and decodes one request. Its images go through the cascade together, and may have max_pixels in all.
 
     Raises:
         Refused: with a reason, and a sentence for the caller.
@@ -60,7 +60,7 @@ def read_request(request: Any, max_pixels: int) -> ImageRequest:
         if raw is not None:
             images = _raw_images(raw.as_numpy(), max_pixels)
         else:
-            images = [decode_image(data, max_pixels) for data in encoded.as_numpy().reshape(-1)]
+            images = _decoded_images(encoded.as_numpy().reshape(-1), max_pixels)
     return ImageRequest(images, parameters, frozenset(request.requested_output_names()), request.is_cancelled)
 
 
@@ -77,9 +77,28 @@ def _raw_images(batch: NDArray[np.uint8], max_pixels: int) -> list[Image]:
     if batch.size == 0:
         raise InvalidImage(f"image has shape {list(batch.shape)}, must hold at least one pixel")
     height, width = batch.shape[1:3]
-    if height * width > max_pixels:
-        raise TooManyPixels(f"image has {width}x{height} pixels, must have at most {max_pixels:,} in all")
+    if len(batch) * height * width > max_pixels:
+        count = f"{len(batch)} times " if len(batch) > 1 else ""
+        raise TooManyPixels(f"image has {count}{width}x{height} pixels, must have at most {max_pixels:,} in all")
     return list(np.ascontiguousarray(batch))
+
+
+def _decoded_images(files: NDArray[np.object_], max_pixels: int) -> list[Image]:
+    """One after the other: what is over the limit is refused before memory is spent on it."""
+    images: list[Image] = []
+    left = max_pixels
+    for data in files:
+        try:
+            images.append(decode_image(data, left))
+        except TooManyPixels as error:
+            if not images:
+                raise
+            raise TooManyPixels(
+                f"encoded_image has more than {max_pixels} pixels in its {len(files)} pictures; "
+                "send them as requests of their own"
+            ) from error
+        left -= images[-1].shape[0] * images[-1].shape[1]
+    return images
 
 
 def answer(request: ImageRequest, detections: Sequence[Detection]) -> Any:

@@ -1,0 +1,81 @@
+"""`python -m tests.e2e.fuzz`: thousands of bad requests to one embedded server, and a summary."""
+
+import argparse
+import random
+import sys
+from pathlib import Path
+
+from face_client.cli.console import message, tracked
+from face_server import EmbeddedTriton, ServerError, Settings
+from face_server.repository import default_repository
+from tests.e2e.fuzz.messages import Message
+from tests.e2e.fuzz.processes import TAKES, Census
+from tests.e2e.fuzz.report import keep_faults, write_summary
+from tests.e2e.fuzz.run import Result, outcomes, special_outcomes
+from tests.e2e.fuzz.sending import Sender
+
+_EPILOG = """\
+examples:
+  python -m tests.e2e.fuzz                           10,000 requests by a random seed
+  python -m tests.e2e.fuzz --count 500 --seed 7      the same 500 every time
+  python -m tests.e2e.fuzz --replay fuzz/fault-1.pb  one kept request again
+
+Writes summary.md, and each request with a bad outcome as fault-N.pb: a ModelInferRequest of the KServe protocol.
+Exit status: 0; 1 where anything was wrong with an answer, a process died, or memory grew.
+"""
+
+
+def main() -> int:
+    args = _parser().parse_args()
+    seed = random.SystemRandom().randrange(2**32) if args.seed is None else args.seed
+    try:
+        with EmbeddedTriton(args.repository, Settings()) as triton, Sender(triton.grpc_url) as sender:
+            if args.replay:
+                return _replay(sender, args.replay)
+            if triton.missing_models:
+                message(f"fuzz: {', '.join(triton.missing_models)} was not exported, and so is not asked")
+            return _fuzz(sender, Census(triton.pid), args.count, seed, args.out)
+    except ServerError as error:
+        message(f"fuzz: {error}")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "fuzz", description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=10_000, metavar="N", help="requests (%(default)s)")
+    parser.add_argument("--seed", type=int, metavar="N", help="same seed, same requests (default: a random one)")
+    parser.add_argument("--out", type=Path, default=Path("fuzz"), help="folder for the results (%(default)s)")
+    parser.add_argument("--repository", type=Path, default=default_repository(), help="models (%(default)s)")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="send one kept request, and nothing else")
+    return parser
+
+
+def _fuzz(sender: Sender, census: Census, count: int, seed: int, out: Path) -> int:
+    result = Result()
+    message(f"fuzz: seed {seed}; special cases first")
+    for name, outcome in special_outcomes(sender):
+        result.add(outcome, name)
+    # What the largest pictures need, the server keeps: memory counts from here.
+    census.take(0)
+    for sent, outcome in enumerate(tracked(outcomes(sender, count, seed), count, what="requests"), 1):
+        result.add(outcome)
+        if sent % max(1, count // TAKES) == 0:
+            census.take(sent)
+    out.mkdir(parents=True, exist_ok=True)
+    keep_faults(result, out)
+    good = write_summary(result, census, seed, out / "summary.md")
+    print((out / "summary.md").read_text())
+    return 0 if good else 1
+
+
+def _replay(sender: Sender, file: Path) -> int:
+    outcome = sender.one(Message.FromString(file.read_bytes()))
+    print(f"{outcome.status} after {outcome.seconds:.2f} s: {outcome.text or 'an answer'}")
+    print(outcome.fault or "nothing wrong with it")
+    return 1 if outcome.fault else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

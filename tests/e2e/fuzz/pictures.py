@@ -1,0 +1,134 @@
+"""Files of all six formats, made with Pillow, and what becomes of them when they are damaged."""
+
+import io
+import random
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+from tests.pictures import astronaut
+
+_SIDES = (96, 70)
+
+# Values that sit on the edge of something: zero, signs, the largest, powers of two, and a size nobody can hold.
+_EDGES = (
+    b"\0",
+    b"\xff",
+    b"\x7f\xff",
+    b"\xff\xff",
+    b"\0\0\0\0",
+    b"\x7f\xff\xff\xff",
+    b"\xff\xff\xff\xff",
+    b"\x80",
+    b"\x01",
+)
+
+_VARIANTS = (
+    ("JPEG", "RGB", {}),
+    ("JPEG", "L", {"quality": 20}),
+    ("JPEG", "CMYK", {"progressive": True}),
+    (
+        "JPEG",
+        "RGB",
+        {"subsampling": 0, "optimize": True, "exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06"},
+    ),
+    ("PNG", "RGB", {}),
+    ("PNG", "RGBA", {}),
+    ("PNG", "P", {"transparency": 3}),
+    ("PNG", "I;16", {}),
+    ("PNG", "1", {}),
+    ("WEBP", "RGB", {}),
+    ("WEBP", "RGBA", {"lossless": True}),
+    ("WEBP", "RGB", {"save_all": True, "append": 2}),
+    ("GIF", "P", {}),
+    ("GIF", "RGB", {"save_all": True, "append": 3}),
+    ("TIFF", "RGB", {}),
+    ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+    ("TIFF", "RGB", {"compression": "tiff_deflate", "save_all": True, "append": 2}),
+    ("TIFF", "RGB", {"compression": "jpeg"}),
+    ("TIFF", "1", {"compression": "group4"}),
+    ("TIFF", "F", {}),
+    ("TIFF", "CMYK", {"compression": "packbits"}),
+    ("BMP", "RGB", {}),
+    ("BMP", "P", {}),
+    ("BMP", "1", {}),
+)
+
+
+@cache
+def sound_files() -> tuple[bytes, ...]:
+    """One small portrait in every format, and in most of what the formats can do."""
+    portrait = Image.fromarray(astronaut()).crop((150, 30, 300, 220)).resize(_SIDES)
+    return tuple(_encoded(portrait, *variant) for variant in _VARIANTS)
+
+
+def _encoded(picture: Image.Image, form: str, mode: str, options: dict) -> bytes:
+    frame = (
+        Image.fromarray(np.asarray(picture.convert("L"), np.uint16) * 257) if mode == "I;16" else picture.convert(mode)
+    )
+    more = [frame.rotate(90 * n).resize(frame.size) for n in range(1, options.get("append", 0) + 1)]
+    file = io.BytesIO()
+    options = {name: value for name, value in options.items() if name != "append"}
+    frame.save(file, form, **options, **({"append_images": more} if more else {}))
+    return file.getvalue()
+
+
+def damaged(rng: random.Random) -> bytes:
+    """A sound file after one to six of the mishaps below. One in ten stays as it is."""
+    data = bytearray(rng.choice(sound_files()))
+    if rng.random() > 0.1:
+        for _ in range(rng.choice((1, 1, 1, 2, 3, 6))):
+            rng.choice(_MISHAPS)(data, rng)
+    return bytes(data)
+
+
+def _place(data: bytearray, rng: random.Random) -> int:
+    """Mostly in the header: that is where the sizes are."""
+    return rng.randrange(max(1, min(len(data), rng.choice((32, 64, 400, 10**6)))))
+
+
+def _flip(data: bytearray, rng: random.Random) -> None:
+    for _ in range(rng.choice((1, 4, 32))):
+        if data:
+            data[_place(data, rng)] ^= 1 << rng.randrange(8)
+
+
+def _overwrite(data: bytearray, rng: random.Random) -> None:
+    edge = rng.choice((*_EDGES, rng.randbytes(rng.choice((1, 2, 4, 16)))))
+    at = _place(data, rng)
+    data[at : at + len(edge)] = edge
+
+
+def _cut_off(data: bytearray, rng: random.Random) -> None:
+    del data[_place(data, rng) :]
+
+
+def _cut_out(data: bytearray, rng: random.Random) -> None:
+    at = _place(data, rng)
+    del data[at : at + rng.choice((1, 4, 12, 200))]
+
+
+def _repeat(data: bytearray, rng: random.Random) -> None:
+    at = _place(data, rng)
+    data[at:at] = data[at : at + rng.choice((1, 12, 200))] * rng.choice((1, 2, 50))
+
+
+def _insert(data: bytearray, rng: random.Random) -> None:
+    at = _place(data, rng)
+    data[at:at] = rng.randbytes(rng.choice((1, 4, 100)))
+
+
+def _graft(data: bytearray, rng: random.Random) -> None:
+    """The head of one file on the body of another."""
+    other = rng.choice(sound_files())
+    at = _place(data, rng)
+    data[at:] = other[at:]
+
+
+def _swap(data: bytearray, rng: random.Random) -> None:
+    one, two, size = _place(data, rng), _place(data, rng), rng.choice((2, 4, 20))
+    data[one : one + size], data[two : two + size] = data[two : two + size], data[one : one + size]
+
+
+_MISHAPS = (_flip, _overwrite, _overwrite, _cut_off, _cut_out, _repeat, _insert, _graft, _swap)
