@@ -10,11 +10,11 @@ PHOTO := tests/data/astronaut.png
 PYTHON ?= $(shell for p in python3 python3.11 python3.12; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo test check bench format env export clean
+.PHONY: help demo test fuzz check bench load saturate soak train-demo format env export clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: export  ## find the face in a sample photo: environment, export, server, picture and JSON in demo/
 	mkdir -p demo
@@ -27,6 +27,9 @@ demo: export  ## find the face in a sample photo: environment, export, server, p
 test: export  ## all tests, on a real Triton
 	$(BIN)/python -m pytest
 
+fuzz: export  ## bad input in bulk against one server (COUNT=10000); summary and failing requests in fuzz/
+	PYTHONPATH=.:load_tests $(BIN)/python -m tests.e2e.fuzz --count $(or $(COUNT),10000) $(ARGS)
+
 check: env  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,6 +37,15 @@ check: env  ## lint, format and types
 
 bench: export  ## speed beside facenet-pytorch and mtcnn on this machine; tables, JSON and plot in bench/
 	PYTHONPATH=load_tests $(BIN)/python -m face_bench $(ARGS)
+
+load: export  ## a short load with locust on an embedded server; report, HTML, CSV and summary in load/
+	PYTHONPATH=load_tests $(BIN)/python -m face_load load $(ARGS)
+
+saturate: export  ## the highest rate that this machine sustains, and three times as much; report and plot in saturate/
+	PYTHONPATH=load_tests $(BIN)/python -m face_load saturate $(ARGS)
+
+soak: export  ## MINUTES (20) of mixed load: errors, restarts, slopes of memory and files; report and plot in soak/
+	PYTHONPATH=load_tests $(BIN)/python -m face_load soak --minutes $(or $(MINUTES),20) $(ARGS)
 
 format: env  ## put the code in its format
 	$(BIN)/ruff check --fix .
@@ -54,5 +66,9 @@ $(INSTALLED): pyproject.toml client/pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable './client[cli]' --editable '.[dev]'
 	@touch $@
 
-clean:  ## remove the environments, the exported networks, what demo and bench wrote
-	rm -rf $(VENV) .venv-peers demo bench model_repository/*/1/model.pt model_repository/*/1/export.json
+train-demo: env  ## train on a small generated set, export, serve and measure: everything in train-demo/, in minutes
+	OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m face_training.rehearsal
+
+clean:  ## remove the environments, the exported networks, what the other targets wrote
+	rm -rf $(VENV) .venv-peers .venv-perf demo bench load saturate soak fuzz train-demo model_repository/*/1/model.pt model_repository/*/1/export.json \
+		model_repository/*/[2-9] model_repository/*/[1-9][0-9]*

@@ -19,12 +19,19 @@ ROOT = Path(__file__).parents[1]
 # Package or folder → what of ours it may import, by prefix. Itself is always allowed.
 ARROWS = {
     "cascade/face_cascade": (),
-    # Where the model repository lies, and how weights lie in its files.
-    "export/face_export": ("face_server.repository", "face_server.stored_weights"),
+    # Where the model repository lies, which versions it has, and how weights lie in its files.
+    "export/face_export": ("face_server.repository", "face_server.stored_weights", "face_server.versions"),
     "client/face_client": (),
     "client/examples": ("face_client",),
     # The launcher tells its command the client's URL variable; the supervisor asks its server as a client does.
-    "server/face_server": ("face_client.defaults", "face_client.canary", "face_client.client", "face_client.errors"),
+    "server/face_server": (
+        "face_client.defaults",
+        "face_client.canary",
+        "face_client.client",
+        "face_client.errors",
+        "face_client.streaming",
+        "face_client.wire",
+    ),
     # Inside Triton: the flow, and the client's image decoding, so that it is written once.
     "server/face_server/runtime": (
         "face_cascade",
@@ -32,8 +39,43 @@ ARROWS = {
         "face_server.environment",
         "face_server.runtime",
         "face_server.stored_weights",
+        "face_server.versions",
     ),
     "server/face_server/backends": ("face_server.runtime",),
+    # Exports a candidate, runs it here and on the server, and switches.
+    "server/face_deploy": (
+        "face_cascade",
+        "face_client",
+        "face_export.errors",
+        "face_export.exporter",
+        "face_export.readers",
+        "face_server.environment",
+        "face_server.http_api",
+        "face_server.renewal",
+        "face_server.repository",
+        "face_server.runtime.processor",
+        "face_server.stored_weights",
+        "face_server.versions",
+    ),
+    # Networks of the export, algorithm of the cascade; reads pictures and shows progress as the client does.
+    "training/face_training": (
+        "face_cascade",
+        "face_export",
+        "face_client.InvalidImage",
+        "face_client.decode_image",
+        "face_client.errors",
+        "face_client.evaluation.wider_truth",
+        "face_client.cli.console",
+    ),
+    # Trains, exports, serves and asks.
+    "training/face_training/rehearsal": (
+        "face_training",
+        "face_export",
+        "face_client",
+        "face_server.EmbeddedTriton",
+        "face_server.Settings",
+        "face_server.repository",
+    ),
     "load_tests/face_bench": (
         "face_client",
         "face_server.EmbeddedTriton",
@@ -41,14 +83,43 @@ ARROWS = {
         "face_server.ServerError",
         "face_cascade",
     ),
-    "model_repository": ("face_cascade", "face_client.images", "face_server.runtime", "face_server.environment"),
+    # A soak watches a server as `faces serve` does.
+    "load_tests/face_load": (
+        "face_bench",
+        "face_client",
+        "face_server.EmbeddedTriton",
+        "face_server.Settings",
+        "face_server.ServerError",
+        "face_server.health",
+        "face_server.supervisor",
+        "face_server.watch",
+    ),
+    # The locust file.
+    "load_tests": ("face_load",),
+    "model_repository": (
+        "face_cascade",
+        "face_client.images",
+        "face_server.runtime",
+        "face_server.environment",
+        "face_server.versions",
+    ),
 }
 
-OURS = ("face_bench", "face_cascade", "face_export", "face_client", "face_server", "tests")
+OURS = (
+    "face_bench",
+    "face_load",
+    "face_cascade",
+    "face_export",
+    "face_client",
+    "face_deploy",
+    "face_server",
+    "face_training",
+    "tests",
+)
 
 
 def sources():
-    folders = ("cascade", "export", "client", "server", "model_repository", "load_tests")
+    folders = ("cascade", "export", "client", "server", "model_repository", "load_tests", "training")
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
@@ -92,6 +163,24 @@ def test_the_embedded_configuration_differs_in_its_queue_policy_only(model):
     assert queue.default_timeout_microseconds > 0
     production.dynamic_batching.ClearField("default_queue_policy")
     assert embedded == production
+
+
+@pytest.mark.parametrize("model", ["mtcnn", "face_embeddings"])
+def test_the_bounded_configuration_differs_from_the_embedded_one_in_its_batching_only(model):
+    """And its queue is the shorter one: a CPU works off what a GPU does in a fraction of a second in many."""
+    production, bounded = configuration(model), configuration(model, "configs/bounded.pbtxt")
+    policy = bounded.dynamic_batching.default_queue_policy
+    assert 0 < policy.max_queue_size < production.dynamic_batching.default_queue_policy.max_queue_size
+    bounded.dynamic_batching.ClearField("default_queue_policy")
+    bounded.dynamic_batching.ClearField("preferred_batch_size")
+    assert bounded == configuration(model, "configs/embedded.pbtxt")
+
+
+@pytest.mark.parametrize("model", [network.name for network in (PNET, RNET, ONET, FACENET)])
+def test_the_networks_queues_are_never_bounded_in_the_embedded_server(model):
+    """Their callers are few: instances of models whose own queue is."""
+    assert configuration(model, "configs/bounded.pbtxt") == configuration(model, "configs/embedded.pbtxt")
+    assert not configuration(model, "configs/embedded.pbtxt").dynamic_batching.HasField("default_queue_policy")
 
 
 def test_recognition_gives_what_detection_gives_and_embeddings():

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from face_client.images import decode_image
     from face_client.options import DetectOptions
     from face_client.similarity import Comparison
-    from face_client.transport import Tls
+    from face_client.tls import Tls
 
 _HOMES = {
     "AsyncFaceClient": "aio.client",
@@ -58,7 +58,7 @@ _HOMES = {
     "decode_image": "images",
     "DetectOptions": "options",
     "Comparison": "similarity",
-    "Tls": "transport",
+    "Tls": "tls",
 }
 
 __all__ = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
+from typing import Callable
 
-from face_client.endpoints import PROBE_TIMEOUT_S, Endpoints
-from face_client.errors import DeadlineExceeded, FaceError
+from face_client.endpoints import PROBE_TIMEOUT_S, Endpoints, time_left
+from face_client.errors import FaceError
 from face_client.streaming import Stream
 from face_client.transport import Transport
 from face_client.wire import Request, Response
@@ -27,9 +29,7 @@ class BalancedTransport:
     def infer(self, request: Request, timeout: float) -> Response:
         deadline = time.monotonic() + timeout
         index = self._choose(request.model, deadline)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise DeadlineExceeded(f"no server answered within {timeout:g} s")
+        left = time_left(deadline)
         with self._endpoints.asking(index):
             return self._transports[index].infer(request, left)
 
@@ -47,12 +47,7 @@ class BalancedTransport:
         return False
 
     def open_stream(self) -> Stream:
-        """To one of the servers; where that one goes, the stream breaks."""
-        index, probe = self._endpoints.choose()
-        if probe:
-            # The stream itself will find out.
-            self._endpoints.probed(index, True)
-        return self._transports[index].open_stream()
+        return BalancedStream(self._transports, self._endpoints, self._choose_for_stream)
 
     def close(self) -> None:
         for transport in self._transports:
@@ -61,15 +56,63 @@ class BalancedTransport:
     def _choose(self, model: str, deadline: float) -> int:
         while True:
             index, probe = self._endpoints.choose()
-            if not probe:
-                return index
-            is_there = self._is_there(index, model, min(PROBE_TIMEOUT_S, deadline - time.monotonic()))
-            self._endpoints.probed(index, is_there)
-            if is_there:
+            if not probe or self._is_there(index, model, deadline):
                 return index
 
-    def _is_there(self, index: int, model: str, timeout: float) -> bool:
+    def _choose_for_stream(self, model: str, deadline: float) -> int:
+        """A server that has just said that it is there, if any does: nothing of a stream is tried again."""
+        for _ in self._transports:
+            index, _ = self._endpoints.choose()
+            if self._is_there(index, model, deadline):
+                break
+        return index
+
+    def _is_there(self, index: int, model: str, deadline: float) -> bool:
+        timeout = min(PROBE_TIMEOUT_S, deadline - time.monotonic())
+        is_there = False
         try:
-            return self._transports[index].is_ready(model, max(timeout, 0.001))
+            is_there = self._transports[index].is_ready(model, max(timeout, 0.001))
         except FaceError:
-            return False
+            pass
+        finally:
+            self._endpoints.probed(index, is_there)
+        return is_there
+
+
+class BalancedStream:
+    """A stream to one of the servers, chosen when the first request comes. Where that one goes, the stream breaks.
+
+    choose(model, deadline): the index of a server that is there.
+    """
+
+    def __init__(
+        self, transports: Sequence[Transport], endpoints: Endpoints, choose: Callable[[str, float], int]
+    ) -> None:
+        self._transports = transports
+        self._endpoints = endpoints
+        self._choose = choose
+        self._lock = threading.Lock()
+        self._opened: tuple[int, Stream] | None = None
+
+    @property
+    def broken(self) -> FaceError | None:
+        return None if self._opened is None else self._opened[1].broken
+
+    def infer(self, request: Request, timeout: float) -> Response:
+        deadline = time.monotonic() + timeout
+        index, stream = self._open(request.model, deadline)
+        left = time_left(deadline)
+        with self._endpoints.asking(index):
+            return stream.infer(request, left)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._opened is not None:
+                self._opened[1].close()
+
+    def _open(self, model: str, deadline: float) -> tuple[int, Stream]:
+        with self._lock:
+            if self._opened is None:
+                index = self._choose(model, deadline)
+                self._opened = index, self._transports[index].open_stream()
+            return self._opened

@@ -12,7 +12,7 @@ from face_client.answers import MakeRequest, detection_request, faces_from
 from face_client.balanced import balanced
 from face_client.batches import BatchAnswer, OnError, answers_in_order
 from face_client.budget import RetryBudget
-from face_client.defaults import DEFAULT_IN_FLIGHT, DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_URL
+from face_client.defaults import DEFAULT_IN_FLIGHT, DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_TLS, DEFAULT_URL
 from face_client.endpoints import addresses
 from face_client.errors import FaceError, ServerUnavailable
 from face_client.faces import Faces
@@ -21,7 +21,8 @@ from face_client.inputs import ImageLike, prepare
 from face_client.options import ParameterValue, request_parameters
 from face_client.recognition import Recognition
 from face_client.retry import call_with_retries
-from face_client.transport import GrpcTransport, Request, Response, Tls, Transport
+from face_client.tls import Tls
+from face_client.transport import GrpcTransport, Request, Response, Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -42,7 +43,7 @@ class FaceClient(Recognition, FrameStream):
     timeout: seconds for one image, retries included.
     retries: further attempts when the server cannot take a request (its queue is full, it restarts).
     retry_budget: how many of these a full queue may cause; may be shared by clients. See `RetryBudget`.
-    tls: encrypt the connection; `Tls()` trusts the system's certificates.
+    tls: encrypt the connection; `Tls()` trusts the system's certificates. None: do not, whatever the environment says.
     transport: carries the requests instead of gRPC.
     """
 
@@ -55,7 +56,7 @@ class FaceClient(Recognition, FrameStream):
         embedder: str = "facenet",
         timeout: float = DEFAULT_TIMEOUT_S,
         retries: int = DEFAULT_RETRIES,
-        tls: Tls | None = None,
+        tls: Tls | None = DEFAULT_TLS,
         transport: Transport | None = None,
         retry_budget: RetryBudget | None = None,
     ) -> None:

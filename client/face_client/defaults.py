@@ -2,10 +2,13 @@
 
 import os
 
+from face_client.tls import tls_from_environment
+
 URL_VARIABLE = "TRITON_FACES_URL"
 """The environment variable that names another server than the default one, or several with commas between."""
 
-DEFAULT_URL = os.environ.get(URL_VARIABLE, "127.0.0.1:8001")
+DEFAULT_URL = os.environ.get(URL_VARIABLE) or "127.0.0.1:8001"
+DEFAULT_TLS = tls_from_environment(os.environ)
 DEFAULT_TIMEOUT_S = 30.0
 # 0.1 s and doubling: 2.3 s in all on average. Time enough for another of several servers to be asked, and for a
 # model's dead process to be taken out of service.

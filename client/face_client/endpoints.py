@@ -23,13 +23,24 @@ PROBE_TIMEOUT_S = 1.0
 def addresses(url: str | Sequence[str]) -> list[str]:
     """The endpoints that a URL names: one "host:port", several with commas between them, or a list of such.
 
-    Raises InvalidInput where there is none.
+    Raises InvalidInput where there is none, or one has a scheme.
     """
     texts = [url] if isinstance(url, str) else url
     found = [address.strip() for text in texts for address in text.split(",")]
     if not found or "" in found:
         raise InvalidInput(f"url is {url!r}; it must be host:port, or several of them with commas between")
+    with_scheme = next((address for address in found if "://" in address), None)
+    if with_scheme is not None:
+        raise InvalidInput(f"url is {with_scheme!r}; it must be host:port of the gRPC endpoint, without a scheme")
     return found
+
+
+def time_left(deadline: float) -> float:
+    """Seconds until a point of the monotonic clock. Raises DeadlineExceeded where it has passed."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded("no server answered within the timeout")
+    return left
 
 
 class Choice(NamedTuple):

@@ -89,16 +89,23 @@ _BY_WORDS = {
 }
 
 
+# Triton refuses all requests of a batch when one of them has bytes that lie about their length. This client's never do.
+_OF_A_NEIGHBOUR = re.compile(r"^(incomplete|unexpected number of) string .* for inference input '")
+
+
 def error_from_status(status: str | None, message: str) -> FaceError:
     """The error for a gRPC status.
 
     status: its name, bare or as tritonclient writes it ("StatusCode.UNAVAILABLE"); None where there is none.
     """
     name = (status or "").rpartition(".")[2]
+    message = _ENSEMBLE.sub("", message)
     kind: type[FaceError] = _BY_STATUS.get(name, ServerError)
+    if kind is InvalidInput and _OF_A_NEIGHBOUR.search(message):
+        return ServerUnavailable(f"another request in the same batch was malformed: {message}")
     if kind in (ServerError, ServerUnavailable):
         kind = next((kind for words, kind in _BY_WORDS.items() if words in message), kind)
-    return kind(_ENSEMBLE.sub("", message) or name or "The server gave no reason.")
+    return kind(message or name or "The server gave no reason.")
 
 
 def reason(error: FaceError | OSError) -> str:

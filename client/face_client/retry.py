@@ -73,4 +73,4 @@ class Attempts:
 def backoff(attempt: int) -> float:
     """Seconds before the next attempt, doubled each time; random, so that refused clients do not come back
     together."""
-    return float(min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**attempt) * random.uniform(0.5, 1.0))
+    return float(min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt, 30)) * random.uniform(0.5, 1.0))

@@ -26,8 +26,9 @@ class RefusedInStream(FaceError):
 class Stream(Protocol):
     """Carries requests to one server, from many threads at once."""
 
-    broken: FaceError | None
-    """Why nothing is carried any more; None as long as it is."""
+    @property
+    def broken(self) -> FaceError | None:
+        """Why nothing is carried any more; None as long as it is."""
 
     def infer(self, request: Request, timeout: float) -> Response:
         """The answer within `timeout` seconds. Raises RefusedInStream, DeadlineExceeded, or what broke the stream."""

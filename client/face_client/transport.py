@@ -13,8 +13,9 @@ from tritonclient.utils import InferenceServerException
 
 from face_client.errors import error_from_status
 from face_client.streaming import GrpcStream, Stream
+from face_client.tls import Tls
 from face_client.tracing import call_span
-from face_client.wire import Request, Response, Tls, connection_arguments, infer_arguments, response_from
+from face_client.wire import Request, Response, connection_arguments, infer_arguments, response_from
 
 
 class Transport(Protocol):

@@ -11,8 +11,8 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 from tritonclient.utils import np_to_triton_dtype
 
-from face_client.errors import InvalidInput
 from face_client.options import ParameterValue
+from face_client.tls import Tls
 
 # gRPC's largest: a 50-megapixel picture as raw pixels has 150 MB, and gRPC's own default is 4 MB.
 _MAX_MESSAGE_BYTES = 2**31 - 1
@@ -53,20 +53,9 @@ class Response:
     outputs: Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class Tls:
-    """Files in PEM format. Without `root_certificates`, those of the system are trusted."""
-
-    root_certificates: str | None = None
-    private_key: str | None = None
-    certificate_chain: str | None = None
-
-
 def connection_arguments(url: str, tls: Tls | None) -> dict[str, Any]:
-    """Those of tritonclient's clients, for threads or for asyncio. Raises InvalidInput for a URL with a scheme."""
-    if "://" in url:
-        raise InvalidInput(f"url is {url!r}; it must be host:port of the gRPC endpoint, without a scheme")
-    tls_arguments = {} if tls is None else {"ssl": True, **vars(tls)}
+    """Those of tritonclient's clients, for threads or for asyncio. url: host:port. Raises InvalidInput."""
+    tls_arguments = {} if tls is None else tls.connection_arguments()
     # A proxy that is set for the world has no part in what stays on this machine.
     proxy = ("grpc.enable_http_proxy", int(not url.startswith(("127.", "localhost:"))))
     return {"url": url, "channel_args": [*_CHANNEL_OPTIONS, proxy], **tls_arguments}

@@ -8,6 +8,8 @@ from face_client.canary import ask_canary
 from face_client.client import FaceClient
 from face_client.errors import DeadlineExceeded, FaceError, ServerOverloaded
 from face_server.http_api import NoAnswer
+from face_server.http_transport import HttpTransport
+from face_server.launcher import EmbeddedTriton
 from face_server.renewal import ModelControl
 from face_server.stubs import StubWatch
 
@@ -15,6 +17,14 @@ from face_server.stubs import StubWatch
 _AT_WORK = 0.1
 
 _CASCADE = "mtcnn"
+
+
+def canary_client(triton: EmbeddedTriton, deadline: float) -> FaceClient:
+    """For canaries to a server on this machine. deadline: seconds for an answer."""
+    if triton.settings.tls:
+        return FaceClient(transport=HttpTransport(triton.http_url), timeout=deadline, retries=0)
+    # As any client would come, but for what the environment says of TLS: that is about other servers.
+    return FaceClient(triton.grpc_url, timeout=deadline, retries=0, tls=None)
 
 
 class Verdict(Enum):
@@ -37,11 +47,11 @@ class Result:
 class Canary:
     """Asks one server for the face in a small picture, as any client would, through all its networks.
 
-    recognition: whether FaceNet is loaded. deadline: seconds for an answer.
+    recognition: whether FaceNet is loaded.
     """
 
-    def __init__(self, url: str, control: ModelControl, stubs: StubWatch, recognition: bool, deadline: float) -> None:
-        self._client = FaceClient(url, timeout=deadline, retries=0)
+    def __init__(self, client: FaceClient, control: ModelControl, stubs: StubWatch, recognition: bool) -> None:
+        self._client = client
         self._control = control
         self._stubs = stubs
         self._recognition = recognition

@@ -15,6 +15,7 @@ from face_server.foreground import Stopped, run_command, stop_on_signals, tell
 
 if TYPE_CHECKING:
     from face_server import EmbeddedTriton
+    from face_server.tls import ServerTls
 
 HELP = "start the embedded Triton server on this machine"
 
@@ -24,6 +25,8 @@ examples:
   faces serve --grpc-port 0 --threads 2          any free gRPC port, two threads a network
   faces serve --any-ports --quiet -- faces detect photo.jpg
                                                  for as long as a command runs; {URL_VARIABLE} tells it where
+  faces serve --host 0.0.0.0 --tls-cert server.pem --tls-key server.key --tls-ca clients.pem
+                                                 encrypted, for clients with a certificate of your own
   faces serve --health-port 8003                 GET /health/ready there is 200 while faces are found
 
 The models must have been exported: faces export. Ctrl-C or SIGTERM stops; requests in flight are answered.
@@ -43,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("command", nargs="*", metavar="COMMAND", help="run this, then stop; give it after --")
     add("--repository", type=Path, default=default_repository(), help="model repository (default: %(default)s)")
     add("--host", default=Settings.host, help="address to listen on (default: %(default)s, this machine only)")
+    add(
+        "--http-host",
+        metavar="ADDRESS",
+        help="where HTTP listens, if elsewhere (default: as --host says; with --tls-cert this machine only)",
+    )
     for name, port in zip(("http", "grpc", "metrics"), DEFAULT_PORTS, strict=True):
         add(
             f"--{name}-port",
@@ -67,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: %(default)g",
     )
     add("--verbose", type=_whole(0, 9), default=0, metavar="LEVEL", help="Triton's log level, 0 to 3 (default: 0)")
-    add("--bounded-queue", action="store_true", help="refuse requests when 128 wait, as in production; slower here")
+    add("--bounded-queue", action="store_true", help="refuse requests when 8 wait, so that others are answered in time")
     add(
         "--health-port",
         type=_whole(0, 65535),
@@ -85,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--trace",
         type=_collector,
-        default=os.environ.get(TRACE_VARIABLE),
+        default=os.environ.get(TRACE_VARIABLE) or None,
         metavar="URL",
         help="send OpenTelemetry traces to this OTLP/HTTP collector, such as http://127.0.0.1:4318 (default: "
         f"{TRACE_VARIABLE}, else none)",
@@ -97,6 +105,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="trace one of N requests (default: %(default)s, all)",
     )
+    _add_tls(parser)
+
+
+def _add_tls(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("encryption of gRPC; HTTP has none")
+    group.add_argument("--tls-cert", type=Path, metavar="PEM", help="the server's certificate")
+    group.add_argument("--tls-key", type=Path, metavar="PEM", help="its private key (the certificate's own file)")
+    group.add_argument(
+        "--tls-ca", type=Path, metavar="PEM", help="let in only clients for whose certificates one of these vouches"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -105,9 +123,13 @@ def run(args: argparse.Namespace) -> int:
     if args.no_supervise and args.health_port is not None:
         tell("faces serve: --health-port needs the supervisor: leave out --no-supervise")
         return 2
+    if args.tls_cert is None and (args.tls_key or args.tls_ca):
+        tell("faces serve: --tls-key and --tls-ca need --tls-cert")
+        return 2
     ports = (0, 0, 0) if args.any_ports else (args.http_port, args.grpc_port, args.metrics_port)
     settings = Settings(
         host=args.host,
+        http_host=args.http_host,
         http_port=ports[0],
         grpc_port=ports[1],
         metrics_port=ports[2],
@@ -119,6 +141,7 @@ def run(args: argparse.Namespace) -> int:
         log_format=args.log_format,
         trace=args.trace,
         trace_rate=args.trace_rate,
+        tls=_tls(args),
     )
     show = _print_json if settings.writes_json else tell
     stop_on_signals()
@@ -165,6 +188,14 @@ def _alone(triton: EmbeddedTriton, args: argparse.Namespace) -> int:
         return 1
 
 
+def _tls(args: argparse.Namespace) -> ServerTls | None:
+    from face_server.tls import ServerTls
+
+    if args.tls_cert is None:
+        return None
+    return ServerTls(args.tls_cert, args.tls_key or args.tls_cert, args.tls_ca)
+
+
 def _whole(low: int, high: int) -> Callable[[str], int]:
     """An argument type: a whole number from low to high."""
 
@@ -192,7 +223,7 @@ def _print_json(line: str) -> None:
 
 
 def _announce(triton: EmbeddedTriton, health_url: str = "") -> None:
-    tell(f"gRPC     {triton.grpc_url}")
+    tell(f"gRPC     {triton.grpc_url}{', encrypted' if triton.settings.tls else ''}")
     tell(f"HTTP     {triton.http_url}")
     tell(f"metrics  {triton.metrics_url}")
     if health_url:

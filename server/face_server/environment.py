@@ -29,6 +29,9 @@ LOG_FORMAT_VARIABLE = "TRITON_FACES_LOG_FORMAT"
 TRACE_VARIABLE = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 """OpenTelemetry's own: where our models send the spans of their stages. Unset, they make none."""
 
+ADMIN_KEY_VARIABLE = "TRITON_FACES_ADMIN_KEY"
+"""The key that opens the restricted protocols of a server; unset, `faces serve` makes one up and tells nobody."""
+
 SERVICE_NAME = "triton-faces"
 """What traces call the server."""
 
@@ -58,6 +61,8 @@ def server_environment(
     libraries = [*libpython_directories(), wheel.libraries]
     environment["LD_LIBRARY_PATH"] = _joined(libraries, base.get("LD_LIBRARY_PATH"))
     # The stub takes the site-packages of the first python3 on PATH, and ignores PYTHONPATH.
+    # Models have no use for it.
+    environment.pop(ADMIN_KEY_VARIABLE, None)
     environment["PATH"] = _joined([Path(sys.prefix) / "bin"], base.get("PATH"))
     return environment
 

@@ -17,6 +17,10 @@ class NoAnswer(Exception):
     """Triton did not answer, or refused, with its own reason."""
 
 
+class TooLate(NoAnswer):
+    """Triton did not answer in time."""
+
+
 def is_up(url: str, timeout: float = 2) -> bool:
     """Whether a health endpoint says 200."""
     try:
@@ -30,7 +34,7 @@ def ask(url: str, body: Any = None, key: str | None = None, timeout: float = 5) 
     """The JSON that Triton answers to a GET, or to a POST of a body; None where it answers nothing.
 
     Raises:
-        NoAnswer: with Triton's reason, or the connection's.
+        NoAnswer: with Triton's reason, or the connection's. TooLate: it is connected, and silent.
     """
     headers: Mapping[str, str] = {} if key is None else {ADMIN_HEADER: key}
     data = None if body is None else json.dumps(body).encode()
@@ -39,7 +43,9 @@ def ask(url: str, body: Any = None, key: str | None = None, timeout: float = 5) 
             text = response.read()
     except urllib.error.HTTPError as error:
         raise NoAnswer(_reason(error)) from error
-    except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+    except TimeoutError as error:
+        raise TooLate(f"no answer within {timeout:g} s") from error
+    except (urllib.error.URLError, ConnectionError) as error:
         raise NoAnswer(str(error)) from error
     return json.loads(text) if text else None
 

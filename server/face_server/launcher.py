@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,14 +10,17 @@ from pathlib import Path
 from types import TracebackType
 
 from face_server.backend_directory import make_backend_directory
-from face_server.environment import server_environment
+from face_server.ending import end
+from face_server.environment import ADMIN_KEY_VARIABLE, server_environment
 from face_server.errors import StartError
 from face_server.http_api import is_up
 from face_server.leftovers import Workplace
 from face_server.log import LogReader
-from face_server.options import DRAIN_SECONDS, Settings, arguments
+from face_server.options import DRAIN_SECONDS, LOOPBACK, Settings, arguments
+from face_server.orphans import without_orphans
 from face_server.ports import free_ports, ipv4_address
 from face_server.repository import Repository
+from face_server.versions import VARIABLE, to_text
 from face_server.wheel import TritonWheel
 
 _POLL_SECONDS = 0.05
@@ -57,7 +59,7 @@ class EmbeddedTriton:
         self._path = repository
         self._sink = log
         self._running: _Running | None = None
-        self._address = self.settings.host
+        self._address = self._http_address = self.settings.host
         self.ports: tuple[int, ...] = ()
         self.models: tuple[str, ...] = ()
         self.missing_models: tuple[str, ...] = ()
@@ -79,7 +81,7 @@ class EmbeddedTriton:
 
     @property
     def http_url(self) -> str:
-        return f"http://{self._address}:{self.ports[0]}"
+        return f"http://{self._http_address}:{self.ports[0]}"
 
     @property
     def metrics_url(self) -> str:
@@ -111,19 +113,23 @@ class EmbeddedTriton:
         wheel = TritonWheel.find()
         settings = self.settings
         self.models, self.missing_models, self.notes = repository.loadable, repository.missing, repository.notes
-        settings = replace(settings, host=ipv4_address(settings.host))
-        self.ports = free_ports(settings.host, (settings.http_port, settings.grpc_port, settings.metrics_port))
-        # All interfaces: this machine reaches it by loopback.
-        self._address = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
-        environment = server_environment(wheel, os.environ, settings.threads, settings.networks, settings.environment)
-        # Nobody is told the key, so nobody can load more over the network; other users of this machine can read it in
-        # the list of processes.
-        self.admin_key = secrets.token_hex()
+        if settings.tls:
+            settings.tls.check()
+        addresses = ipv4_address(settings.host), ipv4_address(settings.http_address)
+        settings = replace(settings, host=addresses[0], http_host=addresses[1])
+        hosts = (settings.http_address, settings.host, settings.host)
+        self.ports = free_ports(hosts, (settings.http_port, settings.grpc_port, settings.metrics_port))
+        self._address, self._http_address = map(_to_reach, addresses)
+        more = {**settings.environment, VARIABLE: to_text(repository.live)}
+        environment = server_environment(wheel, os.environ, settings.threads, settings.networks, more)
+        # Unless the environment has one, nobody is told the key, so nobody can load more over the network; other users
+        # of this machine can read it in the list of processes.
+        self.admin_key = os.environ.get(ADMIN_KEY_VARIABLE) or secrets.token_hex()
         workplace = Workplace.make()
         try:
             backends = make_backend_directory(workplace.path / "backends", wheel)
             options = arguments(settings, self.ports, repository, backends, wheel, self.admin_key)
-            command = [str(wheel.executable), *options]
+            command = without_orphans([str(wheel.executable), *options])
             self._running = _Running(*_spawn(command, environment, self._sink, workplace), workplace)
             self._wait_ready(settings.start_timeout)
         except BaseException:
@@ -158,14 +164,7 @@ class EmbeddedTriton:
         if self._running is None:
             return
         running, self._running = self._running, None
-        if running.process.poll() is None:
-            running.process.send_signal(signal.SIGTERM)
-            try:
-                running.process.wait(timeout=grace)
-            except subprocess.TimeoutExpired:
-                running.process.kill()
-                running.process.wait()
-        _end_group(running.process.pid)
+        end(running.process, running.log, grace)
         running.log.join()
         running.workplace.remove()
 
@@ -174,6 +173,11 @@ class EmbeddedTriton:
         if self._running is None:
             raise StartError("the server is not running")
         return self._running
+
+
+def _to_reach(address: str) -> str:
+    """Where this machine reaches what listens on an address: all interfaces, by loopback."""
+    return LOOPBACK if address == "0.0.0.0" else address
 
 
 def _spawn(
@@ -192,11 +196,3 @@ def _spawn(
     )
     assert process.stdout is not None
     return process, LogReader(process.stdout, sink)
-
-
-def _end_group(group: int) -> None:
-    """Ends stubs that outlived a server that was killed."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -71,6 +71,10 @@ class LogReader:
         """The latest lines, oldest first."""
         return list(self._lines)
 
+    def says(self, words: str) -> bool:
+        """Whether a line has these words."""
+        return any(words in line for line in self.lines)
+
     def reason(self) -> str:
         """Why Triton gave up, in its own words: its error lines, or the last of any kind."""
         errors = [_PREFIX.sub("", line).rstrip('"') for line in self.lines if line.startswith("E")]

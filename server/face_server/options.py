@@ -7,12 +7,18 @@ from pathlib import Path
 from face_server.environment import LOG_FORMAT_VARIABLE, SERVICE_NAME, TRACE_VARIABLE
 from face_server.http_api import ADMIN_HEADER
 from face_server.repository import Repository
+from face_server.tls import ServerTls
 from face_server.wheel import TritonWheel
 
 _MIB = 1024 * 1024
 
 # Configurations for Triton 2.51, where a queue policy makes the batcher miss wake-ups (mended in newer ones).
-_EMBEDDED = "--model-config-name=embedded"
+_EMBEDDED = "embedded"
+
+# With a queue policy all the same, short enough for a CPU.
+_BOUNDED = "bounded"
+
+LOOPBACK = "127.0.0.1"
 
 DRAIN_SECONDS = 30
 """So long a server that stops waits for requests in flight."""
@@ -28,7 +34,7 @@ DEFAULT_PORTS = (8000, 8001, 8002)
 class Settings:
     """How to run the server. Port 0 means any free one. `threads` defaults to the cores of the machine."""
 
-    host: str = "127.0.0.1"
+    host: str = LOOPBACK
     http_port: int = 0
     grpc_port: int = 0
     metrics_port: int = 0
@@ -38,7 +44,7 @@ class Settings:
     models: tuple[str, ...] | None = None
     """Load just these models; None loads all of ours that are exported."""
     bounded_queue: bool = False
-    """Refuse requests beyond the queue's bound, as in production. Costs stalls of up to 0.5 s (see `_EMBEDDED`)."""
+    """Refuse requests when eight wait, so that those let in are answered in time whatever the load."""
     start_timeout: float = 120
     verbose: int = 0
     log_format: str | None = None
@@ -47,6 +53,14 @@ class Settings:
     """OTLP/HTTP collector that gets traces: http://host:port, with or without /v1/traces. None: no traces."""
     trace_rate: int = 1
     """One of so many requests is traced."""
+    tls: ServerTls | None = None
+    """Encrypts gRPC."""
+    http_host: str | None = None
+    """Where HTTP listens; None: on `host`, and with encryption, which HTTP has none of, on this machine only."""
+
+    @property
+    def http_address(self) -> str:
+        return self.http_host or (self.host if self.tls is None else LOOPBACK)
 
     @property
     def trace_endpoint(self) -> str | None:
@@ -74,7 +88,7 @@ def arguments(
         f"--model-repository={repository.path}",
         # Loads what is exported and leaves the rest.
         "--model-control-mode=explicit",
-        *([] if settings.bounded_queue else [_EMBEDDED]),
+        f"--model-config-name={_BOUNDED if settings.bounded_queue else _EMBEDDED}",
         *(f"--load-model={name}" for name in repository.loadable),
         f"--backend-directory={backends}",
         f"--cache-directory={wheel.caches}",
@@ -83,7 +97,7 @@ def arguments(
         f"--backend-config=python,shm-growth-byte-size={16 * _MIB}",
         # So that the launcher knows its own: a server that was killed leaves its memory behind.
         f"--backend-config=python,shm-region-prefix-name={backends.parent.name}",
-        f"--http-address={settings.host}",
+        f"--http-address={settings.http_address}",
         f"--http-port={http}",
         f"--grpc-address={settings.host}",
         f"--grpc-port={grpc}",
@@ -93,6 +107,7 @@ def arguments(
         f"--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:{ADMIN_HEADER}={key}",
         # Quantiles of latency and queue time; without this Triton reports sums only.
         "--metrics-config=summary_latencies=true",
+        *(settings.tls.arguments() if settings.tls else []),
         *_tracing(settings),
         "--disable-auto-complete-config",
         f"--exit-timeout-secs={DRAIN_SECONDS}",

@@ -5,8 +5,8 @@ import socket
 from face_server.errors import SetupError
 
 
-def free_ports(host: str, wanted: tuple[int, ...]) -> tuple[int, ...]:
-    """The wanted ports, each checked to be free; 0 means any free one.
+def free_ports(hosts: tuple[str, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
+    """The wanted ports, each checked to be free on its host; 0 means any free one.
 
     All are held at once while choosing, so that the same one is not chosen twice.
 
@@ -15,7 +15,7 @@ def free_ports(host: str, wanted: tuple[int, ...]) -> tuple[int, ...]:
     """
     held = []
     try:
-        for port in wanted:
+        for host, port in zip(hosts, wanted, strict=True):
             held.append(_bind(host, port))
         return tuple(s.getsockname()[1] for s in held)
     finally:

@@ -16,13 +16,10 @@ from face_server.http_api import ask
 
 Group = dict[str, Any]
 
-# A large network that is compiled or optimised on a busy machine.
-_LOAD_SECONDS = 300.0
-
 
 def without(groups: list[Group], dead: Collection[str]) -> list[Group]:
     """The groups that have none of the dead instances."""
-    return [group for group in groups if not _instances(group) & set(dead)]
+    return [group for group in groups if not instances(group) & set(dead)]
 
 
 def renewed(groups: list[Group], dead: Collection[str], model: str) -> list[Group]:
@@ -36,7 +33,7 @@ def renewed(groups: list[Group], dead: Collection[str], model: str) -> list[Grou
     ]
 
 
-def _instances(group: Group) -> set[str]:
+def instances(group: Group) -> set[str]:
     """The names that Triton gives them."""
     return {f"{group['name']}_{i}" for i in range(group["count"])}
 
@@ -58,12 +55,12 @@ class ModelControl:
         """The configuration that a model runs with."""
         return dict(ask(f"{self.url}/v2/models/{model}/config"))
 
-    def set_groups(self, model: str, groups: list[Group]) -> None:
-        """Returns when the new instances are ready and the others gone."""
+    def set_groups(self, model: str, groups: list[Group], seconds: float) -> None:
+        """Returns when the new instances are ready and the others gone. Raises TooLate after so many seconds."""
         # A string in the JSON of the request.
         config = json.dumps({**self.config(model), "instance_group": groups})
         load = {"parameters": {"config": config}}
-        ask(f"{self.url}/v2/repository/models/{model}/load", load, self.key, _LOAD_SECONDS)
+        ask(f"{self.url}/v2/repository/models/{model}/load", load, self.key, seconds)
 
     def answered(self, model: str) -> int:
         """Requests that a model has answered well."""

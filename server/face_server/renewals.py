@@ -3,28 +3,42 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from face_server.backoff import Backoff
-from face_server.http_api import NoAnswer
+from face_server.http_api import NoAnswer, TooLate
 from face_server.renewal import ModelControl, renewed, without
 from face_server.stubs import Stub
+
+# A large network that is compiled or optimised on a busy machine.
+_LOAD_SECONDS = 300.0
+
+# The end of an instance takes a few at most. Triton waits for ever where a process was killed while it reported a
+# metric, wrote a line of its log or asked for cancellation (python_backend's StubToParentMQMonitor).
+_END_SECONDS = 60.0
 
 
 class RenewalFailed(Exception):
     """Triton did not start the new instance, with its reason."""
 
 
+def died(instances: Collection[str]) -> str:
+    """What happened to instances, for people."""
+    return f"the process of {' and that of '.join(sorted(instances))} died"
+
+
 class Renewals:
     """Of one running server. One at a time for a model, models side by side.
 
-    say: is told what happens, in a line.
+    answers: whether the server does, as far as is known. say: is told what happens, in a line.
     """
 
-    def __init__(self, control: ModelControl, say: Callable[[str], None]) -> None:
+    def __init__(self, control: ModelControl, answers: Callable[[], bool], say: Callable[[str], None]) -> None:
         self._control = control
+        self._answers = answers
         self._say = say
+        self._stuck: set[str] = set()
         self._pool = ThreadPoolExecutor(4, "renewal")
         self._closed = threading.Event()
         self._waiting: dict[str, set[str]] = defaultdict(set)
@@ -63,6 +77,8 @@ class Renewals:
             raise RenewalFailed(f"model {model} did not start again: {error}") from error
 
     def _replace(self, model: str, dead: set[str]) -> int:
+        if model in self._stuck:
+            raise RenewalFailed(f"{died(dead)}, and Triton still waits for the end of an earlier one")
         groups = self._control.config(model)["instance_group"]
         left = without(groups, dead)
         if len(left) == len(groups):
@@ -70,14 +86,19 @@ class Renewals:
             return 0
         if left:
             # First of all nothing more must go to the dead ones; the others answer alone for a while.
-            self._control.set_groups(model, left)
+            self._control.set_groups(model, left, _END_SECONDS)
         pause = self._backoff[model].next_pause(time.monotonic())
-        if pause:
-            self._say(f"the process of {', '.join(sorted(dead))} died; a new one is started in {pause:g} s")
-            self._closed.wait(pause)
-        else:
-            self._say(f"the process of {', '.join(sorted(dead))} died; a new one is started")
+        self._say(f"{died(dead)} and will be replaced{f' in {pause:g} s' if pause else ''}")
+        self._closed.wait(pause)
         started = time.monotonic()
-        self._control.set_groups(model, renewed(groups, dead, model))
-        self._say(f"model {model} is complete again after {time.monotonic() - started:.1f} s")
+        try:
+            self._control.set_groups(model, renewed(groups, dead, model), _LOAD_SECONDS if left else 2 * _END_SECONDS)
+        except TooLate:
+            # Without others this was also the end of the dead ones; what Triton waits for may be that.
+            if left or not self._answers():
+                raise
+            self._stuck.add(model)
+            self._say(f"model {model} answers again, but Triton waits for what died: the next time it is started again")
+        else:
+            self._say(f"model {model} is complete again after {time.monotonic() - started:.1f} s")
         return len(dead)

@@ -48,11 +48,13 @@ class StubWatch:
     def wait(self, seconds: float) -> list[Stub]:
         """The stubs that died in the next `seconds`; returns at once when some did, or the server ended."""
         self._find()
-        ended = [self._forget(descriptor) for descriptor, _ in self._poll.poll(seconds * 1000)]
-        stubs = [stub for stub in ended if stub]
-        if stubs:
+        ended: list[Stub] = []
+        while more := self._ended(seconds):
+            ended += more
             time.sleep(_COLLECTED_SECONDS)
-        return [stub for stub in stubs if _is_zombie(stub.process)]
+            # What ended one often ends others soon after, and they are better replaced together.
+            seconds = 0
+        return [stub for stub in ended if _is_zombie(stub.process)]
 
     def computed_seconds(self) -> float:
         """Processor seconds that all stubs have used so far. May be called from another thread."""
@@ -86,6 +88,10 @@ class StubWatch:
                     continue
                 self._stubs[descriptor] = stub
                 self._poll.register(descriptor, select.POLLIN)
+
+    def _ended(self, seconds: float) -> list[Stub]:
+        ended = [self._forget(descriptor) for descriptor, _ in self._poll.poll(seconds * 1000)]
+        return [stub for stub in ended if stub]
 
     def _forget(self, descriptor: int) -> Stub | None:
         """The stub of a descriptor, which is closed; None for the server's."""

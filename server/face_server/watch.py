@@ -5,15 +5,18 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from face_server.canary import Canary, Result, Verdict
+from face_server.canary import Canary, Result, Verdict, canary_client
 from face_server.health import Health
 from face_server.launcher import EmbeddedTriton
 from face_server.renewal import ModelControl
-from face_server.renewals import RenewalFailed, Renewals
+from face_server.renewals import RenewalFailed, Renewals, died
 from face_server.stubs import StubWatch
 
 # After a failure the next canary goes sooner.
 _AGAIN_SECONDS = 1.0
+
+# gRPC lets two seconds pass before it looks again at an address where nobody was, as during a restart.
+_FIRST_TRIES = 5
 
 _RECOGNITION = {"facenet", "face_recognition"}
 
@@ -51,10 +54,11 @@ class Watch:
         self._patience = patience
         control = ModelControl(triton.http_url, triton.admin_key)
         self._stubs = StubWatch(triton.pid)
-        self._renewals = Renewals(control, say)
+        self._renewals = Renewals(control, health.is_ready, say)
         recognition = _RECOGNITION.issubset(triton.models)
-        self._canary = Canary(triton.grpc_url, control, self._stubs, recognition, patience.deadline)
-        self._pool = ThreadPoolExecutor(1, "canary")
+        client = canary_client(triton, patience.deadline)
+        self._canary = Canary(client, control, self._stubs, recognition)
+        self._pool = ThreadPoolExecutor(2, "canary")
         self._asked: Future[Result] | None = None
         self._next = 0.0
         self._failures = 0
@@ -62,10 +66,13 @@ class Watch:
 
     def prove(self) -> None:
         """The first canary. Raises Broken where it is not answered."""
-        result = self._canary.ask()
-        if result.verdict not in (Verdict.ANSWERED, Verdict.BUSY):
-            raise Broken(f"Triton is ready, but does not find the face in a small picture: {result.error}")
-        self._judge(result)
+        for _ in range(_FIRST_TRIES):
+            result = self._canary.ask()
+            if result.verdict in (Verdict.ANSWERED, Verdict.BUSY):
+                self._judge(result)
+                return
+            time.sleep(_AGAIN_SECONDS)
+        raise Broken(f"Triton is ready, but does not find the face in a small picture: {result.error}")
 
     def look(self, seconds: float) -> None:
         """Waits so long for something to happen, and does what it asks for. Raises Broken."""
@@ -79,7 +86,9 @@ class Watch:
         except RenewalFailed as error:
             raise Broken(str(error)) from error
         if dead:
-            self._next = 0.0
+            # What was asked before says nothing of now.
+            self._health.failed(died({stub.instance for stub in dead}))
+            self._asked, self._next = None, 0.0
         self._ask_or_listen()
 
     def close(self) -> None:

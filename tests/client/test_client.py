@@ -199,6 +199,15 @@ def test_the_ensemble_that_a_step_failed_in_is_not_part_of_the_sentence():
     assert str(error_from_status("INTERNAL", "lost in ensemble 'x', y")) == "lost in ensemble 'x', y"
 
 
+def test_a_refusal_that_another_request_of_the_batch_has_earned():
+    words = "incomplete string data for inference input 'encoded_image', expecting string of length 5 but only 3 bytes"
+    for message in (words, f"in ensemble 'face_recognition', {words}"):
+        error = error_from_status("INVALID_ARGUMENT", message)
+        assert type(error) is ServerUnavailable
+        assert str(error) == f"another request in the same batch was malformed: {words}"
+    assert type(error_from_status("INVALID_ARGUMENT", f"selection is '{words}'")) is InvalidInput
+
+
 def images_of_widths(widths):
     return (np.zeros((5, width, 3), np.uint8) for width in widths)
 

@@ -11,6 +11,7 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from face_client import AsyncFaceClient, Cancelled, DeadlineExceeded, FaceClient, Faces, InvalidInput, ServerUnavailable
+from tests.client.small_server import answer, free_url
 
 
 class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
@@ -36,20 +37,6 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
                 yield service_pb2.ModelStreamInferResponse(error_message="unlucky")
             else:
                 yield service_pb2.ModelStreamInferResponse(infer_response=answer(request, rows))
-
-
-def answer(request, count):
-    response = service_pb2.ModelInferResponse(model_name=request.model_name, id=request.id)
-    for name, array, datatype in (
-        ("boxes", np.ones((1, count, 4), np.float32), "FP32"),
-        ("probabilities", np.ones((1, count), np.float32), "FP32"),
-        ("landmarks", np.ones((1, count, 5, 2), np.float32), "FP32"),
-        ("num_faces", np.array([[count]], np.int32), "INT32"),
-        ("candidates_dropped", np.array([[0]], np.int32), "INT32"),
-    ):
-        response.outputs.add(name=name, datatype=datatype, shape=array.shape)
-        response.raw_output_contents.append(array.tobytes())
-    return response
 
 
 @pytest.fixture
@@ -120,22 +107,14 @@ def test_a_bad_frame_is_its_own_error_and_the_stream_goes_on(run, served):
 def test_a_broken_stream_ends_everything(run, on_error, served):
     url, _ = served
     # asyncio's gRPC gives no reason where it was just writing the next request when the stream ended.
-    with pytest.raises(ServerUnavailable, match="stream to the server broke: (going away|Internal error from Core)"):
+    with pytest.raises(ServerUnavailable, match=r"stream to the server broke: (going away|Internal error from Core)"):
         run(url, frames(*[1] * 10, 14, *[2] * 10), on_error=on_error)
 
 
 @both
-def test_no_server(run, free_url):
+def test_no_server(run):
     with pytest.raises(ServerUnavailable, match="stream to the server broke"):
-        run(free_url, frames(1, 2))
-
-
-@pytest.fixture
-def free_url():
-    server = grpc.server(ThreadPoolExecutor(1))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.stop(0).wait()
-    return f"127.0.0.1:{port}"
+        run(free_url(), frames(1, 2))
 
 
 @both
@@ -162,14 +141,21 @@ def test_closing_the_client_ends_its_streams(served):
 
 def test_stopping_early_ends_the_stream(served):
     url, _ = served
+    before = set(threading.enumerate())
+
+    def askers():
+        """Whatever other tests have left does not count."""
+        return [t.name for t in threading.enumerate() if t not in before and t.name.startswith("faces")]
+
     with FaceClient(url) as client:
         answers = client.stream(frames(*[1] * 30), in_flight=4)
         assert len(next(answers)) == 1
+        assert askers()
         answers.close()
         deadline = time.monotonic() + 20
-        while any(t.name.startswith("faces") for t in threading.enumerate()) and time.monotonic() < deadline:
+        while askers() and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert not any(t.name.startswith("faces") for t in threading.enumerate())
+        assert not askers()
 
 
 def test_a_cancelled_task_ends_the_stream(served):

@@ -65,10 +65,10 @@ def test_what_is_missing_is_named(repository):
 
 
 def test_ports_are_free_and_different():
-    ports = free_ports("127.0.0.1", (0, 0, 0))
+    ports = free_ports(("127.0.0.1",) * 3, (0, 0, 0))
     assert len(set(ports)) == 3
     with socket.create_server(("127.0.0.1", ports[0])), pytest.raises(SetupError, match=f"127.0.0.1:{ports[0]}"):
-        free_ports("127.0.0.1", ports)
+        free_ports(("127.0.0.1",) * 3, ports)
 
 
 def test_the_environment_keeps_what_the_caller_set():

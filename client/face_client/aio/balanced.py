@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import Callable
 
 from face_client.aio.streaming import AsyncStream
 from face_client.aio.transport import AsyncTransport
-from face_client.endpoints import PROBE_TIMEOUT_S, Endpoints
-from face_client.errors import DeadlineExceeded, FaceError
+from face_client.endpoints import PROBE_TIMEOUT_S, Endpoints, time_left
+from face_client.errors import FaceError
 from face_client.wire import Request, Response
 
 
@@ -28,9 +29,7 @@ class AsyncBalancedTransport:
     async def infer(self, request: Request, timeout: float) -> Response:
         deadline = time.monotonic() + timeout
         index = await self._choose(request.model, deadline)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise DeadlineExceeded(f"no server answered within {timeout:g} s")
+        left = time_left(deadline)
         with self._endpoints.asking(index):
             return await self._transports[index].infer(request, left)
 
@@ -48,12 +47,7 @@ class AsyncBalancedTransport:
         return False
 
     def open_stream(self) -> AsyncStream:
-        """To one of the servers; where that one goes, the stream breaks."""
-        index, probe = self._endpoints.choose()
-        if probe:
-            # The stream itself will find out.
-            self._endpoints.probed(index, True)
-        return self._transports[index].open_stream()
+        return AsyncBalancedStream(self._transports, self._endpoints, self._choose_for_stream)
 
     async def close(self) -> None:
         await asyncio.gather(*(transport.close() for transport in self._transports))
@@ -61,19 +55,67 @@ class AsyncBalancedTransport:
     async def _choose(self, model: str, deadline: float) -> int:
         while True:
             index, probe = self._endpoints.choose()
-            if not probe:
-                return index
-            is_there = False
-            try:
-                is_there = await self._is_there(index, model, min(PROBE_TIMEOUT_S, deadline - time.monotonic()))
-            finally:
-                # Also where the task is cancelled: somebody else must be able to probe.
-                self._endpoints.probed(index, is_there)
-            if is_there:
+            if not probe or await self._is_there(index, model, deadline):
                 return index
 
-    async def _is_there(self, index: int, model: str, timeout: float) -> bool:
+    async def _choose_for_stream(self, model: str, deadline: float) -> int:
+        """A server that has just said that it is there, if any does: nothing of a stream is tried again."""
+        for _ in self._transports:
+            index, _ = self._endpoints.choose()
+            if await self._is_there(index, model, deadline):
+                break
+        return index
+
+    async def _is_there(self, index: int, model: str, deadline: float) -> bool:
+        timeout = min(PROBE_TIMEOUT_S, deadline - time.monotonic())
+        is_there = False
         try:
-            return await self._transports[index].is_ready(model, max(timeout, 0.001))
+            is_there = await self._transports[index].is_ready(model, max(timeout, 0.001))
         except FaceError:
-            return False
+            pass
+        finally:
+            # Also where the task is cancelled: somebody else must be able to probe.
+            self._endpoints.probed(index, is_there)
+        return is_there
+
+
+class AsyncBalancedStream:
+    """A stream to one of the servers, chosen when the first request comes. Where that one goes, the stream breaks.
+
+    choose(model, deadline): the index of a server that is there.
+    """
+
+    def __init__(
+        self,
+        transports: Sequence[AsyncTransport],
+        endpoints: Endpoints,
+        choose: Callable[[str, float], Awaitable[int]],
+    ) -> None:
+        self._transports = transports
+        self._endpoints = endpoints
+        self._choose = choose
+        self._lock = asyncio.Lock()
+        self._opened: tuple[int, AsyncStream] | None = None
+
+    @property
+    def broken(self) -> FaceError | None:
+        return None if self._opened is None else self._opened[1].broken
+
+    async def infer(self, request: Request, timeout: float) -> Response:
+        deadline = time.monotonic() + timeout
+        index, stream = await self._open(request.model, deadline)
+        left = time_left(deadline)
+        with self._endpoints.asking(index):
+            return await stream.infer(request, left)
+
+    async def close(self) -> None:
+        async with self._lock:
+            if self._opened is not None:
+                await self._opened[1].close()
+
+    async def _open(self, model: str, deadline: float) -> tuple[int, AsyncStream]:
+        async with self._lock:
+            if self._opened is None:
+                index = await self._choose(model, deadline)
+                self._opened = index, self._transports[index].open_stream()
+            return self._opened

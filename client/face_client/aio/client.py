@@ -16,7 +16,7 @@ from face_client.aio.transport import AsyncGrpcTransport, AsyncTransport
 from face_client.answers import MakeRequest, detection_request, faces_from
 from face_client.budget import RetryBudget
 from face_client.client import PROBE_INTERVAL_S, PROBE_TIMEOUT_S
-from face_client.defaults import DEFAULT_IN_FLIGHT, DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_URL
+from face_client.defaults import DEFAULT_IN_FLIGHT, DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_TLS, DEFAULT_URL
 from face_client.endpoints import addresses
 from face_client.errors import FaceError, ServerUnavailable
 from face_client.inputs import prepare
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from face_client.faces import Faces
     from face_client.inputs import ImageLike
     from face_client.options import DetectOptions, ParameterValue
-    from face_client.wire import Request, Response, Tls
+    from face_client.tls import Tls
+    from face_client.wire import Request, Response
 
 
 class AsyncFaceClient(AsyncRecognition, AsyncFrameStream):
@@ -50,7 +51,7 @@ class AsyncFaceClient(AsyncRecognition, AsyncFrameStream):
         embedder: str = "facenet",
         timeout: float = DEFAULT_TIMEOUT_S,
         retries: int = DEFAULT_RETRIES,
-        tls: Tls | None = None,
+        tls: Tls | None = DEFAULT_TLS,
         transport: AsyncTransport | None = None,
         retry_budget: RetryBudget | None = None,
     ) -> None:

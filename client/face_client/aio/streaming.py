@@ -17,8 +17,9 @@ from face_client.wire import Request, Response, infer_arguments, response_from
 class AsyncStream(Protocol):
     """Carries requests of any number of tasks to one server."""
 
-    broken: FaceError | None
-    """Why nothing is carried any more; None as long as it is."""
+    @property
+    def broken(self) -> FaceError | None:
+        """Why nothing is carried any more; None as long as it is."""
 
     async def infer(self, request: Request, timeout: float) -> Response:
         """The answer within `timeout` seconds. Raises RefusedInStream, DeadlineExceeded, or what broke the stream."""
@@ -33,7 +34,7 @@ class AsyncGrpcStream:
     def __init__(self, connection: triton.InferenceServerClient) -> None:
         self.broken: FaceError | None = None
         self._unanswered = Unanswered()
-        self._requests: asyncio.Queue[Request] = asyncio.Queue()
+        self._requests: asyncio.Queue[Request | None] = asyncio.Queue()
         self._answers = connection.stream_infer(self._messages())
         self._reader = asyncio.ensure_future(self._read())
 
@@ -56,8 +57,8 @@ class AsyncGrpcStream:
         await asyncio.gather(self._reader, return_exceptions=True)
 
     async def _messages(self) -> AsyncIterator[dict[str, Any]]:
-        while True:
-            yield infer_arguments(await self._requests.get())
+        while (request := await self._requests.get()) is not None:
+            yield infer_arguments(request)
 
     async def _read(self) -> None:
         try:
@@ -76,3 +77,5 @@ class AsyncGrpcStream:
     def _break(self, error: FaceError) -> None:
         self.broken = self.broken or error
         self._unanswered.give_up(self.broken)
+        # gRPC's task that sends would wait for ever.
+        self._requests.put_nowait(None)

@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_client.cli import console
-from face_client.cli.arguments import add_connection, add_parameters, parameters_from, positive_float, positive_int
+from face_client.cli.arguments import (
+    add_connection,
+    add_parameters,
+    parameters_from,
+    positive_float,
+    positive_int,
+    tls_from,
+)
 from face_client.cli.status import EXIT_NO_SERVER, no_server
 from face_client.errors import reason
 from face_client.faces import Faces
@@ -68,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     # Not at the top: gRPC takes longer to import than `--help` to answer.
     from face_client.client import FaceClient
 
-    with FaceClient(args.url, timeout=args.timeout) as client:
+    with FaceClient(args.url, timeout=args.timeout, tls=tls_from(args)) as client:
         for model in (client.recognizer, client.embedder):
             if not client.is_ready(model):
                 console.message(no_server("compare", model, args.url))

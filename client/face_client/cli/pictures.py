@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from face_client.cli import console
-from face_client.cli.arguments import add_connection, add_parameters, positive_int
+from face_client.cli.arguments import add_connection, add_parameters, positive_int, tls_from
 from face_client.cli.files import Job, plan
 from face_client.cli.status import EXIT_NO_SERVER, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, no_server
 from face_client.errors import FaceError, ServerUnavailable, reason
@@ -76,7 +76,7 @@ def run(verb: Verb, args: argparse.Namespace) -> int:
     except ValueError as error:
         console.message(f"faces {verb.name}: {error}")
         return EXIT_USAGE
-    with FaceClient(args.url, timeout=args.timeout) as client:
+    with FaceClient(args.url, timeout=args.timeout, tls=tls_from(args)) as client:
         try:
             failed = _print(client, verb, jobs, args)
         except _NotReady as error:

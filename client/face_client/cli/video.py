@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from face_client.cli import console, video_arguments
-from face_client.cli.arguments import parameters_from
+from face_client.cli.arguments import parameters_from, tls_from
 from face_client.cli.status import EXIT_NO_SERVER, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, no_server
 from face_client.errors import FaceError, InvalidInput, ServerUnavailable
 
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         video = VideoReader(args.video) if args.camera is None else open_camera(args.camera)
-        with video, FaceClient(args.url, timeout=args.timeout) as client:
+        with video, FaceClient(args.url, timeout=args.timeout, tls=tls_from(args)) as client:
             return _run(client, video, args)
     except ServerUnavailable:
         console.message(no_server("video", client.model, args.url))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from face_client.cli import console
-from face_client.cli.arguments import add_connection, positive_int
+from face_client.cli.arguments import add_connection, positive_int, tls_from
 from face_client.cli.status import EXIT_NO_SERVER, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, no_server
 from face_client.errors import FaceError, InvalidInput
 
@@ -65,7 +65,7 @@ def run(name: str, args: argparse.Namespace, evaluate: Callable[[FaceClient], Ou
     from face_client.evaluation.collect import NotReady
 
     try:
-        with FaceClient(args.url, timeout=args.timeout) as client:
+        with FaceClient(args.url, timeout=args.timeout, tls=tls_from(args)) as client:
             outcome = evaluate(client)
         document = _document(name, outcome)
         (args.out / "report.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,109 @@
+"""A gRPC server that speaks Triton's protocol and finds as many faces as a picture has rows.
+
+Run as a module it is a process of its own, to be killed, and prints its address.
+"""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import grpc
+import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+_QUEUE_IS_FULL = "Exceeds maximum queue size"
+
+
+def answer(request, count):
+    response = service_pb2.ModelInferResponse(model_name=request.model_name, id=request.id)
+    for name, array, datatype in (
+        ("boxes", np.ones((1, count, 4), np.float32), "FP32"),
+        ("probabilities", np.ones((1, count), np.float32), "FP32"),
+        ("landmarks", np.ones((1, count, 5, 2), np.float32), "FP32"),
+        ("num_faces", np.array([[count]], np.int32), "INT32"),
+        ("candidates_dropped", np.array([[0]], np.int32), "INT32"),
+    ):
+        response.outputs.add(name=name, datatype=datatype, shape=array.shape)
+        response.raw_output_contents.append(array.tobytes())
+    return response
+
+
+class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
+    """Refuses pictures of 13 rows. May be stopped and started again, on the same port.
+
+    mode: "answer", after `seconds`; "refuse", as with a full queue; or "hang".
+    """
+
+    def __init__(self, port=0):
+        self.mode, self.seconds = "answer", 0.005
+        self.calls = self.streams = self.probes = 0
+        self._lock, self._let_go = threading.Lock(), threading.Event()
+        self._port = port
+        self.start()
+
+    @property
+    def url(self):
+        return f"127.0.0.1:{self._port}"
+
+    def start(self):
+        self._server = grpc.server(ThreadPoolExecutor(32))
+        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, self._server)
+        self._port = self._server.add_insecure_port(self.url)
+        self._server.start()
+
+    def stop(self):
+        self._let_go.set()
+        self._server.stop(0).wait()
+
+    def ModelReady(self, request, _context):  # noqa: N802 the protocol's
+        self._count("probes")
+        return service_pb2.ModelReadyResponse(ready=request.name == "mtcnn")
+
+    def ModelInfer(self, request, context):  # noqa: N802 the protocol's
+        self._count("calls")
+        rows = request.inputs[0].shape[1]
+        if rows == 13:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "13 rows are unlucky")
+        if self.mode == "refuse":
+            context.abort(grpc.StatusCode.UNAVAILABLE, _QUEUE_IS_FULL)
+        if self.mode == "hang":
+            self._let_go.wait(60)
+        time.sleep(self.seconds)
+        return answer(request, rows)
+
+    def ModelStreamInfer(self, requests, _context):  # noqa: N802 the protocol's
+        self._count("streams")
+        for request in requests:
+            if self.mode == "hang":
+                self._let_go.wait(60)
+            yield service_pb2.ModelStreamInferResponse(infer_response=answer(request, request.inputs[0].shape[1]))
+
+    def _count(self, what):
+        with self._lock:
+            setattr(self, what, getattr(self, what) + 1)
+
+
+@contextmanager
+def server_process():
+    """(process, url) of a SmallServer to kill."""
+    command = [sys.executable, "-m", "tests.client.small_server"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def free_url():
+    """Where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+if __name__ == "__main__":
+    print(SmallServer().url, flush=True)
+    threading.Event().wait()

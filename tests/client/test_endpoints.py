@@ -1,0 +1,150 @@
+"""Which server is asked next, with a clock of its own."""
+
+import time
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+
+from face_client import Cancelled, DeadlineExceeded, InvalidInput, ServerError, ServerOverloaded, ServerUnavailable
+from face_client.endpoints import Endpoints, addresses, time_left
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def fail(endpoints, index, error=ServerUnavailable):
+    with suppress(error), endpoints.asking(index):
+        raise error("no")
+
+
+def succeed(endpoints, index):
+    with endpoints.asking(index):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("a:1", ["a:1"]),
+        ("a:1,b:2", ["a:1", "b:2"]),
+        (" a:1 , b:2 ", ["a:1", "b:2"]),
+        (["a:1", "b:2"], ["a:1", "b:2"]),
+        (("a:1,b:2", "c:3"), ["a:1", "b:2", "c:3"]),
+        ("[::1]:8001", ["[::1]:8001"]),
+    ],
+)
+def test_addresses(url, expected):
+    assert addresses(url) == expected
+
+
+@pytest.mark.parametrize("url", ["", ",", "a:1,", "a:1,,b:2", [], [""], "http://a:1", "a:1,https://b:2"])
+def test_addresses_that_cannot_be(url):
+    with pytest.raises(InvalidInput, match="it must be host:port"):
+        addresses(url)
+
+
+def test_fewest_in_flight_first_and_equals_by_chance():
+    endpoints = Endpoints(3)
+    assert set(Counter(endpoints.choose().server for _ in range(300))) == {0, 1, 2}
+    with endpoints.asking(0), endpoints.asking(2):
+        assert {endpoints.choose().server for _ in range(50)} == {1}
+        with endpoints.asking(1), endpoints.asking(1):
+            assert {endpoints.choose().server for _ in range(100)} == {0, 2}
+
+
+@pytest.mark.parametrize("error", [ServerUnavailable, ServerOverloaded, DeadlineExceeded])
+def test_one_that_fails_is_put_aside_then_probed_by_one_caller(error, clock):
+    endpoints = Endpoints(2, clock)
+    fail(endpoints, 0, error)
+    assert {endpoints.choose() for _ in range(50)} == {(1, False)}
+    clock.now += 0.26
+    assert endpoints.choose() == (0, True)
+    # While one caller probes, the others go on.
+    assert {endpoints.choose() for _ in range(50)} == {(1, False)}
+    endpoints.probed(0, True)
+    assert {endpoints.choose() for _ in range(100)} == {(0, False), (1, False)}
+
+
+@pytest.mark.parametrize("error", [InvalidInput, ServerError, Cancelled])
+def test_an_answer_that_is_an_error_is_an_answer(error, clock):
+    endpoints = Endpoints(2, clock)
+    fail(endpoints, 0, error)
+    assert {endpoints.choose() for _ in range(100)} == {(0, False), (1, False)}
+
+
+def pauses(endpoints, clock, count):
+    """How long server 0 is left alone, that many times."""
+    for _ in range(count):
+        start = clock.now
+        while not endpoints.choose().probe:
+            clock.now += 0.05
+        yield clock.now - start
+        endpoints.probed(0, False)
+
+
+def test_pauses_double_up_to_five_seconds_until_a_request_is_answered(clock):
+    endpoints = Endpoints(2, clock)
+    fail(endpoints, 0)
+    expected = [0.25, 0.5, 1, 2, 4, 5, 5, 5]
+    assert list(pauses(endpoints, clock, 8)) == pytest.approx(expected, abs=0.06)
+    clock.now += 6
+    assert endpoints.choose() == (0, True)
+    endpoints.probed(0, True)
+    # To be there is not yet to work.
+    fail(endpoints, 0)
+    assert list(pauses(endpoints, clock, 1)) == pytest.approx([5], abs=0.06)
+    clock.now += 6
+    assert endpoints.choose() == (0, True)
+    endpoints.probed(0, True)
+    succeed(endpoints, 0)
+    fail(endpoints, 0)
+    assert list(pauses(endpoints, clock, 1)) == pytest.approx([0.25], abs=0.06)
+
+
+def test_many_requests_that_fail_together_are_one_failure(clock):
+    endpoints = Endpoints(2, clock)
+    for _ in range(20):
+        fail(endpoints, 0)
+    assert list(pauses(endpoints, clock, 1)) == pytest.approx([0.25], abs=0.06)
+
+
+def test_a_late_answer_brings_one_back(clock):
+    endpoints = Endpoints(2, clock)
+    with endpoints.asking(0):
+        fail(endpoints, 0, ServerOverloaded)
+        assert {endpoints.choose() for _ in range(20)} == {(1, False)}
+    assert {endpoints.choose().server for _ in range(100)} == {0, 1}
+
+
+def test_where_all_are_aside_the_one_that_comes_back_first_is_asked(clock):
+    endpoints = Endpoints(2, clock)
+    fail(endpoints, 1)
+    clock.now += 0.1
+    fail(endpoints, 0)
+    assert endpoints.choose() == (1, False)
+
+
+def test_nothing_stays_in_flight_whatever_happens():
+    endpoints = Endpoints(2)
+    for error in (ServerUnavailable, InvalidInput, KeyboardInterrupt):
+        with suppress(error), endpoints.asking(0):
+            raise error
+    succeed(endpoints, 0)
+    # Both have nothing in flight, so both are chosen.
+    assert {endpoints.choose().server for _ in range(100)} == {0, 1}
+
+
+def test_time_left():
+    assert 9 < time_left(time.monotonic() + 10) <= 10
+    with pytest.raises(DeadlineExceeded):
+        time_left(time.monotonic())
