@@ -60,6 +60,14 @@ def test_a_file_that_is_no_picture_is_counted(tmp_path):
     assert report.skipped == {"the file is no picture that can be read": 1}
 
 
+def test_a_picture_that_says_to_be_gigantic_is_counted(tmp_path, monkeypatch):
+    write_wider_train(tmp_path, {"0--A/large.jpg": (grey(), []), "0--A/fine.jpg": (grey(8, 12), [])})
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    pictures, report = read(wider.read(tmp_path))
+    assert [picture.path.name for picture in pictures] == ["fine.jpg"]
+    assert report.skipped == {"the file is no picture that can be read": 1}
+
+
 def test_a_picture_that_is_turned_when_it_is_shown_is_counted(tmp_path):
     write_wider_train(tmp_path, {"0--A/turned.jpg": (None, [(10, 12, 30, 40, 0)]), "0--A/fine.jpg": (grey(), [])})
     exif = Image.Exif()

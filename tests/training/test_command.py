@@ -83,6 +83,7 @@ def test_a_stage_asks_for_those_before_it(prepared, tmp_path, capsys):
     assert "run `faces train pnet" in capsys.readouterr().err
     assert run("rnet", tmp_path, "--pnet", "pretrained", "--factor", "5", *FAST) == 1
     assert capsys.readouterr().err == "faces train rnet: factor is 5, must be from 0.1 to 0.9\n"
+    assert not (tmp_path / "rnet").exists()
 
 
 def test_trained_networks_are_exported_and_find_the_face(fine_tuned, tmp_path):
@@ -120,3 +121,35 @@ def test_random_weights_and_candidates_of_named_networks(prepared, tmp_path, cap
     assert "missing.pt" in capsys.readouterr().err
     assert run("rnet", tmp_path, "--pnet", "pretrained", "--batches", "2", *FAST) == 0
     assert (tmp_path / "rnet" / "rnet.lz4").exists()
+
+
+def test_weights_that_are_missing_remove_nothing(fine_tuned, capsys):
+    before = {path: path.stat().st_mtime_ns for path in fine_tuned.rglob("*")}
+    assert run("all", fine_tuned, "--fresh", "--init", fine_tuned / "missing.pt", *FAST) == 1
+    assert run("rnet", fine_tuned, "--fresh", "--pnet", fine_tuned / "missing.pt", *FAST) == 1
+    assert capsys.readouterr().err.count("missing.pt") == 2
+    assert {path: path.stat().st_mtime_ns for path in fine_tuned.rglob("*")} == before
+
+
+def test_numbers_are_read_as_what_they_are_and_others_refused(capsys):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    args = parser.parse_args(["onet", "work", "--threshold-rnet", "0.7", "--min-face-size", "22.5", "--negatives", "0"])
+    assert (args.threshold_rnet, args.min_face_size, args.negatives) == (0.7, 22.5, 0)
+    for words in (
+        ("--learning-rate", "-1"),
+        ("--weight-decay", "nan"),
+        ("--seed", "-1"),
+        ("--mined-negatives", "-1"),
+        ("--negatives", "1.5"),
+        ("--epochs", "0"),
+    ):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["onet", "work", *words])
+        assert f"argument {words[0]}: " in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(sets, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run("prepare", tmp_path / "file" / "work", "--wider", sets / "WIDER") == 1
+    assert "faces train prepare: cannot write " in capsys.readouterr().err

@@ -81,6 +81,52 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stage):
     assert list(engine(tmp_path / "stopped", store, stage).run()) == []
 
 
+class Dropping:
+    """A task whose every step draws from torch's generator, as FaceNet's dropout does."""
+
+    batches_per_epoch = 2
+
+    def __init__(self):
+        torch.manual_seed(1)
+        self.network = self.module = torch.nn.Sequential(
+            torch.nn.Linear(8, 16), torch.nn.Dropout(), torch.nn.Linear(16, 1)
+        )
+
+    def batches(self, epoch):
+        yield from torch.ones(2, 4, 8) * (epoch + 1)
+
+    def losses(self, batch):
+        return {"square": (self.module(batch) - 1).square().mean()}
+
+    def total(self, losses):
+        return losses["square"]
+
+    def validate(self):
+        return {}
+
+
+def test_dropout_follows_the_seed_and_goes_on_where_it_was(tmp_path):
+    def run(name, seed=0):
+        return Engine(Dropping(), tmp_path / name, dataclasses.replace(SETTINGS, seed=seed), {}, CPU)
+
+    whole = run("whole")
+    list(whole.run())
+    torch.rand(5)
+    again = run("again")
+    list(again.run())
+    assert state(again) == state(whole)
+    other = run("other", seed=1)
+    list(other.run())
+    assert other.history != whole.history
+    stopped = run("stopped").run()
+    next(stopped)
+    stopped.close()
+    torch.rand(5)
+    resumed = run("stopped")
+    list(resumed.run())
+    assert state(resumed) == state(whole)
+
+
 def test_training_learns_and_lowers_its_rate(tmp_path):
     store = make_store(tmp_path / "samples", "rnet")
     settings = dataclasses.replace(SETTINGS, epochs=6, learning_rate=3e-3)

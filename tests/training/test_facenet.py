@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from face_training.facenet.task import HELD_OUT
 from face_training.samples.store import Shards
 from tests.pictures import astronaut
 from tests.training.sets import portrait, write_picture
+
+FAST = ["--init", "random", "--batch-size", "4", "--batches", "1", "--processes", "1", "--learning-rate", "1e-4"]
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +53,7 @@ def run(*words):
 @pytest.fixture(scope="module")
 def trained(people, tmp_path_factory):
     out = tmp_path_factory.mktemp("facenet")
-    options = (
-        "--init",
-        "random",
-        "--epochs",
-        "1",
-        "--batch-size",
-        "4",
-        "--batches",
-        "1",
-        "--processes",
-        "1",
-        "--learning-rate",
-        "1e-4",
-    )
-    assert run("facenet", people, "--out", out, *options) == 0
+    assert run("facenet", people, "--out", out, "--epochs", 1, *FAST) == 0
     return out
 
 
@@ -99,26 +88,37 @@ def test_the_weights_are_exported_with_their_classes(trained, tmp_path):
     assert (embeddings.shape, scores.shape) == ((1, 512), (1, 2))
 
 
-def test_the_checkpoint_is_resumed_and_its_history_has_the_accuracy(trained, people, capsys):
+def test_the_checkpoint_has_the_accuracy_and_is_refused_with_other_settings(trained, people, capsys):
     saved = torch.load(trained / "checkpoint.pt", weights_only=True)
     assert saved["settings"]["people"] == ["blue", "collins"]
     assert 0 <= saved["history"][0]["validation_accuracy"] <= 1
     assert saved["history"][0]["cross_entropy"] > 0
     crops = Shards(trained / "samples", CROP)
     assert (crops.column("place") % HELD_OUT == HELD_OUT - 1).sum() == 2
-    options = (
-        "--init",
-        "random",
-        "--epochs",
-        "2",
-        "--batch-size",
-        "4",
-        "--batches",
-        "1",
-        "--processes",
-        "1",
-        "--learning-rate",
-        "1e-4",
-    )
-    assert run("facenet", people, "--out", trained, *options) == 1
+    assert run("facenet", people, "--out", trained, "--epochs", 2, *FAST) == 1
     assert "is of a run with another epochs" in capsys.readouterr().err
+
+
+def test_what_is_missing_or_refused_removes_and_writes_nothing(trained, people, tmp_path, capsys):
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
+    assert run("facenet", people, "--out", trained, "--fresh", "--init", tmp_path / "missing.pt") == 1
+    assert "missing.pt" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
+    assert run("facenet", people, "--out", tmp_path / "out", "--margin", 160, *FAST) == 1
+    assert capsys.readouterr().err == "faces train facenet: margin is 160, must be less than image_size (160)\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_people_without_a_face_are_named(people, tmp_path, capsys):
+    root = tmp_path / "people"
+    shutil.copytree(people, root)
+    write_picture(root / "nobody" / "wall.png", np.full((80, 80, 3), 50, np.uint8))
+    # Fewer than two faces would stay: the training itself is not wanted here.
+    for name in ("collins", "blue"):
+        for path in sorted((root / name).iterdir())[1:]:
+            path.unlink()
+    shutil.rmtree(root / "collins")
+    assert run("facenet", root, "--out", tmp_path / "out", "--epochs", 1, *FAST) == 1
+    captured = capsys.readouterr()
+    assert "facenet: no face was found of nobody\n" in captured.out + captured.err
+    assert "fewer than two faces were found" in captured.err

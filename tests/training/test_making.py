@@ -78,7 +78,8 @@ if __name__ == "__main__":
     for _ in making.make_samples(plan, pictures, 2):
         print("shard", flush=True)
 """
-    lots = many * 30
+    # Far more than are made before the signal comes, on any machine.
+    lots = many * 500
     with (tmp_path / "plan").open("wb") as file:
         pickle.dump((plan(tmp_path / "samples", lots, {}), lots), file)
     (tmp_path / "script.py").write_text(script)
@@ -137,3 +138,27 @@ def test_no_samples_others_and_damaged_ones_are_told_apart(tmp_path):
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-5])
     with pytest.raises(SamplesError, match="is damaged"):
         Shards(tmp_path, record_type(12))
+
+
+def test_a_recipe_without_samples_is_replaced_and_samples_without_one_are_refused(tmp_path, many):
+    other = plan(tmp_path, many, {}, settings=dataclasses.replace(SETTINGS, seed=3))
+    other.recipe.claim(tmp_path)
+    assert sum(make_samples(plan(tmp_path, many, {}), many, 1)) == 7
+    for text in ("", "{"):
+        (tmp_path / "recipe.json").write_text(text)
+        with pytest.raises(SamplesError, match=r"have no recipe\.json: pass --fresh"):
+            list(make_samples(plan(tmp_path, many, {}), many, 1))
+    (tmp_path / "recipe.json").unlink()
+    with pytest.raises(SamplesError, match=r"have no recipe\.json: pass --fresh"):
+        list(make_samples(plan(tmp_path, many, {}), many, 1))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_samples_that_are_all_there_need_no_networks(tmp_path, many, processes):
+    whole = plan(tmp_path, many, {})
+    assert sum(make_samples(whole, many, 1)) == 7
+
+    def refuse():
+        raise AssertionError("a maker is made")
+
+    assert list(make_samples(dataclasses.replace(whole, maker=refuse), many, processes)) == [2, 2, 2, 1]

@@ -8,6 +8,7 @@ from PIL import Image
 from face_server.repository import REQUIRED, Repository
 from face_training.annotations import landmark_lists, wider
 from face_training.annotations.check import Report, checked
+from face_training.rehearsal.__main__ import clear
 from face_training.rehearsal.measure import accuracy
 from face_training.rehearsal.plot import draw_curves
 from face_training.rehearsal.scenery import generate
@@ -85,3 +86,11 @@ def test_the_curves_are_drawn(tmp_path):
         list(engine(tmp_path / stage, make_store(tmp_path / stage / "samples", stage), stage, SETTINGS).run())
     draw_curves(Workplace(tmp_path), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_only_what_a_demo_made_is_removed_before_another(tmp_path):
+    for name in ("work", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("")
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

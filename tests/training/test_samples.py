@@ -1,5 +1,6 @@
 """Each stage's samples beside a slow, obvious reference, on small pictures."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -103,7 +104,9 @@ def test_pictures_that_are_not_complete_give_landmarks_alone(samples):
 def test_the_same_seed_gives_the_same_samples_and_another_others(pictures, pretrained_arrays, stage):
     first, again = (SampleMaker(stage, SETTINGS, pretrained_arrays)(0, pictures[0]) for _ in range(2))
     assert first.tobytes() == again.tobytes()
-    others = SampleSettings(seed=7, shifts=20)
+    # RNet's depend on the seed by the coin alone, so a seed is taken whose coin falls the other way.
+    coins = {seed: np.random.default_rng([seed, 0]).random() < 0.5 for seed in range(20)}
+    others = dataclasses.replace(SETTINGS, seed=next(seed for seed in coins if coins[seed] != coins[SETTINGS.seed]))
     assert first.tobytes() != SampleMaker(stage, others, pretrained_arrays)(0, pictures[0]).tobytes()
 
 

@@ -8,7 +8,8 @@ from typing import Any
 class TrainingSettings:
     """Adam with weight decay; the learning rate is divided by ten at `steps`, fractions of all epochs.
 
-    batches: in an epoch; 0 for as many as the samples fill. seed: of the first weights, the order of the samples and dropout.
+    batches: in an epoch; 0 for as many as the samples fill. seed: of the first weights, the order of the samples and
+    what dropout drops.
     """
 
     epochs: int = 20

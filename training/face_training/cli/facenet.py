@@ -13,6 +13,7 @@ from face_training.settings import TrainingSettings
 from face_training.workplace import SAMPLES
 
 if TYPE_CHECKING:  # torch takes a second to import, which `--help` should not wait for
+    from face_export.weights import Weights
     from face_training.facenet.people import PersonPicture
     from face_training.samples.store import Shards
 
@@ -54,13 +55,20 @@ def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Crops, training, weight file."""
+    from face_export.facenet_weights import load
     from face_training.facenet.people import read_people
     from face_training.workplace import clear_run
 
+    # Whatever may be missing is looked for before anything is removed or made.
+    names, pictures = read_people(args.people.resolve())
+    weights = load(args.init, args.cache, None, args.trust)
     if args.fresh:
         clear_run(args.out)
-    names, pictures = read_people(args.people.resolve())
-    _train(args, _make_crops(args, pictures), names)
+    crops = _make_crops(args, pictures)
+    unseen = set(range(len(names))) - set(crops.column("person").tolist())
+    if unseen:
+        message(f"facenet: no face was found of {', '.join(names[n] for n in sorted(unseen))}")
+    _train(args, crops, names, weights)
     return 0
 
 
@@ -83,8 +91,7 @@ def _make_crops(args: argparse.Namespace, pictures: "list[PersonPicture]") -> "S
     return crops
 
 
-def _train(args: argparse.Namespace, crops: "Shards", names: Sequence[str]) -> None:
-    from face_export.facenet_weights import load
+def _train(args: argparse.Namespace, crops: "Shards", names: Sequence[str], weights: "Weights") -> None:
     from face_export.weights import digest
     from face_training.engine import Engine, best_device
     from face_training.facenet.task import FaceNetTask, with_classifier
@@ -93,7 +100,7 @@ def _train(args: argparse.Namespace, crops: "Shards", names: Sequence[str]) -> N
     from face_training.weight_files import write_state_dict
 
     settings, device = training_settings(args), best_device()
-    network = with_classifier(load(args.init, args.cache, None, args.trust), len(names), settings.seed)
+    network = with_classifier(weights, len(names), settings.seed)
     provenance = {"people": list(names), "first weights": digest(network), "crops": recipe_digest(args.out / SAMPLES)}
     engine = Engine(FaceNetTask(network, crops, settings, device), args.out, settings, provenance, device)
     for _ in tracked(engine.run(), settings.epochs - engine.epoch, what="facenet epochs"):

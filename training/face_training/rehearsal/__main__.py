@@ -53,9 +53,7 @@ def main() -> int:
 
 
 def _rehearse(out: Path) -> int:
-    for name in _MADE:
-        # Not all of the folder: it may be anybody's.
-        shutil.rmtree(out / name, ignore_errors=True)
+    clear(out)
     start = time.monotonic()
 
     def tell(done: str) -> None:
@@ -84,6 +82,12 @@ def _rehearse(out: Path) -> int:
     print_table(header, map(_row, found.items()))
     held_out, (_, photo_now) = found[_TRAINED_NAME][0], found[_TUNED_NAME]
     return 0 if min(held_out.recall, held_out.precision) > 0.5 and photo_now.found == photo_now.faces else 1
+
+
+def clear(out: Path) -> None:
+    """Removes what an earlier demo left, and nothing else: the folder may be anybody's."""
+    for name in _MADE:
+        shutil.rmtree(out / name, ignore_errors=True)
 
 
 def _train(out: Path, work: str, options: Mapping[str, Sequence[str]]) -> None:
