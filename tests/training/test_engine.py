@@ -78,7 +78,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stage):
     assert [measured["epoch"] for measured in resumed.run()] == [3, 4]
     assert state(resumed) == state(whole)
     assert resumed.history == whole.history
+    logs = set((tmp_path / "stopped" / "log").iterdir())
     assert list(engine(tmp_path / "stopped", store, stage).run()) == []
+    assert set((tmp_path / "stopped" / "log").iterdir()) == logs
 
 
 class Dropping:

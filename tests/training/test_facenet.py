@@ -21,8 +21,9 @@ from face_training import command
 from face_training.errors import AnnotationError
 from face_training.facenet.crops import CROP
 from face_training.facenet.people import read_people
-from face_training.facenet.task import HELD_OUT
+from face_training.facenet.task import HELD_OUT, Batch, FaceNetTask
 from face_training.samples.store import Shards
+from face_training.settings import TrainingSettings
 from tests.pictures import astronaut
 from tests.training.sets import portrait, write_picture
 
@@ -86,6 +87,27 @@ def test_the_weights_are_exported_with_their_classes(trained, tmp_path):
     face = np.asarray(Image.fromarray(astronaut()[62:172, 181:268]).resize((160, 160)))
     embeddings, scores = served(torch.from_numpy(face.copy())[None])
     assert (embeddings.shape, scores.shape) == ((1, 512), (1, 2))
+
+
+class Listening(torch.nn.Module):
+    """Keeps what it is shown."""
+
+    def forward(self, faces):
+        self.seen = faces
+        return None, torch.zeros(len(faces), 2)
+
+
+def test_faces_are_normalised_and_mirrored_left_to_right(trained):
+    crops = Shards(trained / "samples", CROP)
+    network = Listening()
+    task = FaceNetTask(network, crops, TrainingSettings(), torch.device("cpu"))
+    losses = task.losses(Batch(np.array([3, 3]), np.array([False, True])))
+    assert losses["cross_entropy"].item() == pytest.approx(np.log(2))
+    plain, mirrored = network.seen.numpy()
+    pixels = crops.take(np.array([3]))["pixels"][0].astype(np.float32)
+    np.testing.assert_array_equal(plain, ((pixels - 127.5) / 128).transpose(2, 0, 1))
+    np.testing.assert_array_equal(mirrored, plain[:, :, ::-1])
+    assert (plain != mirrored).any()
 
 
 def test_the_checkpoint_has_the_accuracy_and_is_refused_with_other_settings(trained, people, capsys):

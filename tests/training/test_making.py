@@ -101,6 +101,16 @@ if __name__ == "__main__":
     assert {path.name for path in (tmp_path / "samples").iterdir()} <= whole | {"recipe.json"}
 
 
+def killed():
+    """Instead of a maker."""
+    os._exit(9)
+
+
+def test_a_process_that_is_killed_is_one_sentence(tmp_path, many):
+    with pytest.raises(SamplesError, match="ended before its time"):
+        list(make_samples(dataclasses.replace(plan(tmp_path, many, {}), maker=killed), many, 2))
+
+
 def test_samples_of_other_settings_pictures_or_networks_are_refused(tmp_path, many, pretrained_arrays):
     list(make_samples(plan(tmp_path, many, {}), many, 1))
     with pytest.raises(SamplesError, match="with another seed: pass --fresh"):

@@ -9,6 +9,7 @@ import pytest
 from face_cascade.area import integral_image
 from face_cascade.boxes import landmark_points, refine
 from face_client import decode_image
+from face_training.samples.landmark_crops import landmark_records
 from face_training.samples.mined_crops import Miner, mined_records
 from face_training.samples.of_picture import SampleMaker
 from face_training.samples.random_crops import anywhere, around, beside
@@ -92,6 +93,20 @@ def test_landmark_samples_hold_their_points_and_decode_into_them(samples, pictur
             assert not record["regression"].any()
             found.add((picture.path.name, bool(record["mirrored"])))
     assert found == {(name, mirrored) for name in ("portrait.png", "points.png") for mirrored in (False, True)}
+
+
+def test_windows_that_cut_a_point_off_give_no_landmark_sample(tmp_path):
+    pixels = np.zeros((200, 200, 3), np.uint8)
+    corners = ((61, 41), (139, 41), (100, 90), (61, 139), (139, 139))
+    middle = ((95, 85), (105, 85), (100, 90), (95, 95), (105, 95))
+    found = []
+    for points in (corners, middle):
+        picture = annotated(tmp_path / "a.png", pixels, [(60, 40, 140, 140)], [points])
+        records = landmark_records(picture, integral_image(pixels), 48, 300, np.random.default_rng(0))
+        for x1, y1, x2, y2 in records["window"].tolist():
+            assert all(x1 <= x <= x2 and y1 <= y <= y2 for x, y in points)
+        found.append(len(records))
+    assert 0 < found[0] < found[1]
 
 
 def test_pictures_that_are_not_complete_give_landmarks_alone(samples):

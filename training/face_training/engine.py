@@ -85,6 +85,8 @@ class Engine:
         Raises:
             NonFiniteLoss: a loss is infinite or no number. The checkpoint of the epoch before stays.
         """
+        if self.epoch >= self.settings.epochs:
+            return  # and no log without a point
         with CurveLog(self.folder / LOG) as log:
             while self.epoch < self.settings.epochs:
                 measured = self._train_epoch()

@@ -18,6 +18,7 @@ HELP = "read the annotations, check every picture, and say what is usable"
 _EPILOG = """\
 Boxes come from WIDER FACE, landmarks from the facial point lists or CelebA; the latter two have one annotated face a
 picture, so they give landmark samples alone. At least --wider is needed to train PNet and RNet.
+The list in the work folder is written anew each time, so name all sets at once.
 
 examples:
   faces train prepare work/ --wider WIDER/ --landmarks FACES/

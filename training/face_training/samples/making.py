@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, TypeAlias
 import cv2
 import numpy as np
 
+from face_training.errors import SamplesError
 from face_training.samples.records import Records
 from face_training.samples.store import Recipe, write_shard
 
@@ -42,7 +44,8 @@ class Plan:
 def make_samples(plan: Plan, pictures: Sequence[Any], processes: int) -> Iterator[int]:
     """Makes what is not there yet; after each shard yields the number of its pictures, those of an earlier run first.
 
-    The samples do not depend on the number of processes. Raises SamplesError where others are in the folder.
+    The samples do not depend on the number of processes. Raises SamplesError where others are in the folder,
+    or a process is killed.
     """
     plan.recipe.claim(plan.folder)
     size = max(PICTURES_PER_SHARD, -(-len(pictures) // _MOST_SHARDS))
@@ -68,6 +71,11 @@ def _in_parallel(plan: Plan, shards: Sequence[tuple[int, Sequence[Any]]], proces
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise SamplesError(
+                "a process that makes samples ended before its time, as when memory runs out: "
+                "run again, with fewer --processes"
+            ) from error
         except BaseException:
             # What the processes are at is finished, and so not lost.
             pool.shutdown(wait=True, cancel_futures=True)
