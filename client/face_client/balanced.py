@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Callable
 
 from face_client.endpoints import PROBE_TIMEOUT_S, Endpoints, time_left
-from face_client.errors import FaceError
+from face_client.errors import Cancelled, FaceError
 from face_client.streaming import Stream
 from face_client.transport import Transport
 from face_client.wire import Request, Response
@@ -92,6 +92,7 @@ class BalancedStream:
         self._endpoints = endpoints
         self._choose = choose
         self._lock = threading.Lock()
+        self._closed = False
         self._opened: tuple[int, Stream] | None = None
 
     @property
@@ -107,12 +108,16 @@ class BalancedStream:
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             if self._opened is not None:
                 self._opened[1].close()
 
     def _open(self, model: str, deadline: float) -> tuple[int, Stream]:
         with self._lock:
             if self._opened is None:
+                if self._closed:
+                    # A worker that is late; whoever owns the stream has gone.
+                    raise Cancelled("the stream was closed")
                 index = self._choose(model, deadline)
                 self._opened = index, self._transports[index].open_stream()
             return self._opened

@@ -11,7 +11,7 @@ from weakref import WeakSet
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from face_client.errors import error_from_status
+from face_client.errors import Cancelled, error_from_status
 from face_client.streaming import GrpcStream, Stream
 from face_client.tls import Tls
 from face_client.tracing import call_span
@@ -40,29 +40,37 @@ class GrpcTransport:
     def __init__(self, url: str, tls: Tls | None = None) -> None:
         self._arguments = connection_arguments(url, tls)
         self._triton = triton.InferenceServerClient(**self._arguments)
+        self._closed = False
         self._streams: WeakSet[GrpcStream] = WeakSet()
 
     def infer(self, request: Request, timeout: float) -> Response:
         try:
             with call_span(request.model, request.id) as headers:
-                result = self._triton.infer(**infer_arguments(request), headers=headers, client_timeout=timeout)
+                result = self._open().infer(**infer_arguments(request), headers=headers, client_timeout=timeout)
         except InferenceServerException as error:
             raise error_from_status(error.status(), error.message()) from error
         return response_from(result)
 
     def is_ready(self, model: str, timeout: float) -> bool:
         try:
-            return bool(self._triton.is_model_ready(model, client_timeout=timeout))
+            return bool(self._open().is_model_ready(model, client_timeout=timeout))
         except InferenceServerException as error:
             raise error_from_status(error.status(), error.message()) from error
 
     def open_stream(self) -> Stream:
         # tritonclient has one stream a client; gRPC puts clients of one server on one connection.
+        self._open()
         stream = GrpcStream(triton.InferenceServerClient(**self._arguments))
         self._streams.add(stream)
         return stream
 
     def close(self) -> None:
+        self._closed = True
         for stream in list(self._streams):
             stream.close()
         self._triton.close()
+
+    def _open(self) -> triton.InferenceServerClient:
+        if self._closed:
+            raise Cancelled("the client is closed")
+        return self._triton

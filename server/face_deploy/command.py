@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from face_client.cli.arguments import add_connection, add_parameters
+from face_client.cli.arguments import add_connection, add_parameters, parameters_from
 from face_deploy.gate import MAX_LOSS, MIN_AGREEMENT, Gate
 from face_server.environment import ADMIN_KEY_VARIABLE
 from face_server.repository import default_repository
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     from face_deploy.steps import compare_only, deploy, roll_back, show_versions
     from face_export.errors import ExportError
 
-    wrong = _wrong(args)
+    wrong = _wrong(args) or _wrong_parameter(args)
     if wrong:
         print(f"faces deploy: {wrong}", file=sys.stderr)
         return 2
@@ -130,6 +130,17 @@ def _wrong(args: argparse.Namespace) -> str:
     if args.min_recall is not None and args.labels is None:
         return "--min-recall needs --labels"
     return "" if args.photos else "--photos DIR is needed to compare on"
+
+
+def _wrong_parameter(args: argparse.Namespace) -> str:
+    """What the cascade says of the parameters, before anything is exported; empty where they are right."""
+    from face_cascade import DetectionParameters, InvalidInput
+
+    try:
+        DetectionParameters.parse(dict(parameters_from(args)))
+    except InvalidInput as error:
+        return str(error)
+    return ""
 
 
 def _share(text: str) -> float:

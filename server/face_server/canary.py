@@ -73,7 +73,7 @@ class Canary:
 
     def _verdict(self, before: tuple[int, float], seconds: float) -> Verdict:
         answered, computed = self._work()
-        at_work = answered > before[0] or computed - before[1] > _AT_WORK * seconds
+        at_work = 0 < before[0] < answered or computed - before[1] > _AT_WORK * seconds
         return Verdict.BUSY if at_work else Verdict.SILENT
 
     def _work(self) -> tuple[int, float]:

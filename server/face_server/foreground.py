@@ -5,10 +5,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 from face_client.defaults import URL_VARIABLE
+
+# So long a command may take to end when the server is stopped.
+_COMMAND_SECONDS = 10
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -21,9 +25,10 @@ class Stopped(BaseException):
 
 
 def stop_on_signals() -> None:
-    """From now on a signal to stop raises Stopped, once."""
+    """From now on a signal to stop raises Stopped, once. Under `nohup` the end of the terminal is none."""
     for number in _STOPPING:
-        signal.signal(number, _stop)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -53,11 +58,15 @@ def run_command(command: list[str], grpc_url: str, watch: Callable[[Callable[[],
         status = process.wait()
     except BaseException:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(_COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
         raise
     return status if status >= 0 else 128 - status
 
 
 def tell(line: str) -> None:
-    """A line to the person at the terminal."""
-    print(line, file=sys.stderr, flush=True)
+    """A line to the person at the terminal; who is gone must not keep the server from being looked after."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)

@@ -1,5 +1,6 @@
 """Triton's HTTP endpoint, as far as starting and supervising a server needs it."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -26,7 +27,7 @@ def is_up(url: str, timeout: float = 2) -> bool:
     try:
         with _OPENER.open(url, timeout=timeout) as response:
             return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
+    except (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException):
         return False
 
 
@@ -47,6 +48,9 @@ def ask(url: str, body: Any = None, key: str | None = None, timeout: float = 5) 
         raise TooLate(f"no answer within {timeout:g} s") from error
     except (urllib.error.URLError, ConnectionError) as error:
         raise NoAnswer(str(error)) from error
+    except http.client.HTTPException as error:
+        # It ended in the middle of its answer, or somebody else has the port.
+        raise NoAnswer(f"the answer is none of HTTP: {error!r}") from error
     return json.loads(text) if text else None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.utils import np_to_triton_dtype, triton_to_np_dtype
 
-from face_client.errors import DeadlineExceeded, ServerUnavailable
+from face_client.errors import DeadlineExceeded, error_from_status
 from face_client.streaming import Stream
 from face_client.wire import Request, Response
 from face_server.http_api import NoAnswer, ask, is_up
@@ -39,7 +39,8 @@ class HttpTransport:
         except NoAnswer as error:
             if _is_late(error.__cause__):
                 raise DeadlineExceeded(f"no answer within the timeout of {timeout:g} s") from error
-            raise ServerUnavailable(str(error)) from error
+            # HTTP does not say which kind of refusal it is; Triton's words do.
+            raise error_from_status("UNAVAILABLE", str(error)) from error
         return Response({output["name"]: _array(output) for output in answer["outputs"]})
 
     def is_ready(self, model: str, timeout: float) -> bool:

@@ -163,8 +163,10 @@ class EmbeddedTriton:
         """
         if self._running is None:
             return
-        running, self._running = self._running, None
+        running = self._running
+        # Until it has ended it is there to be stopped: a signal may come while it ends.
         end(running.process, running.log, grace)
+        self._running = None
         running.log.join()
         running.workplace.remove()
 

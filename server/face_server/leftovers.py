@@ -8,6 +8,7 @@ last of them, whatever ended them.
 import fcntl
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -66,4 +67,6 @@ def remove_leftovers(temporary: Path | None = None) -> list[Path]:
 def _remove(directory: Path) -> None:
     for region in _SHARED_MEMORY.glob(f"{directory.name}*"):
         region.unlink(missing_ok=True)
-    shutil.rmtree(directory)
+    with suppress(FileNotFoundError):
+        # A cleaner of temporary files may have been here.
+        shutil.rmtree(directory)

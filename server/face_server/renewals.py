@@ -89,7 +89,8 @@ class Renewals:
             self._control.set_groups(model, left, _END_SECONDS)
         pause = self._backoff[model].next_pause(time.monotonic())
         self._say(f"{died(dead)} and will be replaced{f' in {pause:g} s' if pause else ''}")
-        self._closed.wait(pause)
+        if self._closed.wait(pause):
+            return 0
         started = time.monotonic()
         try:
             self._control.set_groups(model, renewed(groups, dead, model), _LOAD_SECONDS if left else 2 * _END_SECONDS)

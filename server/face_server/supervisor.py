@@ -78,13 +78,15 @@ class Supervisor:
                 self._restart(str(error))
 
     def _restart(self, reason: str) -> None:
+        # Five starts that take long and fail are spread over more than the window.
+        failed = 0
         while True:
             self._health.failed(f"restarting: {reason}")
             pause = self._restarts.next_pause(time.monotonic())
-            if pause is None:
+            if pause is None or failed == _RESTARTS:
                 raise GaveUp(
-                    f"Triton had to be started again {_RESTARTS} times in {_WINDOW_SECONDS / 60:g} minutes, "
-                    f"so this is given up; the last time because: {reason}"
+                    f"Triton had to be started again {_RESTARTS} times, one after the other or in "
+                    f"{_WINDOW_SECONDS / 60:g} minutes, so this is given up; the last time because: {reason}"
                 )
             self._say(f"{reason}; Triton is started again{f' in {pause:g} s' if pause else ''}")
             self._stop(_GRACE_SECONDS)
@@ -93,6 +95,7 @@ class Supervisor:
             try:
                 self._start()
             except ServerError as error:
+                failed += 1
                 reason = str(error)
                 continue
             self._health.restarts += 1

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from face_client import DeadlineExceeded, FaceClient, InvalidInput, ServerUnavailable
+from face_client import Cancelled, DeadlineExceeded, FaceClient, InvalidInput, ServerUnavailable
 
 
 class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
@@ -100,6 +100,16 @@ def test_nobody_there(picture):
         assert not client.is_ready()
         with pytest.raises(ServerUnavailable):
             client.detect(picture)
+
+
+def test_a_closed_client(served, picture):
+    client = FaceClient(served[0])
+    client.detect(picture)
+    client.close()
+    with pytest.raises(Cancelled, match="the client is closed"):
+        client.detect(picture)
+    assert isinstance(next(client.detect_batch([picture], on_error="return")), Cancelled)
+    assert not client.is_ready()
 
 
 def test_closing_gives_up_what_is_in_flight(served, picture):

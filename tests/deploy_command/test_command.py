@@ -46,6 +46,10 @@ def deploy(*arguments):
         (("--rollback", "--rnet", "x.pt"), "--rnet goes with a deployment only"),
         (("--list", "--url", "a:1,b:2"), "give one server at a time in --url"),
         (("--pnet", "x.pt", "--photos", ".", "--min-recall", "0.5"), "--min-recall needs --labels"),
+        (
+            ("--pnet", "x.pt", "--photos", ".", "--min-face-size", "5"),
+            "min_face_size is 5, must be from 10 to 65535",
+        ),
     ],
 )
 def test_arguments_that_do_not_go_together(arguments, message, capsys):

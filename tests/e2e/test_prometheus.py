@@ -100,6 +100,8 @@ def test_the_rules_are_loaded_and_run(scraped):
 
 
 def test_prometheus_counts_what_was_done(scraped):
-    faces = scraped.query("sum(mtcnn_image_faces_sum)")
-    assert faces == scraped.query('sum(mtcnn_candidates_total{stage="onet"})')
+    # Other tests asked for the largest face alone: what ONet found is then more than what was given out.
+    (faces,) = scraped.query("sum(mtcnn_image_faces_sum)")
+    (found,) = scraped.query('sum(mtcnn_candidates_total{stage="onet"})')
+    assert 0 < faces <= found
     assert scraped.query("sum(mtcnn_batch_images_sum)") == scraped.query("sum(mtcnn_image_faces_count)")

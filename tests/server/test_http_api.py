@@ -1,6 +1,7 @@
 """Triton's HTTP endpoint, played by a small server."""
 
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -52,6 +53,27 @@ def test_answers(url):
     assert ask(f"{url}/config") == {"name": "mtcnn"}
     assert ask(f"{url}/load", {"a": 1}, "secret") == {"body": {"a": 1}, "key": "secret"}
     assert ask(f"{url}/load", {"a": 1})["key"] is None
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", b""])
+def test_somebody_else_or_the_half_of_an_answer(answer):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        with pytest.raises(NoAnswer):
+            ask(url)
+        # Whether it is up needs the status alone.
+        assert is_up(url) == answer.startswith(b"HTTP")
+        thread.join()
 
 
 def test_reasons(url):

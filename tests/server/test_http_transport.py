@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from face_client import DeadlineExceeded, ServerUnavailable
+from face_client.errors import ServerOverloaded
 from face_client.wire import Request
 from face_server.http_transport import HttpTransport
 
@@ -19,13 +20,13 @@ BOXES = {"name": "boxes", "datatype": "FP32", "shape": [1, 1, 4], "data": [1, 2,
 
 
 class Handler(BaseHTTPRequestHandler):
-    status, seconds = 200, 0.0
+    status, seconds, reason = 200, 0.0, "factor is wrong"
     body: dict
 
     def do_POST(self):
         Handler.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         time.sleep(self.seconds)
-        text = json.dumps({"outputs": [BOXES]} if self.status == 200 else {"error": "factor is wrong"}).encode()
+        text = json.dumps({"outputs": [BOXES]} if self.status == 200 else {"error": self.reason}).encode()
         self.send_response(self.status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -60,6 +61,12 @@ def test_there_and_back(transport):
 @pytest.mark.parametrize("transport", [{"status": 400}], indirect=True)
 def test_a_refusal(transport):
     with pytest.raises(ServerUnavailable, match="factor is wrong"):
+        transport.infer(REQUEST, 5)
+
+
+@pytest.mark.parametrize("transport", [{"status": 400, "reason": "Exceeds maximum queue size"}], indirect=True)
+def test_a_full_queue_is_no_fault_of_the_server(transport):
+    with pytest.raises(ServerOverloaded):
         transport.infer(REQUEST, 5)
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def test_a_server_that_stops_takes_all_along(temporary, regions):
     workplace.remove()
     assert not region.exists()
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.usefixtures("temporary")
+def test_somebody_else_has_removed_it_already(regions):
+    workplace = Workplace.make()
+    region = regions(workplace.path)
+    shutil.rmtree(workplace.path)
+    workplace.remove()
+    assert not region.exists()
 
 
 def test_a_server_that_lives_is_left_alone(temporary, regions):

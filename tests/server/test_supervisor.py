@@ -18,9 +18,11 @@ class Triton:
     def __init__(self):
         self.settings, self.ports = Settings(), (11, 12, 13)
         self.calls, self.fails = [], []
+        self.on_start = lambda: None
 
     def start(self):
         self.calls.append("start")
+        self.on_start()
         error = self.fails.pop(0) if self.fails else None
         if error:
             raise error
@@ -52,7 +54,8 @@ class Scene:
     def __init__(self, monkeypatch):
         self.triton, self.health, self.lines, self.pauses = Triton(), Health(good_for=600), [], []
         self.breaks, self.unproved = [], []
-        self.now = 0.0
+        self.now, self.start_seconds = 0.0, 0.0
+        self.triton.on_start = self._take
         monkeypatch.setattr(module, "Watch", lambda _t, health, *_: Watch(health, self.breaks, self.unproved))
         monkeypatch.setattr(module, "time", SimpleNamespace(sleep=self._sleep, monotonic=lambda: self.now))
         self.supervisor = Supervisor(self.triton, self.health, self.lines.append)
@@ -61,6 +64,9 @@ class Scene:
         """Until nothing more breaks."""
         with self.supervisor as running:
             running.run(until=lambda: not self.breaks)
+
+    def _take(self):
+        self.now += self.start_seconds
 
     def _sleep(self, seconds):
         self.pauses.append(seconds)
@@ -105,7 +111,10 @@ def test_pauses_double(scene):
 
 def test_gives_up_after_five_in_ten_minutes(scene):
     scene.breaks = list("abcdef")
-    with pytest.raises(GaveUp, match=r"again 5 times in 10 minutes, so this is given up; the last time because: f$"):
+    with pytest.raises(
+        GaveUp,
+        match=r"again 5 times, one after the .* so this is given up; the last time because: f$",
+    ):
         scene.run()
     assert scene.triton.calls.count("start") == 6
     assert scene.triton.calls[-1] == "stop"
@@ -120,6 +129,16 @@ def test_what_was_long_ago_is_forgotten(scene):
         scene.breaks += ["f"]
         running.run(until=lambda: not scene.breaks)
     assert scene.pauses[-1] == 0
+
+
+def test_gives_up_after_five_slow_starts_that_fail(scene):
+    """Each waits two minutes for Triton, so that ten minutes hold fewer than five."""
+    scene.breaks = ["ended"]
+    scene.triton.fails = [None, *[StartError("not ready after 120 s")] * 20]
+    scene.start_seconds = 130
+    with pytest.raises(GaveUp, match="the last time because: not ready after 120 s"):
+        scene.run()
+    assert scene.triton.calls.count("start") == 6
 
 
 @pytest.mark.parametrize("error", [StartError("no memory"), SetupError("port in use")])

@@ -10,7 +10,7 @@ from typing import Callable
 from face_client.aio.streaming import AsyncStream
 from face_client.aio.transport import AsyncTransport
 from face_client.endpoints import PROBE_TIMEOUT_S, Endpoints, time_left
-from face_client.errors import FaceError
+from face_client.errors import Cancelled, FaceError
 from face_client.wire import Request, Response
 
 
@@ -95,6 +95,7 @@ class AsyncBalancedStream:
         self._endpoints = endpoints
         self._choose = choose
         self._lock = asyncio.Lock()
+        self._closed = False
         self._opened: tuple[int, AsyncStream] | None = None
 
     @property
@@ -110,12 +111,16 @@ class AsyncBalancedStream:
 
     async def close(self) -> None:
         async with self._lock:
+            self._closed = True
             if self._opened is not None:
                 await self._opened[1].close()
 
     async def _open(self, model: str, deadline: float) -> tuple[int, AsyncStream]:
         async with self._lock:
             if self._opened is None:
+                if self._closed:
+                    # A worker that is late; whoever owns the stream has gone.
+                    raise Cancelled("the stream was closed")
                 index = await self._choose(model, deadline)
                 self._opened = index, self._transports[index].open_stream()
             return self._opened
