@@ -46,6 +46,8 @@ def switch(
         begun = True
         control.switch(now)
         check()
+        if control.switched_to() != now:
+            raise DeployError("a process of the cascade died in these seconds and was renewed with the networks before")
     except DeployError as error:
         raise SwitchFailed(f"{error}; {_take_back(store, control, before, added, begun)}") from error
     except BaseException:

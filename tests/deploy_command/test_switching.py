@@ -122,3 +122,16 @@ def test_what_the_server_runs_stays_whatever_was_exported_since(store):
 def test_the_repository_of_another_server(store):
     with pytest.raises(DeployError, match=r"runs version 7 of rnet, which .* does not have"):
         running(store, FakeControl(store, pinned={"rnet": 7}))
+
+
+def test_a_renewal_with_the_networks_before_is_noticed_and_nothing_is_half_switched(store):
+    """The supervisor renewed a process with the configuration that it had read before the switch."""
+    control = FakeControl(store)
+
+    def renewed_meanwhile():
+        control.answers_with = {}
+
+    with pytest.raises(SwitchFailed, match="was renewed with the networks before; nothing was changed"):
+        deploy(store, control, renewed_meanwhile)
+    assert store.live() == {"pnet": 1, "rnet": 1, "onet": 1}
+    assert control.answers_with == {"pnet": 1, "rnet": 1, "onet": 1}
