@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from face_client.options import DetectOptions
 
-PROBE_TIMEOUT_S = 5.0
+READY_TIMEOUT_S = 5.0
 PROBE_INTERVAL_S = 0.2
 
 
@@ -147,7 +147,7 @@ class FaceClient(Recognition, FrameStream):
     def is_ready(self, model: str | None = None) -> bool:
         """Whether the server answers and a model takes requests: the detector if no other is named."""
         try:
-            return self._transport.is_ready(model or self.model, min(self.timeout, PROBE_TIMEOUT_S))
+            return self._transport.is_ready(model or self.model, min(self.timeout, READY_TIMEOUT_S))
         except FaceError:
             return False
 

@@ -31,7 +31,7 @@ examples:
 
 The models must have been exported: faces export. Ctrl-C or SIGTERM stops; requests in flight are answered.
 A model's process that dies is replaced, and Triton is started again if it ends or stops answering. After 5 such starts
-in 10 minutes `faces serve` gives up, with exit status 1.
+in 10 minutes, or 5 in a row that fail, `faces serve` gives up, with exit status 1.
 """
 
 

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from face_server.errors import SetupError
+from face_server.options import to_reach
 
 
 @dataclass
@@ -76,8 +77,7 @@ class HealthServer:
             self._server = ThreadingHTTPServer((host, port), handler)
         except OSError as error:
             raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-        # All interfaces: this machine reaches it by loopback.
-        self.url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{self._server.server_address[1]}"
+        self.url = f"http://{to_reach(host)}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
 
     def close(self) -> None:

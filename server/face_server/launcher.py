@@ -16,7 +16,7 @@ from face_server.errors import StartError
 from face_server.http_api import is_up
 from face_server.leftovers import Workplace
 from face_server.log import LogReader
-from face_server.options import DRAIN_SECONDS, LOOPBACK, Settings, arguments
+from face_server.options import DRAIN_SECONDS, Settings, arguments, to_reach
 from face_server.orphans import without_orphans
 from face_server.ports import free_ports, ipv4_address
 from face_server.repository import Repository
@@ -119,7 +119,7 @@ class EmbeddedTriton:
         settings = replace(settings, host=addresses[0], http_host=addresses[1])
         hosts = (settings.http_address, settings.host, settings.host)
         self.ports = free_ports(hosts, (settings.http_port, settings.grpc_port, settings.metrics_port))
-        self._address, self._http_address = map(_to_reach, addresses)
+        self._address, self._http_address = map(to_reach, addresses)
         more = {**settings.environment, VARIABLE: to_text(repository.live)}
         environment = server_environment(wheel, os.environ, settings.threads, settings.networks, more)
         # Unless the environment has one, nobody is told the key, so nobody can load more over the network; other users
@@ -175,11 +175,6 @@ class EmbeddedTriton:
         if self._running is None:
             raise StartError("the server is not running")
         return self._running
-
-
-def _to_reach(address: str) -> str:
-    """Where this machine reaches what listens on an address: all interfaces, by loopback."""
-    return LOOPBACK if address == "0.0.0.0" else address
 
 
 def _spawn(

@@ -30,6 +30,11 @@ DEFAULT_PORTS = (8000, 8001, 8002)
 """HTTP, gRPC and metrics, as everywhere in Triton."""
 
 
+def to_reach(address: str) -> str:
+    """Where this machine reaches what listens on an address: all interfaces, by loopback."""
+    return LOOPBACK if address == "0.0.0.0" else address
+
+
 @dataclass(frozen=True)
 class Settings:
     """How to run the server. Port 0 means any free one. `threads` defaults to the cores of the machine."""

@@ -15,7 +15,7 @@ from face_client.aio.recognition import AsyncRecognition
 from face_client.aio.transport import AsyncGrpcTransport, AsyncTransport
 from face_client.answers import MakeRequest, detection_request, faces_from
 from face_client.budget import RetryBudget
-from face_client.client import PROBE_INTERVAL_S, PROBE_TIMEOUT_S
+from face_client.client import PROBE_INTERVAL_S, READY_TIMEOUT_S
 from face_client.defaults import DEFAULT_IN_FLIGHT, DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_TLS, DEFAULT_URL
 from face_client.endpoints import addresses
 from face_client.errors import FaceError, ServerUnavailable
@@ -131,7 +131,7 @@ class AsyncFaceClient(AsyncRecognition, AsyncFrameStream):
     async def is_ready(self, model: str | None = None) -> bool:
         """Whether the server answers and a model takes requests: the detector if no other is named."""
         try:
-            return await self._transport.is_ready(model or self.model, min(self.timeout, PROBE_TIMEOUT_S))
+            return await self._transport.is_ready(model or self.model, min(self.timeout, READY_TIMEOUT_S))
         except FaceError:
             return False
 
