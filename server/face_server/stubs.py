@@ -17,6 +17,11 @@ import psutil
 _FILE, _INSTANCE = 1, 8
 _WORDS = 10
 
+_EXECUTABLE = "triton_python_backend_stub"
+
+# All that the kernel still says of a dead process: its name, cut off.
+_NAME = _EXECUTABLE[:15]
+
 # A stub that Triton ends on purpose is gone as soon as Triton has collected it; until then it looks dead.
 _COLLECTED_SECONDS = 0.2
 
@@ -55,6 +60,13 @@ class StubWatch:
             # What ended one often ends others soon after, and they are better replaced together.
             seconds = 0
         return [stub for stub in ended if _is_zombie(stub.process)]
+
+    def died_unseen(self) -> bool:
+        """Whether a stub is dead that was so before this watch began, of whatever instance."""
+        dead = [child for child in self._server.children() if child.name()[:15] == _NAME and _is_zombie(child)]
+        if dead:
+            time.sleep(_COLLECTED_SECONDS)
+        return any(_is_zombie(child) for child in dead)
 
     def computed_seconds(self) -> float:
         """Processor seconds that all stubs have used so far. May be called from another thread."""
@@ -108,7 +120,7 @@ def _stub(process: psutil.Process) -> Stub | None:
         words = process.cmdline()
     except psutil.Error:
         return None
-    if len(words) < _WORDS or not words[0].endswith("triton_python_backend_stub"):
+    if len(words) < _WORDS or not words[0].endswith(_EXECUTABLE):
         return None
     return Stub(process, Path(words[_FILE]).parents[1].name, words[_INSTANCE])
 

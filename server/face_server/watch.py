@@ -65,10 +65,13 @@ class Watch:
         self._silent_since: float | None = None
 
     def prove(self) -> None:
-        """The first canary. Raises Broken where it is not answered."""
+        """The first canary. Raises Broken where it is not answered, or a process has died already."""
         for _ in range(_FIRST_TRIES):
             result = self._canary.ask()
             if result.verdict in (Verdict.ANSWERED, Verdict.BUSY):
+                # Another instance has answered, and nobody would ever renew this one.
+                if self._stubs.died_unseen():
+                    raise Broken("the process of a model died while the server started")
                 self._judge(result)
                 return
             time.sleep(_AGAIN_SECONDS)

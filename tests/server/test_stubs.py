@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -73,6 +74,23 @@ def test_finds_stubs_and_nothing_else(start, watch):
         start("rnet", "rnet_0_0")
         assert watching.wait(0.01) == []
         assert ("rnet", "rnet_0_0") in names(watching.alive)
+
+
+def test_one_that_died_before_anybody_watched(tmp_path, watch):
+    """A zombie has no command line any more, only the name of its executable."""
+    executable = tmp_path / "triton_python_backend_stub"
+    executable.symlink_to(Path(sys.executable).resolve())
+    with subprocess.Popen([executable, "-c", "import time; time.sleep(600)"]) as stub:
+        assert not watch().died_unseen()
+        stub.kill()
+        deadline = time.monotonic() + 60
+        while psutil.Process(stub.pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        watching = watch()
+        assert watching.alive == []
+        assert watching.wait(0.01) == []
+        assert watching.died_unseen()
 
 
 def test_a_death_is_told_at_once_and_once(start, watch):

@@ -27,7 +27,10 @@ class Triton:
 
 class Stubs:
     def __init__(self):
-        self.dead = []
+        self.dead, self.unseen = [], False
+
+    def died_unseen(self):
+        return self.unseen
 
     def wait(self, seconds):
         time.sleep(min(seconds, 0.001))
@@ -97,6 +100,13 @@ def scene(monkeypatch):
 FAILED = Result(Verdict.FAILED, 0.1, "no such model")
 SILENT = Result(Verdict.SILENT, 10, "no answer")
 BUSY = Result(Verdict.BUSY, 10, "no answer")
+
+
+def test_a_process_that_died_before_anybody_watched(scene):
+    scene.stubs.unseen = True
+    with pytest.raises(Broken, match="died while the server started"):
+        scene.watch.prove()
+    assert not scene.health.is_ready()
 
 
 def test_ready_from_the_first_canary_on(scene):
