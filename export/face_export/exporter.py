@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from torch import nn
 
 from face_export import parity
 from face_export.errors import ExportError
+from face_export.files import replace_atomically
 from face_export.fused_pnet import FusedPNet
 from face_export.inception_resnet_v1 import InceptionResnetV1
 from face_export.mtcnn import STAGES, ONet, PNet, RNet
@@ -100,19 +99,8 @@ def _served(network: nn.Module) -> nn.Module:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write whole or not at all; what `path` held before stays until then."""
-    temporary = None
+    """Write whole or not at all. Raises ExportError where that is impossible."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # a server under another account reads it
-        temporary.replace(path)
+        replace_atomically(path, lambda file: file.write(data))
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

@@ -32,6 +32,15 @@ def answer(request, count):
     return response
 
 
+def start_server(servicer, address="127.0.0.1:0", workers=8, options=()):
+    """(server, port) of a servicer, in this process."""
+    server = grpc.server(ThreadPoolExecutor(workers), options=options)
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port(address)
+    server.start()
+    return server, port
+
+
 class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
     """Refuses pictures of 13 rows. May be stopped and started again, on the same port.
 
@@ -50,10 +59,7 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         return f"127.0.0.1:{self._port}"
 
     def start(self):
-        self._server = grpc.server(ThreadPoolExecutor(32))
-        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, self._server)
-        self._port = self._server.add_insecure_port(self.url)
-        self._server.start()
+        self._server, self._port = start_server(self, self.url, workers=32)
 
     def stop(self):
         self._let_go.set()

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from face_client import Cancelled, DeadlineExceeded, FaceClient, InvalidInput, ServerUnavailable
+from tests.client.small_server import start_server
 
 
 class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
@@ -42,11 +42,8 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
 @pytest.fixture
 def served():
     """(url, servicer) of a server in this process."""
-    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)])
     servicer = Servicer()
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
+    server, port = start_server(servicer, workers=4, options=[("grpc.max_receive_message_length", -1)])
     yield f"127.0.0.1:{port}", servicer
     server.stop(0).wait()
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from face_client import AsyncFaceClient, Cancelled, DeadlineExceeded, InvalidInput, ServerUnavailable
+from tests.client.small_server import start_server
 
 
 class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
@@ -32,11 +32,8 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
 @pytest.fixture
 def served():
     """(url, servicer) of a server in this process."""
-    server = grpc.server(ThreadPoolExecutor(4))
     servicer = Servicer()
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
+    server, port = start_server(servicer, workers=4)
     yield f"127.0.0.1:{port}", servicer
     server.stop(0).wait()
 
