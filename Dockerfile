@@ -14,12 +14,13 @@ ARG PIP_EXTRA_INDEX_URL=
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY client client
+COPY tools tools
 COPY cascade cascade
 COPY export export
 COPY server server
 COPY training training
 # The last line fails the build, and not the first start, where the packages do not fit together.
-RUN pip install --no-cache-dir "./client[cli]" ".[embedded,tracing]" \
+RUN pip install --no-cache-dir ./client "./tools[rich]" ".[embedded,tracing]" \
     && rm -rf /src/* \
     && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_server, torch" \
     && rm -rf /tmp/numba
@@ -55,14 +56,13 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY client client
 COPY cascade cascade
-COPY export export
+COPY export/face_repository export/face_repository
 COPY server server
-COPY training training
-# No torch and no second Triton: those are in the extra `embedded`. The Python backend's stub runs the system's Python,
+# No torch, no command line and no second Triton: those are in the extra `embedded`. The Python backend's stub runs the system's Python,
 # so that is where the packages go, whether or not the distribution marks it as its own.
-RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir "./client[cli]" ".[tracing]" \
+RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir ./client ".[tracing]" \
     && rm -rf /src/* \
-    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_client.images, face_server.environment" \
+    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_pictures.decoding, face_server.environment" \
     && rm -rf /tmp/numba
 COPY deploy/container/tritonserver.sh /opt/triton-faces/
 # malloc: as the embedded server has it (face_server.environment), where it was measured.

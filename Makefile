@@ -56,14 +56,14 @@ env: $(INSTALLED)  ## the environment in .venv
 export: $(NETWORKS)  ## PNet, RNet and ONet as TorchScript in model_repository/
 
 # One run writes all three.
-$(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/readers/*.py) server/face_server/stored_weights.py
+$(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/readers/*.py) export/face_repository/weights.py
 	$(BIN)/faces export --facenet none
 	@touch $(NETWORKS)
 
-$(INSTALLED): pyproject.toml client/pyproject.toml
+$(INSTALLED): pyproject.toml client/pyproject.toml tools/pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; set PYTHON=/path/to/python"; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --editable './client[cli]' --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable ./client --editable './tools[rich]' --editable '.[dev]'
 	@touch $@
 
 train-demo: env  ## train on a small generated set, export, serve and measure: everything in train-demo/, in minutes

@@ -1,7 +1,8 @@
-"""The house: who may import whom, and that the networks' names have one home."""
+"""The house: who may import whom, without a circle; and facts that two packages know and cannot share."""
 
 import ast
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,145 +11,204 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from face_cascade import FACENET, ONET, PNET, RNET, DetectionParameters, Limits, parameters
 from face_cascade.networks import EMBEDDING_SIZE, FACENET_SIZE
-from face_client import face_crops
-from face_client.images import MAX_PIXELS
+from face_client import messages
 from face_client.options import PARAMETERS, SELECTIONS
+from face_pictures.decoding import MAX_PIXELS
 
 ROOT = Path(__file__).parents[1]
 
-# Package or folder → what of ours it may import, by prefix. Itself is always allowed.
+# From the ground up. Package or folder → what of ours it may import, by prefix; itself is always allowed.
 ARROWS = {
     "cascade/face_cascade": (),
-    # Where the model repository lies, which versions it has, and how weights lie in its files.
-    "export/face_export": ("face_server.repository", "face_server.stored_weights", "face_server.versions"),
-    "client/face_client": (),
+    "client/face_pictures": (),
+    "client/face_client": ("face_pictures",),
     "client/examples": ("face_client",),
-    # The launcher tells its command the client's URL variable; the supervisor asks its server as a client does.
-    "server/face_server": (
-        "face_client.defaults",
-        "face_client.canary",
-        "face_client.client",
-        "face_client.errors",
-        "face_client.streaming",
-        "face_client.wire",
-    ),
-    # Inside Triton: the flow, and the client's image decoding, so that it is written once.
-    "server/face_server/runtime": (
-        "face_cascade",
-        "face_client.images",
-        "face_server.environment",
-        "face_server.runtime",
-        "face_server.stored_weights",
-        "face_server.versions",
-    ),
-    "server/face_server/backends": ("face_server.runtime",),
+    # The ground of every command line.
+    "tools/face_command": (),
+    "export/face_repository": ("face_cascade",),
+    "export/face_export": ("face_cascade", "face_repository", "face_command"),
+    "server/face_runtime": ("face_cascade", "face_pictures", "face_repository"),
+    "model_repository": ("face_cascade", "face_repository", "face_runtime"),
+    # What the launcher tells the processes stands in the runtime; the supervisor asks its server as a client does.
+    "server/face_server": ("face_runtime.settings", "face_repository", "face_client", "face_command"),
+    "server/face_server/backends": ("face_runtime",),
+    "tools/face_tools": ("face_pictures", "face_client", "face_command"),
     # Exports a candidate, runs it here and on the server, and switches.
-    "server/face_deploy": (
+    "tools/face_deploy": (
         "face_cascade",
+        "face_pictures",
         "face_client",
-        "face_export.errors",
-        "face_export.exporter",
-        "face_export.readers",
-        "face_server.environment",
-        "face_server.http_api",
-        "face_server.renewal",
-        "face_server.repository",
-        "face_server.runtime.processor",
-        "face_server.stored_weights",
-        "face_server.versions",
+        "face_command",
+        "face_repository",
+        "face_export",
+        "face_runtime.settings",
+        "face_runtime.processor",
+        "face_server",
+        "face_tools",
     ),
-    # Networks of the export, algorithm of the cascade; reads pictures and shows progress as the client does.
+    # Networks of the export, algorithm of the cascade, pictures as the service reads them.
     "training/face_training": (
         "face_cascade",
+        "face_pictures",
+        "face_command",
+        "face_repository",
         "face_export",
-        "face_client.InvalidImage",
-        "face_client.decode_image",
-        "face_client.errors",
-        "face_client.evaluation.wider_truth",
-        "face_client.cli.console",
+        "face_tools.evaluation.wider_truth",
     ),
     # Trains, exports, serves and asks.
     "training/face_training/rehearsal": (
-        "face_training",
+        "face_cascade",
+        "face_client",
+        "face_command",
+        "face_repository",
         "face_export",
-        "face_client",
-        "face_server.EmbeddedTriton",
-        "face_server.Settings",
-        "face_server.repository",
+        "face_server",
+        "face_tools",
+        "face_training",
     ),
-    "load_tests/face_bench": (
-        "face_client",
-        "face_server.EmbeddedTriton",
-        "face_server.Settings",
-        "face_server.ServerError",
-        "face_cascade",
-    ),
-    # A soak watches a server as `faces serve` does.
-    "load_tests/face_load": (
+    "load_tests": (
         "face_bench",
-        "face_client",
-        "face_server.EmbeddedTriton",
-        "face_server.Settings",
-        "face_server.ServerError",
-        "face_server.health",
-        "face_server.supervisor",
-        "face_server.watch",
-    ),
-    # The locust file.
-    "load_tests": ("face_load",),
-    "model_repository": (
+        "face_load",
         "face_cascade",
-        "face_client.images",
-        "face_server.runtime",
-        "face_server.environment",
-        "face_server.versions",
+        "face_pictures",
+        "face_client",
+        "face_command",
+        "face_server",
+        "face_tools.matching",
     ),
 }
 
-OURS = (
-    "face_bench",
-    "face_load",
-    "face_cascade",
-    "face_export",
-    "face_client",
-    "face_deploy",
-    "face_server",
-    "face_training",
-    "tests",
-)
+OURS = {home.split("/")[1] for home in ARROWS if "/face_" in home} | {"face_bench", "face_load", "tests"}
 
 
-def sources():
-    folders = ("cascade", "export", "client", "server", "model_repository", "load_tests", "training")
-    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+def sources() -> list[Path]:
+    folders = {home.split("/")[0] for home in ARROWS}
+    return [path for folder in sorted(folders) for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+def module_name(path: Path) -> str:
+    """face_cascade.flow for cascade/face_cascade/flow.py; a package by its own name."""
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)[1:]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, while_importing: bool = False) -> Iterator[str]:
+    """Names that a file imports; while_importing: only those that are needed to import it."""
+    tree = ast.parse(path.read_text())
+    for node in at_import(tree) if while_importing else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative import"
-            # `from face_server.runtime import networks` imports the module face_server.runtime.networks.
+            assert node.level == 0, f"relative import in {path}"
+            # `from face_server.supervision import watch` imports the module face_server.supervision.watch.
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_follow_the_arrows(path):
-    relative = str(path.relative_to(ROOT))
+def at_import(tree: ast.Module) -> Iterator[ast.stmt]:
+    for node in tree.body:
+        if isinstance(node, ast.Try):
+            yield from node.body
+        else:
+            yield node
+
+
+def allowed(path: Path) -> tuple[str, ...]:
+    relative = path.relative_to(ROOT).as_posix()
     home = max((folder for folder in ARROWS if relative.startswith(folder)), key=len)
-    allowed = ARROWS[home]
-    if home.count("/") == 1:
-        allowed = (*allowed, home.split("/")[1])
-    for name in imports(path):
-        if name.split(".")[0] in OURS:
-            assert any(f"{name}.".startswith(f"{prefix}.") for prefix in allowed), name
+    itself = (home.split("/")[1],) if home.count("/") else ()
+    return (*ARROWS[home], *itself)
+
+
+def test_imports_follow_the_arrows():
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources()
+        for name in imports(path)
+        if name.split(".")[0] in OURS and not any(f"{name}.".startswith(f"{prefix}.") for prefix in allowed(path))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_arrows_point_down():
+    """What stands first may not import what stands later, so that packages cannot form a circle."""
+    order = {home: number for number, home in enumerate(ARROWS)}
+    home_of = {home.split("/")[1]: home for home in ARROWS if home.count("/") == 1}
+    up = [
+        f"{home} imports {prefix}"
+        for home, prefixes in ARROWS.items()
+        for prefix in prefixes
+        if prefix.split(".")[0] in home_of and order[home_of[prefix.split(".")[0]]] > order[home]
+    ]
+    assert not up
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The strongly connected parts of a graph that have more than one member (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in arrows[name]:
+            if other not in index:
+                visit(other)
+                low[name] = min(low[name], low[other])
+            elif other in stack:
+                low[name] = min(low[name], index[other])
+        if low[name] == index[name]:
+            part = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(part) > 1:
+                found.append(sorted(part))
+
+    for name in arrows:
+        if name not in index:
+            visit(name)
+    return found
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+
+
+def module_arrows() -> dict[str, set[str]]:
+    """Which module of ours needs which to be imported. Names in a package belong to the package's own file."""
+    modules = {module_name(path): path for path in sources() if path.name != "model.py"}
+    arrows = {}
+    for name, path in modules.items():
+        wanted = {target if target in modules else target.rpartition(".")[0] for target in imports(path, True)}
+        arrows[name] = (wanted & modules.keys()) - {name}
+    return arrows
+
+
+def test_modules_form_no_circle():
+    assert circles(module_arrows()) == []
+
+
+def test_folders_form_no_circle():
+    """A room below another may be used by it or use it, not both."""
+    files = {module_name(path): path for path in sources()}
+    folder_of = {name: path.parent.relative_to(ROOT).as_posix() for name, path in files.items()}
+    arrows: dict[str, set[str]] = {folder: set() for folder in folder_of.values()}
+    for name, targets in module_arrows().items():
+        arrows[folder_of[name]] |= {folder_of[target] for target in targets} - {folder_of[name]}
+    assert circles(arrows) == []
 
 
 def test_the_cascade_knows_neither_triton_nor_torch_nor_files():
     for path in (ROOT / "cascade").rglob("*.py"):
         roots = {name.split(".")[0] for name in imports(path)}
         assert not roots & {"torch", "tritonclient", "triton_python_backend_utils", "pathlib", "os", "io"}, path
+
+
+def test_the_runtime_needs_neither_launcher_nor_psutil_nor_command_line():
+    for path in (ROOT / "server" / "face_runtime").rglob("*.py"):
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & {"face_server", "psutil", "argparse", "rich", "subprocess"}, path
 
 
 def configuration(model, file="config.pbtxt"):
@@ -202,11 +262,11 @@ def test_recognition_gives_what_detection_gives_and_embeddings():
 
 
 def test_client_and_cascade_know_the_same_facenet():
-    assert FACENET.outputs == (face_crops.EMBEDDINGS, face_crops.LOGITS)
-    assert FACENET.input == face_crops.INPUT
-    assert face_crops.CROP_SIZE == FACENET_SIZE
-    assert face_crops.EMBEDDING_SIZE == EMBEDDING_SIZE
-    assert face_crops.CROPS_PER_REQUEST == Limits().facenet == configuration("facenet").max_batch_size
+    assert FACENET.outputs == (messages.EMBEDDINGS, messages.LOGITS)
+    assert FACENET.input == messages.INPUT
+    assert messages.CROP_SIZE == FACENET_SIZE
+    assert messages.EMBEDDING_SIZE == EMBEDDING_SIZE
+    assert messages.CROPS_PER_REQUEST == Limits().facenet == configuration("facenet").max_batch_size
     sizes = [list(tensor.dims) for tensor in (*configuration("facenet").input, *configuration("facenet").output)]
     assert sizes == [[FACENET_SIZE, FACENET_SIZE, 3], [EMBEDDING_SIZE], [-1]]
 

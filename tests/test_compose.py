@@ -8,9 +8,9 @@ import tomllib
 
 import pytest
 
+from face_repository.layout import REQUIRED
 from face_server.healthcheck import CANARY_SECONDS
-from face_server.options import DEFAULT_PORTS, DRAIN_SECONDS
-from face_server.repository import REQUIRED
+from face_server.settings import DEFAULT_PORTS, DRAIN_SECONDS
 from tests.deploy.containers import (
     COMPOSE,
     COMPOSE_TEXT,

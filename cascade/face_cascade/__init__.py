@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from face_cascade.calls import Call, Flow, Limits, Together, drive, interruptible
-    from face_cascade.errors import CascadeError, InvalidInput
     from face_cascade.flow import Detection, detect
     from face_cascade.networks import FACENET, ONET, PNET, RNET, Network
-    from face_cascade.parameters import DetectionParameters
+    from face_cascade.parameters import CascadeError, DetectionParameters, InvalidInput
 
 _HOMES = {
     "FACENET": "networks",
@@ -23,11 +22,11 @@ _HOMES = {
     "PNET": "networks",
     "RNET": "networks",
     "Call": "calls",
-    "CascadeError": "errors",
+    "CascadeError": "parameters",
     "Detection": "flow",
     "DetectionParameters": "parameters",
     "Flow": "calls",
-    "InvalidInput": "errors",
+    "InvalidInput": "parameters",
     "Limits": "calls",
     "Network": "networks",
     "Together": "calls",

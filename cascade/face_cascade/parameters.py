@@ -5,7 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from face_cascade.errors import InvalidInput
+# Errors of the cascade.
+#
+# CascadeError
+# └── InvalidInput    the caller's image or parameter; the message may be shown to the caller
+
+
+class CascadeError(Exception):
+    """Base of all errors raised by `face_cascade`."""
+
+
+class InvalidInput(CascadeError):
+    """An image or a parameter that cannot be used: one sentence with field, value and allowed range."""
+
 
 SELECTIONS = ("all", "largest", "probability", "largest_over_threshold", "center_weighted_size")
 

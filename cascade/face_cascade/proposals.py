@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade.area import Int32, area_resize, area_windows
-from face_cascade.boxes import cell_boxes, refine, squared
+from face_cascade.boxes import by_score, cell_boxes, nms, refine, squared
 from face_cascade.calls import Call, Flow, Limits, Together
 from face_cascade.networks import PNET, PNET_STRIDE
-from face_cascade.nms import by_score, nms
 from face_cascade.parameters import DetectionParameters
-from face_cascade.pyramid import Level, pyramid_levels
-from face_cascade.tiles import Piece, Sheet, cell_count, plan_tiles
+from face_cascade.tiles import Level, Piece, Sheet, cell_count, plan_tiles, pyramid_levels
 
 Float32 = NDArray[np.float32]
 

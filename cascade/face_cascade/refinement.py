@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade.area import area_crops
-from face_cascade.boxes import landmark_points, pixel_windows, refine, squared
+from face_cascade.boxes import landmark_points, nms, nms_min, pixel_windows, refine, squared
 from face_cascade.calls import Call, Flow, Limits, Outputs, Together
 from face_cascade.networks import ONET, ONET_SIZE, RNET, RNET_SIZE, Network
-from face_cascade.nms import nms, nms_min
 from face_cascade.proposals import Source
 
 Float32 = NDArray[np.float32]

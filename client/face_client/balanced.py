@@ -9,9 +9,9 @@ from typing import Callable
 
 from face_client.endpoints import PROBE_TIMEOUT_S, Endpoints, time_left
 from face_client.errors import Cancelled, FaceError
+from face_client.messages import Request, Response
 from face_client.streaming import Stream
 from face_client.transport import Transport
-from face_client.wire import Request, Response
 
 
 def balanced(transports: Sequence[Transport]) -> Transport:

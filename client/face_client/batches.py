@@ -8,7 +8,7 @@ from typing import Callable, Literal, Union
 
 from face_client.errors import FaceError, InvalidInput
 from face_client.faces import Faces
-from face_client.inputs import ImageLike
+from face_client.messages import ImageLike
 from face_client.ordered import map_in_order
 
 BatchAnswer = Union[Faces, FaceError, OSError]

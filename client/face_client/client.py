@@ -8,21 +8,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, overload
 
-from face_client.answers import MakeRequest, detection_request, faces_from
 from face_client.balanced import balanced
 from face_client.batches import BatchAnswer, OnError, answers_in_order
-from face_client.budget import RetryBudget
-from face_client.defaults import DEFAULT_IN_FLIGHT, DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_TLS, DEFAULT_URL
 from face_client.endpoints import addresses
 from face_client.errors import FaceError, ServerUnavailable
 from face_client.faces import Faces
 from face_client.frame_stream import FrameStream
-from face_client.inputs import ImageLike, prepare
-from face_client.options import ParameterValue, request_parameters
+from face_client.messages import ImageLike, MakeRequest, Request, Response, detection_request, faces_from, prepare
+from face_client.options import (
+    DEFAULT_IN_FLIGHT,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT_S,
+    DEFAULT_TLS,
+    DEFAULT_URL,
+    ParameterValue,
+    request_parameters,
+)
 from face_client.recognition import Recognition
-from face_client.retry import call_with_retries
+from face_client.retry import RetryBudget, call_with_retries
 from face_client.tls import Tls
-from face_client.transport import GrpcTransport, Request, Response, Transport
+from face_client.transport import GrpcTransport, Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack

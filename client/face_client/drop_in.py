@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from face_client._decoding import reading
-from face_client._pixel_modes import convert_to_rgb
 from face_client.client import FaceClient
 from face_client.errors import InvalidInput
 from face_client.faces import Faces
+from face_pictures.decoding import convert_to_rgb, reading
 
 
 class InvalidValue(InvalidInput, ValueError):

@@ -19,26 +19,7 @@ from __future__ import annotations
 
 import re
 
-
-class FaceError(Exception):
-    """Base of everything that this package raises on purpose.
-
-    request_id: what the server's log calls the request that failed; None where none was sent.
-    """
-
-    request_id: str | None = None
-
-
-class InvalidInput(FaceError):
-    """The request breaks the contract: a tensor, an image or a parameter is wrong."""
-
-
-class InvalidImage(InvalidInput):
-    """Bytes or an image object that give no RGB picture, or one with more pixels than allowed."""
-
-
-class TooManyPixels(InvalidImage):
-    """A picture with more pixels than allowed; it was not decoded."""
+from face_pictures.errors import FaceError, InvalidImage, InvalidInput, TooManyPixels
 
 
 class NoFace(InvalidInput):
@@ -114,3 +95,20 @@ def reason(error: FaceError | OSError) -> str:
         return error.strerror or str(error)
     # So that whoever runs the server finds it in the log.
     return f"{error} (request {error.request_id})" if error.request_id else str(error)
+
+
+__all__ = [
+    "Cancelled",
+    "DeadlineExceeded",
+    "FaceError",
+    "InvalidImage",
+    "InvalidInput",
+    "NoFace",
+    "ServerError",
+    "ServerOverloaded",
+    "ServerUnavailable",
+    "TooManyPixels",
+    "VideoError",
+    "error_from_status",
+    "reason",
+]

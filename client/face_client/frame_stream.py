@@ -6,15 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Callable, Literal, overload
 
-from face_client.answers import detection_request, faces_from
 from face_client.batches import BatchAnswer, OnError, answers_in_order, check_in_flight
-from face_client.defaults import DEFAULT_IN_FLIGHT
 from face_client.errors import FaceError
 from face_client.faces import Faces
-from face_client.inputs import ImageLike, prepare
-from face_client.options import request_parameters
+from face_client.messages import ImageLike, Request, Response, detection_request, faces_from, prepare
+from face_client.options import DEFAULT_IN_FLIGHT, request_parameters
 from face_client.streaming import RefusedInStream, Stream
-from face_client.transport import Request, Response, Transport
+from face_client.transport import Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

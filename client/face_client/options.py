@@ -1,10 +1,11 @@
-"""The request parameters of detection: names, types, and what they mean to a person.
+"""What a caller may say: the request parameters of detection, and what holds when nothing is said.
 
-The server is the home of defaults and ranges. Only what the caller sets is sent.
+The server is the home of the parameters' defaults and ranges. Only what the caller sets is sent.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import NamedTuple, TypedDict, Union
@@ -12,6 +13,12 @@ from typing import NamedTuple, TypedDict, Union
 import numpy as np
 
 from face_client.errors import InvalidInput
+from face_client.tls import tls_from_environment
+
+# The request parameters of detection: names, types, and what they mean to a person.
+#
+# The server is the home of defaults and ranges. Only what the caller sets is sent.
+
 
 ParameterValue = Union[int, float, str, bool]
 
@@ -80,3 +87,18 @@ def _wire_value(name: str, value: object) -> ParameterValue:
     if wanted is bool and isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise InvalidInput(f"{name} is {value!r}; it must be of type {wanted.__name__}")
+
+
+# What the library and the command line take when nothing else is said.
+
+
+URL_VARIABLE = "TRITON_FACES_URL"
+"""The environment variable that names another server than the default one, or several with commas between."""
+
+DEFAULT_URL = os.environ.get(URL_VARIABLE) or "127.0.0.1:8001"
+DEFAULT_TLS = tls_from_environment(os.environ)
+DEFAULT_TIMEOUT_S = 30.0
+# 0.1 s and doubling: 2.3 s in all on average. Time enough for another of several servers to be asked, and for a
+# model's dead process to be taken out of service.
+DEFAULT_RETRIES = 5
+DEFAULT_IN_FLIGHT = 16

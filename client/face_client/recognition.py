@@ -10,31 +10,31 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from face_client.answers import recognition_request
 from face_client.batches import BatchAnswer, OnError, answers_in_order
-from face_client.clustering import Clusters, cluster_faces
-from face_client.defaults import DEFAULT_IN_FLIGHT
-from face_client.face_crops import (
+from face_client.faces import Faces
+from face_client.messages import (
     EMBEDDING_SIZE,
     EMBEDDINGS,
     LOGITS,
     Crops,
+    ImageLike,
+    Request,
+    Response,
     crop_requests,
     joined,
     joined_logits,
+    recognition_request,
     rows_from,
 )
-from face_client.faces import Faces
-from face_client.inputs import ImageLike
-from face_client.options import ParameterValue, of_one_face, request_parameters
+from face_client.options import DEFAULT_IN_FLIGHT, ParameterValue, of_one_face, request_parameters
 from face_client.ordered import map_in_order
 from face_client.similarity import SAME_DISTANCE, Comparison, compare_faces
-from face_client.transport import Request, Response
+from face_tools.clustering import Clusters, cluster_faces
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from face_client.answers import MakeRequest
+    from face_client.messages import MakeRequest
     from face_client.options import DetectOptions
 
 

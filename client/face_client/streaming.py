@@ -16,7 +16,7 @@ import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
 from face_client.errors import Cancelled, DeadlineExceeded, FaceError, ServerUnavailable
-from face_client.wire import Request, Response, infer_arguments, response_from
+from face_client.messages import Request, Response, infer_arguments, response_from
 
 
 class RefusedInStream(FaceError):

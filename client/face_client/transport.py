@@ -1,10 +1,8 @@
-"""One inference over gRPC. FaceClient needs no more than `Transport`; a test brings its own.
-
-What is known of tritonclient stands in the transports, in `face_client.streaming` and in `face_client.wire`.
-"""
-
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 from weakref import WeakSet
 
@@ -12,10 +10,35 @@ import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
 from face_client.errors import Cancelled, error_from_status
+from face_client.messages import Request, Response, connection_arguments, infer_arguments, response_from
 from face_client.streaming import GrpcStream, Stream
 from face_client.tls import Tls
-from face_client.tracing import call_span
-from face_client.wire import Request, Response, connection_arguments, infer_arguments, response_from
+
+# OpenTelemetry, for programs that use it: a span around each call, and headers that join the server's spans to it.
+#
+# Needs no package: a program that traces has loaded OpenTelemetry itself. In every other one nothing happens here.
+
+
+@contextmanager
+def call_span(model: str, request_id: str) -> Iterator[dict[str, str]]:
+    """A span around a call to a model; gives the W3C headers to send with it, none where nobody traces."""
+    if "opentelemetry.trace" not in sys.modules:
+        yield {}
+        return
+    # Loaded already, and not for us to load.
+    from opentelemetry import propagate, trace
+
+    attributes = {"faces.model": model, "faces.request_id": request_id}
+    tracer = trace.get_tracer("face_client")
+    with tracer.start_as_current_span(f"infer {model}", kind=trace.SpanKind.CLIENT, attributes=attributes):
+        headers: dict[str, str] = {}
+        propagate.inject(headers)
+        yield headers
+
+
+# One inference over gRPC. FaceClient needs no more than `Transport`; a test brings its own.
+#
+# What is known of tritonclient stands in the transports, in `face_client.streaming` and in `face_client.messages`.
 
 
 class Transport(Protocol):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from face_export.errors import DownloadError, ExportError
 from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
-from face_server.repository import default_repository
-from face_server.versions import numbers
+from face_repository.layout import default_repository
+from face_repository.versions import numbers
 
 if TYPE_CHECKING:  # torch takes a second to import, which `faces --help` should not wait for
     from face_export.exporter import Export
+
 
 NEXT = "next"
 """Of a version: one more than the highest there is."""
@@ -87,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export what `args` ask for; 0 if all of it was written."""
-    from face_export.summary import print_table
+    pass
 
     done: list[Export] = []
     failure = None
@@ -163,3 +164,28 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not a positive number")
     return number
+
+
+# What an export wrote, as a table for people.
+
+
+_DIGEST_LENGTH = 12
+
+
+def print_table(exports: list["Export"]) -> None:
+    """One row a network on stdout: size, source, parity and the start of the file's SHA-256."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("source", overflow="fold")
+    table.add_column("max difference", justify="right")
+    table.add_column("model.pt", no_wrap=True)
+    for done in exports:
+        source = f"{done.source}: {done.note}" if done.note else done.source
+        digest = done.model_sha256[:_DIGEST_LENGTH]
+        table.add_row(done.model, f"{done.parameters:,}", source, f"{done.parity_max_difference:.1g}", digest)
+    Console().print(table)

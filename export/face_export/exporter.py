@@ -8,17 +8,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from face_export import parity
+from face_export import torchscript as parity
 from face_export.errors import ExportError
-from face_export.files import replace_atomically
-from face_export.fused_pnet import FusedPNet
 from face_export.inception_resnet_v1 import InceptionResnetV1
 from face_export.mtcnn import STAGES, ONet, PNet, RNet
-from face_export.serving import ServedFaceNet, ServedONet, ServedPNet, ServedRNet
+from face_export.serving import FusedPNet, ServedFaceNet, ServedONet, ServedPNet, ServedRNet
 from face_export.torchscript import to_bytes
 from face_export.weights import Weights, count_parameters, digest, load_into
-from face_server.repository import EXPORTED
-from face_server.stored_weights import with_weights
+from face_repository.files import replace_atomically
+from face_repository.layout import EXPORTED
+from face_repository.weights import with_weights
 
 FACENET = "facenet"
 

@@ -8,10 +8,9 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from face_export.download import fetch
 from face_export.errors import UntrustedWeights, WeightsError
 from face_export.inception_resnet_v1 import InceptionResnetV1
-from face_export.published import NONE, PUBLISHED, RANDOM, RANDOM_NOTE, Published
+from face_export.published import NONE, PUBLISHED, RANDOM, RANDOM_NOTE, Published, fetch
 from face_export.readers import read_state_dict
 from face_export.weights import Weights
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from face_bench.faces import FoundFaces
-from face_client.matching import match
+from face_tools.matching import match
 
 MATCH_IOU = 0.9
 """Overlap from which two boxes are the same face."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from face_cascade import DetectionParameters
 from face_cascade.networks import ONET_SIZE, RNET_SIZE
-from face_cascade.pyramid import pyramid_levels
+from face_cascade.tiles import pyramid_levels
 
 
 @dataclass(frozen=True)

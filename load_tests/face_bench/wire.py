@@ -11,7 +11,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import np_to_triton_dtype, serialize_byte_tensor
 
 from face_bench.pictures import Picture
-from face_client.inputs import ImageLike, prepare
+from face_client.messages import ImageLike, prepare
 
 MODEL = "mtcnn"
 OUTPUTS = ("boxes", "probabilities", "landmarks", "num_faces")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from face_bench.pictures import MAX_PHOTOS
-from face_client.defaults import DEFAULT_TIMEOUT_S
+from face_client.options import DEFAULT_TIMEOUT_S
 from face_load import stages
 from face_load.argument_types import checked, number
 from face_load.arrivals import KINDS, POISSON

@@ -19,9 +19,9 @@ from face_load.soak_plot import plot
 from face_load.soak_report import SoakReport, SoakSample, Supervised, tables, trends
 from face_load.summary import Summary, summarise
 from face_server import EmbeddedTriton, Settings
-from face_server.health import Health
-from face_server.supervisor import Supervisor
-from face_server.watch import Patience
+from face_server.supervision.health import Health
+from face_server.supervision.supervisor import Supervisor
+from face_server.supervision.watch import Patience
 
 _FEWEST_SAMPLES = 8
 _PARTS = 20

@@ -12,7 +12,7 @@ from locust import User, task
 from locust.exception import StopUser
 
 from face_bench.wire import MODEL, WireClient
-from face_client.defaults import DEFAULT_URL
+from face_client.options import DEFAULT_URL
 from face_load.arrivals import arrivals
 from face_load.outcomes import EXPECTED, REJECTED, ask
 from face_load.plan import Plan

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from face_client.defaults import URL_VARIABLE
+from face_client.options import URL_VARIABLE
 from face_server.foreground import Stopped, run_command, stop_on_signals, tell
 
 if TYPE_CHECKING:
     from face_server import EmbeddedTriton
-    from face_server.tls import ServerTls
+    from face_server.settings import ServerTls
 
 HELP = "start the embedded Triton server on this machine"
 
@@ -36,9 +36,9 @@ in 10 minutes, or 5 in a row that fail, `faces serve` gives up, with exit status
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from face_server.environment import TRACE_VARIABLE
-    from face_server.options import DEFAULT_PORTS, Settings
-    from face_server.repository import default_repository
+    from face_repository.layout import default_repository
+    from face_runtime.settings import TRACE_VARIABLE
+    from face_server.settings import DEFAULT_PORTS, Settings
 
     parser.description = "Starts the real Triton server out of a Python package: no container, no GPU needed."
     parser.epilog = _EPILOG
@@ -157,10 +157,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _supervised(triton: EmbeddedTriton, args: argparse.Namespace, show: Callable[[str], None]) -> int:
-    from face_server.health import Health, HealthServer
     from face_server.ports import ipv4_address
-    from face_server.supervisor import Supervisor
-    from face_server.watch import Patience
+    from face_server.supervision.health import Health, HealthServer
+    from face_server.supervision.supervisor import Supervisor
+    from face_server.supervision.watch import Patience
 
     patience = Patience()
     health = Health(good_for=patience.answer_counts)
@@ -189,7 +189,7 @@ def _alone(triton: EmbeddedTriton, args: argparse.Namespace) -> int:
 
 
 def _tls(args: argparse.Namespace) -> ServerTls | None:
-    from face_server.tls import ServerTls
+    from face_server.settings import ServerTls
 
     if args.tls_cert is None:
         return None

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from face_runtime.settings import NETWORKS_VARIABLE, cores
 from face_server.wheel import TritonWheel, libpython_directories
 
 # With glibc's defaults half of the CPU time of a torch stub is page faults: every large temporary is mapped anew
@@ -20,25 +21,8 @@ MALLOC = {
 # and 28 ms when its threads slept instead.
 OPENMP = {"OMP_WAIT_POLICY": "passive"}
 
-NETWORKS_VARIABLE = "TRITON_FACES_NETWORKS"
-"""Overrides the parameter `networks` of model `mtcnn`."""
-
-LOG_FORMAT_VARIABLE = "TRITON_FACES_LOG_FORMAT"
-"""`json`: our models write their lines in the log as JSON objects."""
-
-TRACE_VARIABLE = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-"""OpenTelemetry's own: where our models send the spans of their stages. Unset, they make none."""
-
 ADMIN_KEY_VARIABLE = "TRITON_FACES_ADMIN_KEY"
 """The key that opens the restricted protocols of a server; unset, `faces serve` makes one up and tells nobody."""
-
-SERVICE_NAME = "triton-faces"
-"""What traces call the server."""
-
-
-def cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def server_environment(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from face_client.defaults import URL_VARIABLE
+from face_client.options import URL_VARIABLE
 
 # So long a command may take to end when the server is stopped.
 _COMMAND_SECONDS = 10

@@ -10,12 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 
+from face_client import FaceClient
 from face_client.canary import ask_canary
-from face_client.client import FaceClient
 from face_client.errors import FaceError
-from face_server.http_transport import HttpTransport
-from face_server.options import DEFAULT_PORTS, LOOPBACK
-from face_server.repository import REQUIRED
+from face_repository.layout import REQUIRED
+from face_server.http_api import HttpTransport
+from face_server.settings import DEFAULT_PORTS, LOOPBACK
 
 MODELS_VARIABLE = "TRITON_FACES_MODELS"
 """Names of models, with spaces between; unset: those that every server of ours has."""

@@ -9,19 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from face_server.backend_directory import make_backend_directory
-from face_server.ending import end
+from face_repository.layout import Repository, RepositoryError
+from face_repository.versions import VARIABLE, to_text
+from face_server.ending import Workplace, end, without_orphans
 from face_server.environment import ADMIN_KEY_VARIABLE, server_environment
-from face_server.errors import StartError
+from face_server.errors import SetupError, StartError
 from face_server.http_api import is_up
-from face_server.leftovers import Workplace
 from face_server.log import LogReader
-from face_server.options import DRAIN_SECONDS, Settings, arguments, to_reach
-from face_server.orphans import without_orphans
 from face_server.ports import free_ports, ipv4_address
-from face_server.repository import Repository
-from face_server.versions import VARIABLE, to_text
-from face_server.wheel import TritonWheel
+from face_server.settings import DRAIN_SECONDS, Settings, arguments, to_reach
+from face_server.wheel import TritonWheel, make_backend_directory
 
 _POLL_SECONDS = 0.05
 
@@ -109,7 +106,10 @@ class EmbeddedTriton:
 
     def start(self) -> None:
         """Starts the server and returns when every model is ready. A server that was stopped may be started again."""
-        repository = Repository.read(self._path, self.settings.models)
+        try:
+            repository = Repository.read(self._path, self.settings.models)
+        except RepositoryError as error:
+            raise SetupError(str(error)) from error
         wheel = TritonWheel.find()
         settings = self.settings
         self.models, self.missing_models, self.notes = repository.loadable, repository.missing, repository.notes

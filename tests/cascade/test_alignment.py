@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from face_cascade.alignment import TEMPLATE, aligned_crops, similarity_transforms, template_points
+from face_cascade.crops import TEMPLATE, aligned_crops, similarity_transforms, template_points
 from tests.pictures import astronaut, reference
 
 

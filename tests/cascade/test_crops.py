@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from face_cascade import Detection, DetectionParameters
-from face_cascade.alignment import aligned_crops
-from face_cascade.crops import detection_crops, face_crops
+from face_cascade.crops import aligned_crops, detection_crops, face_crops
 from tests.pictures import DATA, astronaut, reference
 
 

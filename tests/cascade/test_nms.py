@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from face_cascade.nms import by_score, nms, nms_min
+from face_cascade.boxes import by_score, nms, nms_min
 
 
 def iou(a, b):

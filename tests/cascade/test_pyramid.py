@@ -1,4 +1,4 @@
-from face_cascade.pyramid import Level, pyramid_levels
+from face_cascade.tiles import Level, pyramid_levels
 
 
 def test_levels_of_a_1080p_image():

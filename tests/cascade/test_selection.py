@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from face_cascade import DetectionParameters
-from face_cascade.selection import select
+from face_cascade.flow import select
 
 # Areas 100, 400, 900; the second is the likeliest, the first lies at the centre of a 200x200 image.
 BOXES = np.array([[95, 95, 105, 105], [0, 0, 20, 20], [150, 150, 180, 180]], np.float32)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from face_client.images import decode_image
-from face_client.transport import Response
+from face_client.messages import Response
+from face_pictures.decoding import decode_image
 
 
 def first_of(boxes, probabilities, landmarks):

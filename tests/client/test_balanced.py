@@ -21,7 +21,7 @@ from face_client import (
     ServerOverloaded,
     ServerUnavailable,
 )
-from face_client.defaults import URL_VARIABLE
+from face_client.options import URL_VARIABLE
 from tests.client.small_server import SmallServer, free_url, server_process
 
 FACES = Path(sys.executable).with_name("faces")

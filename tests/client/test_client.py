@@ -10,7 +10,7 @@ from PIL import Image
 import face_client.retry
 from face_client import DeadlineExceeded, FaceClient, Faces, InvalidInput, ServerError, ServerUnavailable
 from face_client.errors import Cancelled, InvalidImage, error_from_status
-from face_client.transport import Response
+from face_client.messages import Response
 
 
 @pytest.fixture

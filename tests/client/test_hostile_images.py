@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from face_client.errors import InvalidImage
-from face_client.images import decode_image, image_size, to_rgb
+from face_pictures.decoding import decode_image, image_size, to_rgb
 
 FORMATS = ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"]
 VARIANTS = [

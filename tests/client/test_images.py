@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from face_client.errors import InvalidImage
-from face_client.images import decode_image, downscale, image_size, to_rgb
+from face_pictures.decoding import decode_image, downscale, image_size, to_rgb
 
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
 WITH_EXIF = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "JPEG": {"quality": 100, "subsampling": 0}}

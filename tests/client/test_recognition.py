@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from face_client import FaceClient, Faces, InvalidImage, InvalidInput, NoFace, ServerError, ServerUnavailable
-from face_client.face_crops import CROPS_PER_REQUEST
-from face_client.transport import Response
+from face_client.messages import CROPS_PER_REQUEST, Response
 
 
 @pytest.fixture

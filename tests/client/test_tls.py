@@ -5,8 +5,8 @@ import argparse
 import pytest
 
 from face_client import FaceClient, InvalidInput, Tls
-from face_client.cli.arguments import add_connection, tls_from
 from face_client.tls import CA_VARIABLE, CERT_VARIABLE, KEY_VARIABLE, TLS_VARIABLE, tls_from_environment
+from face_tools.connection import add_connection, tls_from
 
 
 @pytest.mark.parametrize(

@@ -119,5 +119,5 @@ def test_closing_gives_up_what_is_in_flight(served, picture):
 
 
 def test_reading_images_needs_no_grpc():
-    code = "import face_client.images, face_client.cli.detect, sys; sys.exit('tritonclient' in sys.modules)"
+    code = "import face_pictures.decoding, face_tools.detect, sys; sys.exit('tritonclient' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

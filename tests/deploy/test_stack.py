@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from face_export import command as export
-from face_server.options import DEFAULT_PORTS
+from face_server.settings import DEFAULT_PORTS
 from tests.deploy.containers import ROOT, SERVICES, copies, environment, filled_in, stages
 from tests.deploy.expressions import DEPLOY
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from face_repository.layout import OPTIONAL, REQUIRED, Repository
+from face_runtime.settings import TRACE_VARIABLE
 from face_server import command
-from face_server.environment import TRACE_VARIABLE
-from face_server.options import DEFAULT_PORTS, Settings, arguments
-from face_server.repository import OPTIONAL, REQUIRED, Repository
-from face_server.tls import ServerTls
+from face_server.settings import DEFAULT_PORTS, ServerTls, Settings, arguments
 from face_server.wheel import TritonWheel
 from tests.deploy.containers import COMPOSE, ROOT, SERVICES, copies, environment, stages
 

@@ -19,8 +19,8 @@ from face_cascade import FACENET
 from face_client import FaceClient
 from face_export.exporter import export_facenet, model_path
 from face_export.facenet_weights import random_weights
+from face_repository.layout import REQUIRED
 from face_server import EmbeddedTriton, Settings
-from face_server.repository import REQUIRED
 from tests.export.conftest import CLASSES
 from tests.pictures import wall
 

@@ -1,4 +1,4 @@
-"""The client installs alone, beside the newest NumPy, and `faces detect` works from there."""
+"""Client and tools install alone, beside the newest NumPy, and `faces detect` works from there."""
 
 import json
 import shutil
@@ -11,21 +11,22 @@ import pytest
 
 from tests.pictures import DATA
 
-CLIENT = Path(__file__).parents[2] / "client"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def environment(tmp_path):
-    """A new virtual environment with nothing but the client in it."""
+    """A new virtual environment with nothing but the client and the command in it."""
     venv.create(tmp_path / "env", with_pip=True)
-    # A copy: building in the source tree would leave files there.
-    source = shutil.copytree(CLIENT, tmp_path / "client", ignore=shutil.ignore_patterns("*.egg-info", "build"))
+    # Copies: building in the source tree would leave files there.
+    ignored = shutil.ignore_patterns("*.egg-info", "build", "face_deploy")
+    sources = [shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored) for name in ("client", "tools")]
     binaries = tmp_path / "env" / "bin"
-    subprocess.run([binaries / "pip", "install", "--quiet", source], check=True)
+    subprocess.run([binaries / "pip", "install", "--quiet", *sources], check=True)
     return binaries
 
 
-def test_detect_from_an_environment_with_nothing_but_the_client(environment, triton):
+def test_detect_from_an_environment_with_nothing_but_client_and_command(environment, triton):
     numpy = subprocess.run(
         [environment / "python", "-c", "import numpy; print(numpy.__version__)"], capture_output=True, text=True
     )

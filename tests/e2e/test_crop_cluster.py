@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_client.cli.main import main
-from face_client.clustering import UNCLUSTERED
+from face_command.main import main
+from face_tools.clustering import UNCLUSTERED
 from tests.pictures import astronaut, wall
 
 

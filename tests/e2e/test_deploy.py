@@ -15,19 +15,18 @@ import torch
 from PIL import Image
 
 from face_client import FaceClient
-from face_client.cli.main import main
-from face_deploy.control import Control
+from face_command.main import main
 from face_deploy.errors import SwitchFailed
 from face_deploy.store import Deployment, Store
-from face_deploy.switching import switch
+from face_deploy.switching import Control, switch
 from face_export.exporter import export_stage
 from face_export.readers import read_stage
 from face_export.weights import Weights
 from face_server import EmbeddedTriton, Settings
 from face_server.environment import ADMIN_KEY_VARIABLE
-from tests.deploy_command.repositories import content
 from tests.e2e.conftest import REPOSITORY
 from tests.pictures import DATA, astronaut, wall
+from tests.tools.deploy.repositories import content
 
 FACES = Path(sys.executable).with_name("faces")
 KEY = "0123456789abcdef"

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_client.cli.main import main
-from face_client.evaluation.lfw import centre_crop
-from face_client.evaluation.lfw_pairs import pictures_of, read_pairs
+from face_command.main import main
+from face_tools.evaluation.lfw import centre_crop, pictures_of, read_pairs
 from tests.pictures import astronaut, reference, wall
 from tests.standard_sets import write_pairs, write_people, write_wider_mat, write_wider_pictures, write_wider_text
 

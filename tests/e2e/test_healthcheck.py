@@ -8,10 +8,10 @@ import sys
 import psutil
 import pytest
 
+from face_repository.layout import REQUIRED
 from face_server import EmbeddedTriton, Settings
 from face_server.healthcheck import MODELS_VARIABLE
 from face_server.ports import free_ports
-from face_server.repository import REQUIRED
 
 
 def check(url, models=REQUIRED):

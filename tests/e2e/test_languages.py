@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from face_client import Landmarks
-from face_client.protos import write_protos
+from face_tools.protos import write_protos
 from tests.e2e.examples import BUILDERS, EXAMPLES
 from tests.e2e.refusing import refusing_server
 from tests.pictures import wall

@@ -10,7 +10,7 @@ from tritonclient.utils import InferenceServerException
 
 from face_bench.metrics import parse, scrape
 from face_client import InvalidImage, InvalidInput
-from face_server.health import Health
+from face_server.supervision.health import Health
 from tests.deploy.expressions import alert_expressions, dashboard_expressions, documented_metrics, metrics_of
 from tests.e2e.requests import encoded_image, outputs, raw_image, tensor
 from tests.pictures import DATA, astronaut, wall

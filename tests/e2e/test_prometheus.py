@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from face_server.health import Health, HealthServer
+from face_server.supervision.health import Health, HealthServer
 from tests.deploy.expressions import GPU, alert_expressions, alerts, dashboard_expressions
 from tests.e2e import prometheus
 from tests.e2e.requests import encoded_image, outputs

@@ -8,8 +8,8 @@ from PIL import Image
 from tritonclient.utils import InferenceServerException
 
 from face_client import FaceClient, InvalidImage, InvalidInput, NoFace, ServerUnavailable
+from face_repository.layout import REQUIRED
 from face_server import EmbeddedTriton, Settings
-from face_server.repository import REQUIRED
 from tests.e2e.requests import counts, encoded_image, outputs, raw_image, tensor
 from tests.e2e.test_batching import assert_same
 from tests.pictures import DATA, astronaut, wall

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from face_client import AsyncFaceClient, Faces, InvalidInput
-from face_client.answers import faces_from, recognition_request
-from face_client.inputs import prepare
+from face_client.messages import faces_from, prepare, recognition_request
 from face_client.transport import GrpcTransport
 from tests.e2e.test_batching import assert_same
 from tests.pictures import DATA, astronaut, mixed_sizes

@@ -11,7 +11,7 @@ import pytest
 
 from face_client import AsyncFaceClient, FaceClient, ServerUnavailable, Tls
 from face_server import EmbeddedTriton, Settings, SetupError
-from face_server.tls import ServerTls
+from face_server.settings import ServerTls
 from tests.e2e.certificates import Authority
 from tests.e2e.conftest import REPOSITORY
 from tests.e2e.sockets import listening

@@ -12,8 +12,8 @@ from tritonclient.utils import InferenceServerException
 
 from face_cascade import FACENET
 from face_client import FaceClient, InvalidInput
+from face_repository.layout import REQUIRED
 from face_server import EmbeddedTriton, Settings
-from face_server.repository import REQUIRED
 from tests.e2e.collector import collecting
 from tests.e2e.requests import encoded_image, outputs
 from tests.pictures import DATA, astronaut

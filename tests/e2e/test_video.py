@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from face_client.cli.main import main
-from face_client.video import VideoReader, detect_video
+from face_command.main import main
+from face_tools.video import VideoReader, detect_video
 from tests import clips
 
 FRAMES = 50

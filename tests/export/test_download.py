@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from face_export import download
-from face_export.download import fetch
+from face_export import published as download
 from face_export.errors import DownloadError
+from face_export.published import fetch
 
 CONTENT = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

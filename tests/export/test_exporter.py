@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from face_export import exporter, parity
+from face_export import exporter
+from face_export import torchscript as parity
 from face_export.errors import ExportError, ParityError
 from face_export.exporter import export_facenet, export_stage, write_atomically
 from face_export.serving import ServedRNet

@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from face_export.fused_pnet import ConvPoolPReLU, FusedPNet
 from face_export.mtcnn import PNet
-from face_export.serving import ServedPNet
+from face_export.serving import ConvPoolPReLU, FusedPNet, ServedPNet
 
 SLOPES = {
     "none negative": [0.0, 0.1, 0.5, 1.0, 1.7, 0.2, 0.3, 0.4, 0.9, 2.0],

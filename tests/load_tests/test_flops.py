@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from face_bench.flops import ONET_LAYERS, PNET_LAYERS, RNET_LAYERS, flops, pyramid_flops
-from face_cascade.pyramid import pyramid_levels
+from face_cascade.tiles import pyramid_levels
 from face_export.mtcnn import ONet, PNet, RNet
 
 

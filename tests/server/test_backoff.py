@@ -1,4 +1,4 @@
-from face_server.backoff import Backoff
+from face_server.supervision.renewal import Backoff
 
 
 def test_pauses_double_up_to_the_longest():

@@ -10,7 +10,7 @@ import pytest
 
 from face_bench.metrics import parse
 from face_server import SetupError
-from face_server.health import Health, HealthServer
+from face_server.supervision.health import Health, HealthServer
 
 
 def get(url, method="GET"):

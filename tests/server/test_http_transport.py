@@ -10,8 +10,8 @@ import pytest
 
 from face_client import DeadlineExceeded, ServerUnavailable
 from face_client.errors import ServerOverloaded
-from face_client.wire import Request
-from face_server.http_transport import HttpTransport
+from face_client.messages import Request
+from face_server.http_api import HttpTransport
 
 REQUEST = Request(
     "mtcnn", {"image": np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)}, ("boxes",), {"factor": 0.5}, "1"

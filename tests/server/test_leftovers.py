@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from face_server.leftovers import PREFIX, Workplace, remove_leftovers
+from face_server.ending import PREFIX, Workplace, remove_leftovers
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import time
 import psutil
 import pytest
 
-from face_server.orphans import without_orphans
+from face_server.ending import without_orphans
 
 _START = """
 import subprocess, time
-from face_server.orphans import without_orphans
+from face_server.ending import without_orphans
 print(subprocess.Popen(without_orphans(["sleep", "600"])).pid, flush=True)
 time.sleep(600)
 """

@@ -6,9 +6,8 @@ import time
 import pytest
 
 from face_server.http_api import NoAnswer, TooLate
-from face_server.renewal import instances, renewed, without
-from face_server.renewals import RenewalFailed, Renewals, died
-from face_server.stubs import Stub
+from face_server.supervision.renewal import RenewalFailed, Renewals, died, instances, renewed, without
+from face_server.supervision.stubs import Stub
 
 
 def group(number, **more):

@@ -4,10 +4,11 @@ import socket
 
 import pytest
 
-from face_server.environment import MALLOC, NETWORKS_VARIABLE, server_environment
+from face_repository.layout import Repository, RepositoryError
+from face_runtime.settings import NETWORKS_VARIABLE
+from face_server.environment import MALLOC, server_environment
 from face_server.errors import SetupError
 from face_server.ports import free_ports, ipv4_address
-from face_server.repository import Repository
 from face_server.wheel import TritonWheel, libpython_directories
 
 
@@ -43,7 +44,7 @@ def test_everything_is_served_where_facenet_was_exported(repository):
 
 def test_an_ensemble_needs_a_version_and_no_file(repository):
     (repository / "face_recognition" / "1").rmdir()
-    with pytest.raises(SetupError, match="has no face_recognition: run `faces export` first"):
+    with pytest.raises(RepositoryError, match="has no face_recognition: run `faces export` first"):
         Repository.read(repository)
 
 
@@ -55,12 +56,12 @@ def test_what_the_export_says_of_a_model_is_passed_on(repository):
 
 def test_what_is_missing_is_named(repository):
     (repository / "pnet" / "1" / "model.pt").unlink()
-    with pytest.raises(SetupError, match="has no pnet: run `faces export` first"):
+    with pytest.raises(RepositoryError, match="has no pnet: run `faces export` first"):
         Repository.read(repository)
     (repository / "mtcnn" / "config.pbtxt").unlink()
-    with pytest.raises(SetupError, match=r"is no model repository of ours: it has no mtcnn/config\.pbtxt"):
+    with pytest.raises(RepositoryError, match=r"is no model repository of ours: it has no mtcnn/config\.pbtxt"):
         Repository.read(repository)
-    with pytest.raises(SetupError, match="does not exist"):
+    with pytest.raises(RepositoryError, match="does not exist"):
         Repository.read(repository / "nowhere")
 
 

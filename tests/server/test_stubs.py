@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from face_server.stubs import StubWatch
+from face_server.supervision.stubs import StubWatch
 
 _SCRIPT = "import sys, time\nwhile 'busy' in sys.argv: pass\ntime.sleep(600)\n"
 

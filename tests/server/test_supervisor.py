@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from face_server import supervisor as module
 from face_server.errors import GaveUp, SetupError, StartError
-from face_server.health import Health
-from face_server.options import Settings
-from face_server.supervisor import Supervisor
-from face_server.watch import Broken
+from face_server.settings import Settings
+from face_server.supervision import supervisor as module
+from face_server.supervision.health import Health
+from face_server.supervision.supervisor import Supervisor
+from face_server.supervision.watch import Broken
 
 
 class Triton:

@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from face_server import watch as module
-from face_server.canary import Result, Verdict
-from face_server.health import Health
-from face_server.renewals import RenewalFailed
-from face_server.stubs import Stub
-from face_server.watch import Broken, Patience, Watch
+from face_server.supervision import watch as module
+from face_server.supervision.canary import Result, Verdict
+from face_server.supervision.health import Health
+from face_server.supervision.renewal import RenewalFailed
+from face_server.supervision.stubs import Stub
+from face_server.supervision.watch import Broken, Patience, Watch
 
 # Time enough in every test, and none that is waited for.
 PATIENCE = Patience(period=0, deadline=600, failures=3, silence=30)

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from face_training.annotations.picture import AnnotatedPicture, boxes, no_landmarks
+from face_training.annotations.pictures import AnnotatedPicture, boxes, no_landmarks
 from tests.pictures import astronaut
 
 FACE = (181, 62, 268, 172)

@@ -5,8 +5,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from face_training.annotations import celeba, landmark_lists, wider
-from face_training.annotations.check import Report, checked
 from face_training.annotations.index import INDEX, read_index, write_index
+from face_training.annotations.pictures import Report, checked
 from face_training.errors import AnnotationError
 from tests.training.sets import portrait, write_facial_points, write_picture, write_wider_train
 

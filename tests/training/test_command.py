@@ -12,7 +12,7 @@ from face_cascade import DetectionParameters, detect, drive
 from face_cascade.compiled import COMPILED
 from face_cascade.networks import ONET, PNET, RNET
 from face_export.readers import read_stage
-from face_server.stored_weights import read_weights
+from face_repository.weights import read_weights
 from face_training import command
 from face_training.rehearsal.sets import write_facial_points, write_wider
 from tests.pictures import astronaut, reference

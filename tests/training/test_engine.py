@@ -12,12 +12,11 @@ from face_training import checkpoint
 from face_training import engine as engine_module
 from face_training.engine import Engine
 from face_training.errors import CheckpointError, NonFiniteLoss, SamplesError
-from face_training.networks import new_network
-from face_training.samples.records import Kind, record_type
-from face_training.samples.settings import CROP_SIZES
+from face_training.samples.records import CROP_SIZES, Kind, record_type
 from face_training.samples.store import Shards, write_shard
-from face_training.settings import TrainingSettings
 from face_training.stage_task import StageTask
+from face_training.trainable import new_network
+from face_training.workplace import TrainingSettings
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(epochs=4, batch_size=28, batches=5, steps=(0.5,))

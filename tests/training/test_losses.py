@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from face_training.losses import PAPER_WEIGHTS, Targets, hard_cross_entropy, squared_distance, stage_losses, weighted
 from face_training.samples.records import Kind
+from face_training.stage_task import (
+    PAPER_WEIGHTS,
+    Targets,
+    hard_cross_entropy,
+    squared_distance,
+    stage_losses,
+    weighted,
+)
 
 
 def random_batch(seed, count=23):

@@ -12,10 +12,8 @@ import pytest
 
 from face_training.errors import SamplesError
 from face_training.samples import making
-from face_training.samples.making import make_samples
-from face_training.samples.recipes import stage_plan
-from face_training.samples.records import record_type
-from face_training.samples.settings import SampleSettings
+from face_training.samples.making import make_samples, stage_plan
+from face_training.samples.records import SampleSettings, record_type
 from face_training.samples.store import Shards, write_shard
 
 SETTINGS = SampleSettings(negatives=8, near=1, around=10)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from face_export.weights import digest
-from face_training.networks import initialised, new_network, stage_weights
-from face_training.samples.settings import CROP_SIZES
+from face_training.samples.records import CROP_SIZES
+from face_training.trainable import initialised, new_network, stage_weights
 
 STAGES = ("pnet", "rnet", "onet")
 

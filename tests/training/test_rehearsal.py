@@ -5,16 +5,12 @@ import math
 import numpy as np
 from PIL import Image
 
-from face_server.repository import REQUIRED, Repository
+from face_repository.layout import REQUIRED, Repository
 from face_training.annotations import landmark_lists, wider
-from face_training.annotations.check import Report, checked
+from face_training.annotations.pictures import Report, checked
 from face_training.rehearsal.__main__ import clear
-from face_training.rehearsal.measure import accuracy
-from face_training.rehearsal.plot import draw_curves
-from face_training.rehearsal.scenery import generate
-from face_training.rehearsal.serving import make_repository
-from face_training.rehearsal.sets import photo_with_face, write_facial_points, write_wider
-from face_training.rehearsal.sources import portraits, scenes
+from face_training.rehearsal.serving import accuracy, draw_curves, make_repository
+from face_training.rehearsal.sets import generate, photo_with_face, portraits, scenes, write_facial_points, write_wider
 from face_training.workplace import STAGES, Workplace
 from tests.pictures import astronaut
 from tests.training.test_engine import SETTINGS, engine, make_store

@@ -9,12 +9,9 @@ import pytest
 from face_cascade.area import integral_image
 from face_cascade.boxes import landmark_points, refine
 from face_client import decode_image
-from face_training.samples.landmark_crops import landmark_records
-from face_training.samples.mined_crops import Miner, mined_records
-from face_training.samples.of_picture import SampleMaker
-from face_training.samples.random_crops import anywhere, around, beside
-from face_training.samples.records import Kind
-from face_training.samples.settings import CROP_SIZES, SampleSettings
+from face_training.samples.of_picture import Miner, SampleMaker, mined_records
+from face_training.samples.random_crops import anywhere, around, beside, landmark_records
+from face_training.samples.records import CROP_SIZES, Kind, SampleSettings
 from tests.training.sets import annotated, slow_area, slow_iou, slow_kind
 
 SETTINGS = SampleSettings(negatives=20, near=3, around=30, shifts=20, mined_negatives=15)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from face_training.samples.records import Kind
-from face_training.sampling import batches
+from face_training.stage_task import batches
 
 
 def rows(**counts):

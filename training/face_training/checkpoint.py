@@ -1,20 +1,24 @@
-"""Checkpoints: everything that the rest of a run depends on, in one file that torch reads without running code.
-
-`faces export` takes the network out of one as it is: its weights are under the key `model`.
-"""
+"""What a run leaves: checkpoints that torch reads without running code, and curves for TensorBoard."""
 
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.tensorboard import SummaryWriter
 
 from face_training.errors import CheckpointError
-from face_training.files import write_atomically
+from face_training.workplace import write_atomically
+
+# Checkpoints: everything that the rest of a run depends on, in one file that torch reads without running code.
+#
+# `faces export` takes the network out of one as it is: its weights are under the key `model`.
+
 
 FORMAT = 1
 _KEYS = frozenset({"format", "model", "optimizer", "schedule", "epoch", "rng", "settings", "history"})
@@ -78,3 +82,29 @@ def restore(
     if torch.cuda.is_available() and state["rng"]["cuda"]:
         torch.cuda.set_rng_state_all(state["rng"]["cuda"])
     return state["epoch"], state["history"]
+
+
+# Curves of a run, for TensorBoard.
+
+
+class CurveLog:
+    """Writes numbers by epoch into a folder: `tensorboard --logdir` shows them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = SummaryWriter(str(folder))
+
+    def write(self, epoch: int, measured: dict[str, float]) -> None:
+        """`validation_…` comes below `validation`, the rest below `training`."""
+        for name, value in measured.items():
+            plain = name.removeprefix("validation_")
+            group = "training" if plain == name else "validation"
+            self._writer.add_scalar(f"{group}/{plain}", value, epoch)
+        self._writer.flush()
+
+    def __enter__(self) -> "CurveLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()

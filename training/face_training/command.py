@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do the chosen step; returns the exit status: 0 done, 1 failed."""
-    from face_cascade.errors import CascadeError
+    from face_cascade.parameters import CascadeError
     from face_export.errors import ExportError
     from face_training.errors import TrainingError
 

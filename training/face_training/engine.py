@@ -11,10 +11,9 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import MultiStepLR
 
 from face_training import checkpoint
-from face_training.curves import CurveLog
+from face_training.checkpoint import CurveLog
 from face_training.errors import NonFiniteLoss
-from face_training.settings import TrainingSettings
-from face_training.workplace import CHECKPOINT, LOG
+from face_training.workplace import CHECKPOINT, LOG, TrainingSettings
 
 Batch = TypeVar("Batch")
 

@@ -8,19 +8,23 @@ import torch
 
 from face_cascade.compiled import Weights
 from face_export.weights import digest
-from face_training.annotations.picture import AnnotatedPicture
+from face_training.annotations.pictures import AnnotatedPicture
 from face_training.engine import Engine
 from face_training.errors import SamplesError
-from face_training.networks import PRETRAINED, Trainable, initialised, new_network, stage_weights
-from face_training.samples.making import make_samples
-from face_training.samples.recipes import stage_plan
-from face_training.samples.records import record_type
-from face_training.samples.settings import CROP_SIZES, SampleSettings
+from face_training.samples.making import make_samples, stage_plan
+from face_training.samples.records import CROP_SIZES, SampleSettings, record_type
 from face_training.samples.store import Shards, recipe_digest
-from face_training.settings import TrainingSettings
 from face_training.stage_task import StageTask
-from face_training.weight_files import write_keras_list, write_state_dict
-from face_training.workplace import Workplace, clear_run, stages_before
+from face_training.trainable import (
+    PRETRAINED,
+    Trainable,
+    initialised,
+    new_network,
+    stage_weights,
+    write_keras_list,
+    write_state_dict,
+)
+from face_training.workplace import TrainingSettings, Workplace, clear_run, stages_before
 
 
 @dataclass(frozen=True)

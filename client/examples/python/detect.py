@@ -12,7 +12,7 @@ import json
 import sys
 
 from face_client import FaceClient, FaceError
-from face_client.defaults import DEFAULT_URL
+from face_client.options import DEFAULT_URL
 
 
 def main() -> None:

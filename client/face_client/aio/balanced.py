@@ -11,7 +11,7 @@ from face_client.aio.streaming import AsyncStream
 from face_client.aio.transport import AsyncTransport
 from face_client.endpoints import PROBE_TIMEOUT_S, Endpoints, time_left
 from face_client.errors import Cancelled, FaceError
-from face_client.wire import Request, Response
+from face_client.messages import Request, Response
 
 
 def balanced(transports: Sequence[AsyncTransport]) -> AsyncTransport:

@@ -10,7 +10,7 @@ from face_client.aio.ordered import Items, map_in_order
 from face_client.batches import BatchAnswer, OnError, check_in_flight
 from face_client.errors import FaceError
 from face_client.faces import Faces
-from face_client.inputs import ImageLike
+from face_client.messages import ImageLike
 
 
 def answers_in_order(

@@ -13,15 +13,19 @@ from face_client.aio.batches import answers_in_order
 from face_client.aio.frame_stream import AsyncFrameStream
 from face_client.aio.recognition import AsyncRecognition
 from face_client.aio.transport import AsyncGrpcTransport, AsyncTransport
-from face_client.answers import MakeRequest, detection_request, faces_from
-from face_client.budget import RetryBudget
 from face_client.client import PROBE_INTERVAL_S, READY_TIMEOUT_S
-from face_client.defaults import DEFAULT_IN_FLIGHT, DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_TLS, DEFAULT_URL
 from face_client.endpoints import addresses
 from face_client.errors import FaceError, ServerUnavailable
-from face_client.inputs import prepare
-from face_client.options import request_parameters
-from face_client.retry import Attempts
+from face_client.messages import MakeRequest, detection_request, faces_from, prepare
+from face_client.options import (
+    DEFAULT_IN_FLIGHT,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT_S,
+    DEFAULT_TLS,
+    DEFAULT_URL,
+    request_parameters,
+)
+from face_client.retry import Attempts, RetryBudget
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -29,10 +33,9 @@ if TYPE_CHECKING:
     from face_client.aio.ordered import Items
     from face_client.batches import BatchAnswer, OnError
     from face_client.faces import Faces
-    from face_client.inputs import ImageLike
+    from face_client.messages import ImageLike, Request, Response
     from face_client.options import DetectOptions, ParameterValue
     from face_client.tls import Tls
-    from face_client.wire import Request, Response
 
 
 class AsyncFaceClient(AsyncRecognition, AsyncFrameStream):

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Callable, Literal, overload
 from face_client.aio.batches import answers_in_order
 from face_client.aio.streaming import AsyncStream
 from face_client.aio.transport import AsyncTransport
-from face_client.answers import detection_request, faces_from
 from face_client.batches import check_in_flight
-from face_client.defaults import DEFAULT_IN_FLIGHT
 from face_client.errors import FaceError
 from face_client.faces import Faces
-from face_client.inputs import ImageLike, prepare
-from face_client.options import request_parameters
+from face_client.messages import ImageLike, detection_request, faces_from, prepare
+from face_client.options import DEFAULT_IN_FLIGHT, request_parameters
 from face_client.streaming import RefusedInStream
 
 if TYPE_CHECKING:
@@ -24,8 +22,8 @@ if TYPE_CHECKING:
 
     from face_client.aio.ordered import Items
     from face_client.batches import BatchAnswer, OnError
+    from face_client.messages import Request, Response
     from face_client.options import DetectOptions
-    from face_client.wire import Request, Response
 
 
 class AsyncFrameStream(ABC):

@@ -13,10 +13,7 @@ from numpy.typing import NDArray
 
 from face_client.aio.batches import answers_in_order
 from face_client.aio.ordered import map_in_order
-from face_client.answers import recognition_request
-from face_client.clustering import Clusters, cluster_faces
-from face_client.defaults import DEFAULT_IN_FLIGHT
-from face_client.face_crops import (
+from face_client.messages import (
     EMBEDDING_SIZE,
     EMBEDDINGS,
     LOGITS,
@@ -24,21 +21,21 @@ from face_client.face_crops import (
     crop_requests,
     joined,
     joined_logits,
+    recognition_request,
     rows_from,
 )
-from face_client.options import of_one_face, request_parameters
+from face_client.options import DEFAULT_IN_FLIGHT, of_one_face, request_parameters
 from face_client.similarity import SAME_DISTANCE, Comparison, compare_faces
+from face_tools.clustering import Clusters, cluster_faces
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from face_client.aio.ordered import Items
-    from face_client.answers import MakeRequest
     from face_client.batches import BatchAnswer, OnError
     from face_client.faces import Faces
-    from face_client.inputs import ImageLike
+    from face_client.messages import ImageLike, MakeRequest, Request, Response
     from face_client.options import DetectOptions, ParameterValue
-    from face_client.wire import Request, Response
 
 
 class AsyncRecognition(ABC):

@@ -10,8 +10,8 @@ import grpc
 import tritonclient.grpc.aio as triton
 
 from face_client.errors import Cancelled, DeadlineExceeded, FaceError
+from face_client.messages import Request, Response, infer_arguments, response_from
 from face_client.streaming import Unanswered, broken_stream
-from face_client.wire import Request, Response, infer_arguments, response_from
 
 
 class AsyncStream(Protocol):

@@ -12,9 +12,9 @@ from tritonclient.utils import InferenceServerException
 
 from face_client.aio.streaming import AsyncGrpcStream, AsyncStream
 from face_client.errors import Cancelled, error_from_status
+from face_client.messages import Request, Response, connection_arguments, infer_arguments, response_from
 from face_client.tls import Tls
-from face_client.tracing import call_span
-from face_client.wire import Request, Response, connection_arguments, infer_arguments, response_from
+from face_client.transport import call_span
 
 
 class AsyncTransport(Protocol):

@@ -1,4 +1,4 @@
-"""Pictures as ipazc's mtcnn takes them, found faces out: files that are no pictures have none."""
+"""Pictures and parameters as ipazc's mtcnn takes them, found faces out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,47 @@ from typing import Any
 import numpy as np
 
 from face_client.client import FaceClient
-from face_client.drop_in import as_pixels, warn_if_capped
+from face_client.drop_in import InvalidValue, as_pixels, warn_if_capped
 from face_client.errors import InvalidImage, InvalidInput
 from face_client.faces import Faces
-from face_client.images import MAX_PIXELS, decode_image, image_size
-from face_client.inputs import ImageLike
+from face_client.messages import ImageLike
 from face_client.mtcnn.utils.images import FILES, file_bytes
+from face_pictures.decoding import MAX_PIXELS, decode_image, image_size
+
+# The stages' parameters by their names in ipazc's mtcnn, as options of FaceClient.detect.
+
+
+# ipazc's name → ours, and ipazc's default where the server's is another.
+_NAMES = {
+    "min_face_size": "min_face_size",
+    "scale_factor": "factor",
+    "threshold_pnet": "threshold_pnet",
+    "threshold_rnet": "threshold_rnet",
+    "threshold_onet": "threshold_onet",
+}
+_DEFAULTS = {"threshold_onet": 0.8}
+
+# Fixed in the server's cascade, at ipazc's defaults.
+_FIXED = {"nms_pnet1": 0.5, "nms_pnet2": 0.7, "nms_rnet": 0.7, "nms_onet": 0.7}
+
+# There it is a parameter that nothing reads.
+_IGNORED = {"min_size"}
+
+
+def detect_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options for FaceClient.detect. Raises TypeError for an unknown name, InvalidValue for another NMS."""
+    unknown = given.keys() - _NAMES.keys() - _FIXED.keys() - _IGNORED
+    if unknown:
+        known = ", ".join([*_NAMES, *_FIXED, *sorted(_IGNORED)])
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}; the stages' parameters are {known}")
+    for name, value in _FIXED.items():
+        if given.get(name, value) != value:
+            raise InvalidValue(f"{name} is {given[name]}; the server's cascade has {value}")
+    return {_NAMES[name]: value for name, value in {**_DEFAULTS, **given}.items() if name in _NAMES}
+
+
+# Pictures as ipazc's mtcnn takes them, found faces out: files that are no pictures have none.
+
 
 # Whom a warning points at: find_faces, detect_faces, and then its caller.
 _CALLER = 3

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from face_client.client import FaceClient
-from face_client.defaults import DEFAULT_URL
 from face_client.drop_in import Connection, InvalidValue
-from face_client.mtcnn.finding import find_faces
-from face_client.mtcnn.formats import as_dicts, boxes_as_sizes
-from face_client.mtcnn.parameters import detect_options
-from face_client.mtcnn.rows import JUSTIFICATIONS, fitted, padding, rows_of, shifted
+from face_client.mtcnn.finding import detect_options, find_faces
+from face_client.mtcnn.rows import JUSTIFICATIONS, as_dicts, boxes_as_sizes, fitted, padding, rows_of, shifted
 from face_client.mtcnn.stages import Stage, StageONet, StagesLike, parse_stages
+from face_client.options import DEFAULT_URL
 
 
 class MTCNN:

@@ -1,17 +1,20 @@
-"""Faces as rows of numbers, ipazc's "numpy" output, before it is formatted.
-
-A row: number of the picture, x1, y1, x2, y2, confidence and, with landmarks, the x of left eye, right eye, nose, left
-and right mouth corner, then their y.
-"""
+"""Faces as rows of numbers, and in the formats of ipazc's mtcnn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from face_client.faces import Faces
+
+# Faces as rows of numbers, ipazc's "numpy" output, before it is formatted.
+#
+# A row: number of the picture, x1, y1, x2, y2, confidence and, with landmarks, the x of left eye, right eye, nose, left
+# and right mouth corner, then their y.
+
 
 Rows = NDArray[np.float64]
 
@@ -72,3 +75,35 @@ def shifted(rows: Rows, x: int, y: int) -> Rows:
     rows[:, LANDMARKS_X] += x
     rows[:, LANDMARKS_Y] += y
     return rows
+
+
+# Rows of faces in the formats of ipazc's mtcnn.
+
+
+# In the order of its answers.
+_KEYPOINTS = {"nose": 2, "mouth_right": 4, "right_eye": 1, "left_eye": 0, "mouth_left": 3}
+
+
+def boxes_as_sizes(rows: Rows) -> Rows:
+    """The rows with x, y, width, height for x1, y1, x2, y2."""
+    rows = rows.copy()
+    rows[:, 3:5] -= rows[:, 1:3]
+    return rows
+
+
+def as_dicts(rows: Rows) -> list[dict[str, Any]]:
+    """One dictionary a face: box (four whole numbers, rounded to the nearest, halves to even), confidence and,
+    where the rows have landmarks, keypoints [x, y] by name."""
+    return [_as_dict(row) for row in rows]
+
+
+def _as_dict(row: Rows) -> dict[str, Any]:
+    face: dict[str, Any] = {"box": _whole(row[BOX]), "confidence": row[CONFIDENCE]}
+    points = list(zip(_whole(row[LANDMARKS_X]), _whole(row[LANDMARKS_Y])))
+    if points:
+        face["keypoints"] = {name: list(points[index]) for name, index in _KEYPOINTS.items()}
+    return face
+
+
+def _whole(values: Rows) -> list[int]:
+    return [int(value) for value in np.round(values)]

@@ -5,7 +5,8 @@ from pathlib import Path
 from torch import Tensor
 
 from face_export.errors import WeightsError
-from face_export.readers import keras_list, mtcnn_package, sandberg, state_dict
+from face_export.readers import keras_list, sandberg, state_dict
+from face_export.readers import keras_list as mtcnn_package
 from face_export.readers.pickles import read_bytes, require_trust, sha256
 from face_export.weights import Weights
 

@@ -1,6 +1,9 @@
-"""The `.lz4` files of ipazc/mtcnn 1.0: a joblib pickle with a stage's arrays in Keras's order."""
+"""The `.lz4` files of ipazc/mtcnn 1.0, as files and out of its PyPI package."""
 
+import importlib.metadata
+import importlib.util
 import io
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -10,6 +13,31 @@ from torch import Tensor
 
 from face_export.errors import WeightsError
 from face_export.readers.pickles import UNPICKLING_ERRORS
+
+# Weights out of the PyPI package `mtcnn`: read from its folder, since importing it wants TensorFlow.
+
+
+_PACKAGE = "mtcnn"
+
+
+def find(stage: str) -> tuple[Path, str]:
+    """Path of a stage's `.lz4` and what to call it, e.g. `mtcnn 1.0.0 pnet.lz4`."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    try:
+        version = importlib.metadata.version(_PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        version = None
+    if version is None or spec is None or not spec.submodule_search_locations:
+        raise WeightsError(
+            f"the package {_PACKAGE}, which holds the pretrained weights, is not installed: "
+            f"pip install {_PACKAGE}==1.0.0, or name a file with --{stage}"
+        )
+    path = Path(spec.submodule_search_locations[0]) / "assets" / "weights" / f"{stage}.lz4"
+    return path, f"{_PACKAGE} {version} {path.name}"
+
+
+# The `.lz4` files of ipazc/mtcnn 1.0: a joblib pickle with a stage's arrays in Keras's order.
+
 
 # Layers in the file's order. The regression comes before the probability there.
 _LAYERS = {

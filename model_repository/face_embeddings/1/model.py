@@ -7,11 +7,9 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from face_cascade.networks import EMBEDDING_SIZE, FACENET
-from face_server.runtime.bls import NetworkError, first_trace
-from face_server.runtime.embedding import embed, real_rows
-from face_server.runtime.embedding_observer import NETWORK, NO_FACENET, EmbeddingObserver
-from face_server.runtime.refusals import Refused, caller_is_gone
-from face_server.runtime.responses import failure, rows
+from face_runtime.answers import Refused, caller_is_gone, failure, rows
+from face_runtime.bls import NetworkError, first_trace
+from face_runtime.embedding import NETWORK, NO_FACENET, EmbeddingObserver, embed, real_rows
 
 _MISSING = (
     f"model {FACENET.name} is not loaded, so there are no embeddings: "

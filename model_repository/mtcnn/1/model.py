@@ -8,15 +8,13 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from face_cascade import Detection, detect, drive, interruptible
-from face_server.environment import NETWORKS_VARIABLE, cores
-from face_server.runtime import networks
-from face_server.runtime.bls import NetworkError, first_trace
-from face_server.runtime.grouping import pixel_groups
-from face_server.runtime.observer import Observer
-from face_server.runtime.record import Record
-from face_server.runtime.refusals import Refused, caller_is_gone
-from face_server.runtime.requests import ImageRequest, answer, read_request
-from face_server.versions import PARAMETER, in_use
+from face_repository.versions import PARAMETER, in_use
+from face_runtime import networks
+from face_runtime.answers import Refused, caller_is_gone
+from face_runtime.bls import NetworkError, first_trace
+from face_runtime.observer import Observer, Record
+from face_runtime.requests import ImageRequest, answer, pixel_groups, read_request
+from face_runtime.settings import NETWORKS_VARIABLE, cores
 
 
 class TritonPythonModel:

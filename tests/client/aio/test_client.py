@@ -15,7 +15,7 @@ from face_client import (
     NoFace,
     ServerUnavailable,
 )
-from face_client.transport import Response
+from face_client.messages import Response
 
 
 class AsyncFake:

@@ -4,7 +4,7 @@ import pytest
 
 from face_client import InvalidInput
 from face_client.mtcnn import MTCNN
-from face_client.mtcnn.parameters import detect_options
+from face_client.mtcnn.finding import detect_options
 from face_client.mtcnn.stages import StageONet, StagePNet, StageRNet
 
 

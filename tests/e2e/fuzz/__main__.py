@@ -5,9 +5,9 @@ import random
 import sys
 from pathlib import Path
 
-from face_client.cli.console import message, tracked
+from face_command.console import message, tracked
+from face_repository.layout import default_repository
 from face_server import EmbeddedTriton, ServerError, Settings
-from face_server.repository import default_repository
 from tests.e2e.fuzz.messages import Message
 from tests.e2e.fuzz.processes import TAKES, Census
 from tests.e2e.fuzz.report import keep_faults, write_summary

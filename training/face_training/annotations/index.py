@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from face_training.annotations.check import Report
-from face_training.annotations.picture import AnnotatedPicture
+from face_training.annotations.pictures import AnnotatedPicture, Report
 from face_training.errors import AnnotationError
-from face_training.files import write_text
+from face_training.workplace import write_text
 
 INDEX = "pictures.jsonl"
 REPORT = "report.json"

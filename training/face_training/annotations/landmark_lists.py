@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from face_training.annotations.listed import Listed, lines_of
+from face_training.annotations.pictures import Listed, lines_of
 from face_training.errors import AnnotationError
 
 LIST = "trainImageList.txt"

@@ -7,9 +7,9 @@ WIDER/WIDER_train/images/0--Parade/0_Parade_marchingband_1_849.jpg
 from collections.abc import Iterator
 from pathlib import Path
 
-from face_client.errors import InvalidInput
-from face_client.evaluation.wider_truth import ALL, read_truth
-from face_training.annotations.listed import Listed
+from face_pictures.errors import InvalidInput
+from face_tools.evaluation.wider_truth import ALL, read_truth
+from face_training.annotations.pictures import Listed
 from face_training.errors import AnnotationError
 
 LIST = "wider_face_train_bbx_gt.txt"

@@ -6,7 +6,7 @@ import os
 from dataclasses import fields
 from pathlib import Path
 
-from face_training.settings import TrainingSettings
+from face_training.workplace import TrainingSettings
 
 
 def add_training_arguments(parser: argparse.ArgumentParser, defaults: TrainingSettings) -> None:

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from face_client.cli.console import message, print_table, tracked
+from face_command.console import message, print_table, tracked
 from face_export.published import DEFAULT, RANDOM, cache_directory
 from face_training.cli.arguments import add_processes, add_training_arguments, existing_folder, training_settings
-from face_training.settings import TrainingSettings
-from face_training.workplace import SAMPLES
+from face_training.workplace import SAMPLES, TrainingSettings
 
 if TYPE_CHECKING:  # torch takes a second to import, which `--help` should not wait for
     from face_export.weights import Weights
-    from face_training.facenet.people import PersonPicture
+    from face_training.facenet import PersonPicture
     from face_training.samples.store import Shards
 
 HELP = "fine-tune FaceNet as a classifier of the people in a folder"
@@ -56,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Crops, training, weight file."""
     from face_export.facenet_weights import load
-    from face_training.facenet.people import read_people
+    from face_training.facenet import read_people
     from face_training.workplace import clear_run
 
     # Whatever may be missing is looked for before anything is removed or made.
@@ -74,10 +73,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _make_crops(args: argparse.Namespace, pictures: "list[PersonPicture]") -> "Shards":
     from face_export.mtcnn import STAGES
-    from face_training.facenet.crops import CROP, CropSettings, crop_plan
-    from face_training.networks import PRETRAINED, stage_weights
+    from face_training.facenet import CROP, CropSettings, crop_plan
     from face_training.samples.making import make_samples
     from face_training.samples.store import Shards
+    from face_training.trainable import PRETRAINED, stage_weights
 
     networks = {stage: stage_weights(stage, PRETRAINED).tensors for stage in STAGES}
     weights = {stage: {k: v.numpy() for k, v in tensors.items()} for stage, tensors in networks.items()}
@@ -94,10 +93,10 @@ def _make_crops(args: argparse.Namespace, pictures: "list[PersonPicture]") -> "S
 def _train(args: argparse.Namespace, crops: "Shards", names: Sequence[str], weights: "Weights") -> None:
     from face_export.weights import digest
     from face_training.engine import Engine, best_device
-    from face_training.facenet.task import FaceNetTask, with_classifier
-    from face_training.files import write_text
+    from face_training.facenet import FaceNetTask, with_classifier
     from face_training.samples.store import recipe_digest
-    from face_training.weight_files import write_state_dict
+    from face_training.trainable import write_state_dict
+    from face_training.workplace import write_text
 
     settings, device = training_settings(args), best_device()
     network = with_classifier(weights, len(names), settings.seed)

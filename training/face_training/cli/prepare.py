@@ -4,12 +4,10 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from face_client.cli.console import message, print_table, tracked
+from face_command.console import message, print_table, tracked
 from face_training.annotations import celeba, landmark_lists, wider
-from face_training.annotations.check import Report, checked
 from face_training.annotations.index import INDEX, REPORT, write_index
-from face_training.annotations.listed import Listed
-from face_training.annotations.picture import AnnotatedPicture
+from face_training.annotations.pictures import AnnotatedPicture, Listed, Report, checked
 from face_training.cli.arguments import positive
 from face_training.errors import AnnotationError
 

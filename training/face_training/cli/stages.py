@@ -5,15 +5,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from face_client.cli.console import message, print_table, tracked
+from face_command.console import message, print_table, tracked
 from face_training.cli.arguments import add_processes, add_training_arguments, amount, count, training_settings
-from face_training.samples.records import Kind
-from face_training.samples.settings import SampleSettings
-from face_training.settings import TrainingSettings
-from face_training.workplace import STAGES, Workplace, stages_before
+from face_training.samples.records import Kind, SampleSettings
+from face_training.workplace import STAGES, TrainingSettings, Workplace, stages_before
 
 if TYPE_CHECKING:  # torch takes a second to import, which `--help` should not wait for
-    from face_training.annotations.picture import AnnotatedPicture
+    from face_training.annotations.pictures import AnnotatedPicture
     from face_training.train_stage import StageRun
 
 HELPS = {

@@ -15,14 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from face_client.cli.console import message, print_table
-from face_client.cli.main import main as faces
+from face_command.console import message, print_table
+from face_command.main import main as faces
 from face_training.errors import TrainingError
-from face_training.networks import PRETRAINED
-from face_training.rehearsal.measure import Accuracy, accuracy
-from face_training.rehearsal.plot import draw_curves
-from face_training.rehearsal.serving import make_repository, served_boxes
+from face_training.rehearsal.serving import Accuracy, accuracy, draw_curves, make_repository, served_boxes
 from face_training.rehearsal.sets import photo_with_face, write_facial_points, write_wider
+from face_training.trainable import PRETRAINED
 from face_training.workplace import STAGES, Workplace
 
 _TRAIN, _VALIDATION, _POINTS = 300, 60, 200

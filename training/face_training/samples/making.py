@@ -1,21 +1,26 @@
 """Makes the rows of many pictures, in several processes, and goes on where an earlier run stopped."""
 
+import hashlib
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 
+from face_cascade.compiled import Weights
+from face_training.annotations.pictures import AnnotatedPicture
 from face_training.errors import SamplesError
-from face_training.samples.records import Records
+from face_training.samples.of_picture import SampleMaker
+from face_training.samples.records import CROP_SIZES, Records, SampleSettings, record_type
 from face_training.samples.store import Recipe, write_shard
 
 PICTURES_PER_SHARD = 64
@@ -119,3 +124,40 @@ def _start(plan: Plan) -> None:
 def _in_worker(start: int, pictures: Sequence[Any]) -> int:
     (found,) = _worker
     return _make_shard(*found, start, pictures)
+
+
+# What samples depend on, as plain values.
+
+
+def stage_plan(
+    stage: str,
+    folder: Path,
+    settings: SampleSettings,
+    weights: Mapping[str, Weights],
+    pictures: Sequence[AnnotatedPicture],
+) -> Plan:
+    """Samples of a stage; weights: of the networks before it, by their names.
+
+    Raises:
+        face_cascade.parameters.InvalidInput: the cascade takes no such threshold, size or factor.
+    """
+    settings.detection()
+    index = hashlib.sha256(repr([picture.as_json() for picture in pictures]).encode())
+    recipe = Recipe(
+        {
+            "stage": stage,
+            **asdict(settings),
+            "pictures": index.hexdigest(),
+            "networks before it": weights_digest(weights),
+        }
+    )
+    return Plan(folder, recipe, record_type(CROP_SIZES[stage]), partial(SampleMaker, stage, settings, weights))
+
+
+def weights_digest(networks: Mapping[str, Weights]) -> str:
+    """SHA-256 over names, shapes and values."""
+    total = hashlib.sha256()
+    for name, weights in sorted(networks.items()):
+        for tensor, values in sorted(weights.items()):
+            total.update(f"{name} {tensor} {values.shape}".encode() + values.tobytes())
+    return total.hexdigest()

@@ -1,4 +1,4 @@
-"""PNet's samples: square windows at random, everywhere in a picture and around its faces."""
+"""Samples at random: windows everywhere in a picture and around its faces, and landmark samples."""
 
 import numpy as np
 from numpy.random import Generator
@@ -6,12 +6,21 @@ from numpy.random import Generator
 from face_cascade.area import Int32
 from face_cascade.boxes import Float32
 from face_cascade.networks import PNET_WINDOW
-from face_training.annotations.picture import AnnotatedPicture
-from face_training.geometry import pnet_boxes
-from face_training.samples.bands import kinds_of
-from face_training.samples.cutting import crop_records, set_regression
-from face_training.samples.records import Kind, Records
-from face_training.samples.settings import SampleSettings
+from face_training.annotations.pictures import AnnotatedPicture
+from face_training.geometry import crop_boxes, landmark_targets, overlaps, pnet_boxes
+from face_training.samples.records import (
+    POSITIVE_FROM,
+    Kind,
+    Records,
+    SampleSettings,
+    crop_records,
+    joined,
+    kinds_of,
+    set_regression,
+)
+
+# PNet's samples: square windows at random, everywhere in a picture and around its faces.
+
 
 # Windows drawn for each negative that is wanted: in a crowd most of them touch a face.
 _TRIES = 4
@@ -83,3 +92,30 @@ def _first_negatives(windows: Int32, count: int, picture: AnnotatedPicture) -> I
 def _faces_only(windows: Int32, picture: AnnotatedPicture) -> Int32:
     kinds, _ = kinds_of(windows.astype(np.float32), picture)
     return windows[(kinds == Kind.POSITIVE) | (kinds == Kind.PART)]
+
+
+# Landmark samples: crops around annotated faces, shifted a little, of the picture and of its mirror image.
+
+
+def landmark_records(picture: AnnotatedPicture, sums: Int32, size: int, shifts: int, random: Generator) -> Records:
+    """Of each face with landmarks: those of `shifts` windows that overlap it enough and hold all five points."""
+    parts = []
+    for face, points in zip(picture.faces, picture.landmarks, strict=True):
+        if np.isfinite(points).all():
+            windows = around(picture, face, shifts, random)
+            windows = windows[_shows(windows, face, points)]
+            parts.append(_records(sums, windows, points, size))
+    return joined(parts, size)
+
+
+def _shows(windows: Int32, face: Float32, points: Float32) -> np.ndarray:
+    close = overlaps(windows.astype(np.float32), face[None])[:, 0] > POSITIVE_FROM
+    inside = (points >= windows[:, None, :2]) & (points <= windows[:, None, 2:])
+    return close & inside.all(axis=(1, 2))
+
+
+def _records(sums: Int32, windows: Int32, points: Float32, size: int) -> Records:
+    boxes = crop_boxes(windows)
+    records = crop_records(sums, windows, boxes, np.full(len(windows), Kind.LANDMARK), size)
+    records["landmarks"] = landmark_targets(boxes, np.repeat(points[None], len(windows), axis=0))
+    return records

@@ -1,10 +1,22 @@
-"""What a sample holds: one row of a structured array, which lies in a .npy file as it is."""
+"""What a sample holds, how many there are to be, and how one is cut out of a picture."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from face_cascade import DetectionParameters
+from face_cascade.area import Int32, area_crops
+from face_cascade.boxes import Float32
+from face_cascade.networks import ONET, ONET_SIZE, PNET, PNET_WINDOW, RNET, RNET_SIZE
+from face_training.annotations.pictures import AnnotatedPicture
+from face_training.geometry import covered, overlaps, regression_targets
+
+# What a sample holds: one row of a structured array, which lies in a .npy file as it is.
+
 
 Records = NDArray[np.void]
 
@@ -47,3 +59,104 @@ def record_type(size: int) -> np.dtype[Any]:
             ("landmarks", np.float32, 10),
         ]
     )
+
+
+# How many samples, and of what.
+
+
+CROP_SIZES = {PNET.name: PNET_WINDOW, RNET.name: RNET_SIZE, ONET.name: ONET_SIZE}
+"""Side in pixels of the crops that each stage is trained on."""
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """Numbers as in the guides' generators (`gen_12net_data.py` and its descendants).
+
+    negatives: of a picture, anywhere. near: negatives around each face. around: tries for positives and parts around
+    each face. shifts: tries for landmark samples around each face, for the picture and for its mirror image.
+    mined_negatives: of a picture, the likeliest candidates that are no faces. The rest is how the cascade is asked
+    when it mines. RNet keeps all by default: it knows the very pictures that ONet is trained on, and above the usual
+    0.7 few of its errors are left to learn from.
+    """
+
+    negatives: int = 50
+    near: int = 5
+    around: int = 20
+    shifts: int = 10
+    mined_negatives: int = 60
+    min_face_size: float = 20.0
+    threshold_pnet: float = 0.6
+    threshold_rnet: float = 0.0
+    factor: float = 0.709
+    seed: int = 0
+
+    def detection(self) -> DetectionParameters:
+        """What the cascade is asked with."""
+        return DetectionParameters(
+            min_face_size=self.min_face_size,
+            threshold_pnet=self.threshold_pnet,
+            threshold_rnet=self.threshold_rnet,
+            factor=self.factor,
+        )
+
+
+# Which kind of sample a box is.
+
+
+NO_SAMPLE = -1
+
+
+def kinds_of(boxes: Float32, picture: AnnotatedPicture) -> tuple[NDArray[np.int8], NDArray[np.intp]]:
+    """For boxes FP32 [N,4]: their kinds INT8 [N] (`NO_SAMPLE`: none) and the face each overlaps most, INTP [N].
+
+    No negative touches an ignored face by more than the band of negatives, measured by its own area: a crowd may be
+    marked as one.
+    """
+    if len(picture.faces):
+        shared = overlaps(boxes, picture.faces)
+        nearest = shared.argmax(axis=1)
+        best = shared[np.arange(len(boxes)), nearest]
+    else:
+        nearest, best = np.zeros(len(boxes), np.intp), np.zeros(len(boxes), np.float32)
+    ignored = covered(boxes, picture.ignored).max(axis=1, initial=0)
+    kinds = np.full(len(boxes), NO_SAMPLE, np.int8)
+    kinds[(best < NEGATIVE_BELOW) & (ignored < NEGATIVE_BELOW)] = Kind.NEGATIVE
+    kinds[best >= PART_FROM] = Kind.PART
+    kinds[best > POSITIVE_FROM] = Kind.POSITIVE
+    return kinds, nearest
+
+
+# From boxes to records: pixels as the cascade resizes them, targets as it decodes them.
+
+
+def cut_out(sums: Int32, windows: Int32, size: int) -> NDArray[np.uint8]:
+    """Windows INT32 [N,4] of an integral image as UINT8 [N,size,size,3], area averages rounded.
+
+    The cascade keeps their fractions. Half a grey level is less than a JPEG's own noise, and a quarter of the space.
+    """
+    crops = np.empty((len(windows), 3, size, size), np.float32)
+    area_crops(sums, np.ascontiguousarray(windows, np.int32), crops)
+    return np.rint(crops).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def crop_records(sums: Int32, windows: Int32, boxes: Float32, kinds: NDArray[np.integer], size: int) -> Records:
+    """Records without targets; all arrays have one row a sample. boxes: what the cascade calls the windows."""
+    records = np.zeros(len(windows), record_type(size))
+    records["pixels"] = cut_out(sums, windows, size)
+    records["window"], records["box"], records["kind"] = windows, boxes, kinds
+    return records
+
+
+def set_regression(records: Records, nearest: NDArray[np.intp], picture: AnnotatedPicture, plus_one: bool) -> Records:
+    """The records with the targets of positives and parts; nearest INTP [N]: the face that each of them shows."""
+    kinds, boxes = records["kind"], records["box"]
+    faced = (kinds == Kind.POSITIVE) | (kinds == Kind.PART)
+    if faced.any():
+        faces = picture.faces[nearest[faced]]
+        records["regression"][faced] = regression_targets(boxes[faced], faces, plus_one)
+    return records
+
+
+def joined(parts: Sequence[Records], size: int) -> Records:
+    """All records, also of no parts."""
+    return np.concatenate([np.zeros(0, record_type(size)), *parts])

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_training.errors import SamplesError
-from face_training.files import write_atomically, write_text
 from face_training.samples.records import Records
+from face_training.workplace import write_atomically, write_text
 
 _RECIPE = "recipe.json"
 

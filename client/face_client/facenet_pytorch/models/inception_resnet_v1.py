@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from face_client.client import FaceClient
-from face_client.defaults import DEFAULT_URL
 from face_client.drop_in import Connection, InvalidValue, grey_levels
 from face_client.errors import InvalidInput
-from face_client.face_crops import CROP_SIZE
+from face_client.messages import CROP_SIZE
+from face_client.options import DEFAULT_URL
 
 # The weights that facenet-pytorch publishes, and how many people their classifiers tell apart.
 _PUBLISHED_CLASSES = {"vggface2": 8631, "casia-webface": 10575}

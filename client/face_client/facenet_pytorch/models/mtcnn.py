@@ -10,13 +10,22 @@ import torch
 from torch import nn
 
 from face_client.client import FaceClient
-from face_client.defaults import DEFAULT_URL
 from face_client.drop_in import Connection, as_pixels, warn_if_capped
-from face_client.facenet_pytorch.models.utils import answers, selection
+from face_client.facenet_pytorch.models.utils import selection
+from face_client.facenet_pytorch.models.utils import selection as answers
 from face_client.facenet_pytorch.models.utils.detect_face import extract_face
-from face_client.facenet_pytorch.models.utils.pictures import Pictures, in_rgb, is_batch, listed
-from face_client.facenet_pytorch.models.utils.saving import SavePath, numbered, paths_for
-from face_client.facenet_pytorch.models.utils.standardization import fixed_image_standardization, prewhiten
+from face_client.facenet_pytorch.models.utils.pictures import (
+    Pictures,
+    SavePath,
+    fixed_image_standardization,
+    in_rgb,
+    is_batch,
+    listed,
+    numbered,
+    paths_for,
+    prewhiten,
+)
+from face_client.options import DEFAULT_URL
 
 __all__ = ["MTCNN", "fixed_image_standardization", "prewhiten"]
 

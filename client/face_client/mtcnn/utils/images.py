@@ -10,7 +10,7 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from face_client.images import decode_image
+from face_pictures.decoding import decode_image
 
 FileLike = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
 """A path, or the bytes of a file."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from face_client.drop_in import as_pixels
-from face_client.mtcnn.formats import as_dicts
+from face_client.mtcnn.rows import as_dicts
 
 _YELLOW = (255, 255, 0)
 _DOT = 2

@@ -18,7 +18,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 if TYPE_CHECKING:
-    from face_server.runtime.torchscript import TorchScriptNetwork
+    from face_runtime.torchscript import TorchScriptNetwork
 
 _INTRA_OP = "INTRA_OP_THREAD_COUNT"
 _INTER_OP = "INTER_OP_THREAD_COUNT"
@@ -54,7 +54,7 @@ class TritonPythonModel:
     def _loaded(self) -> "TorchScriptNetwork":
         import torch
 
-        from face_server.runtime.torchscript import TorchScriptNetwork
+        from face_runtime.torchscript import TorchScriptNetwork
 
         if _INTRA_OP in self._threads:
             torch.set_num_threads(self._threads[_INTRA_OP])

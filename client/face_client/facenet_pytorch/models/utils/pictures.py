@@ -1,8 +1,10 @@
-"""One picture or many, in the forms that facenet-pytorch takes."""
+"""Pictures as facenet-pytorch takes them, where their faces are saved, and grey levels as a network wants them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Union
 
 import numpy as np
@@ -10,9 +12,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from face_client._decoding import reading
-from face_client._pixel_modes import convert_to_rgb
+from face_client.errors import InvalidInput
 from face_client.facenet_pytorch.models.utils.detect_face import Picture
+from face_pictures.decoding import convert_to_rgb, reading
+
+# One picture or many, in the forms that facenet-pytorch takes.
+
 
 Pictures = Union[Picture, Sequence[Picture], NDArray[Any], torch.Tensor]
 """A picture, a list or tuple of pictures, or an array or tensor [N, H, W, 3]."""
@@ -41,3 +46,42 @@ def in_rgb(picture: Picture) -> Picture:
     if isinstance(picture, torch.Tensor) and picture.ndim == 2:
         return torch.stack([picture] * 3, dim=2)
     return picture
+
+
+# Where faces are saved.
+
+
+SavePath = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]], None]
+"""A path; for many pictures one for each."""
+
+
+def paths_for(save_path: SavePath, count: int) -> list[Path | None]:
+    """A path, or None, for each of `count` pictures. Raises InvalidInput for another number of paths."""
+    if save_path is None:
+        return [None] * count
+    paths = [save_path] if isinstance(save_path, (str, os.PathLike)) else save_path
+    if len(paths) != count:
+        raise InvalidInput(f"save_path has {len(paths)} paths for {count} pictures; it must have one for each")
+    return [Path(path) for path in paths]
+
+
+def numbered(path: Path, number: int) -> Path:
+    """The path of a picture's face: the first is saved as it is, the others as name_2.png, name_3.png, …"""
+    return path if number == 1 else path.with_name(f"{path.stem}_{number}{path.suffix}")
+
+
+# Grey levels to what a network wants.
+
+
+def fixed_image_standardization(image_tensor: torch.Tensor) -> torch.Tensor:
+    """Grey levels 0…255 to (level - 127.5) / 128, which FaceNet was trained on."""
+    return (image_tensor - 127.5) / 128.0
+
+
+def prewhiten(x: torch.Tensor) -> torch.Tensor:
+    """Mean 0 and standard deviation 1, this at least 1/√(number of values) before: FaceNet's older way.
+
+    InceptionResnetV1 here does not take it: the served network wants grey levels.
+    """
+    deviation = x.std().clamp(min=x.numel() ** -0.5)
+    return (x - x.mean()) / deviation

@@ -1,0 +1,1 @@
+"""Files and objects that are pictures, as RGB pixels: the ground that client, server and training stand on."""

@@ -1,0 +1,90 @@
+"""What a model repository holds, as far as starting a server needs to know."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from face_repository import versions
+
+EXPORTED = "model.pt"
+
+
+class RepositoryError(Exception):
+    """A folder that is no model repository of ours, or one whose networks are not exported."""
+
+
+_ENSEMBLE = 'platform: "ensemble"'
+
+REQUIRED = (*versions.NETWORKS, "mtcnn", "face_embeddings", "face_recognition")
+"""Every server of ours has these. Without FaceNet, recognition says what it lacks."""
+
+OPTIONAL = ("facenet",)
+"""Needs weights that are not on any package index."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A model repository: which of our models can be loaded from it, which optional ones cannot."""
+
+    path: Path
+    loadable: tuple[str, ...]
+    missing: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What whoever uses a model must know, from its export: random weights, say."""
+
+    @property
+    def live(self) -> dict[str, int]:
+        """The versions of the cascade's networks that a server takes which starts now."""
+        return {name: versions.latest(self.path / name) for name in versions.NETWORKS if name in self.loadable}
+
+    @classmethod
+    def read(cls, path: Path, models: tuple[str, ...] | None = None) -> "Repository":
+        """What can be loaded: the given models, or else the required ones and those optional ones that are there.
+
+        Raises:
+            RepositoryError: a given or required model is not there or not exported.
+        """
+        path = path.resolve()
+        if not path.is_dir():
+            raise RepositoryError(f"the model repository {path} does not exist")
+        required = REQUIRED if models is None else models
+        unknown = [name for name in required if not (path / name / "config.pbtxt").is_file()]
+        if unknown:
+            raise RepositoryError(f"{path} is no model repository of ours: it has no {unknown[0]}/config.pbtxt")
+        absent = [name for name in required if not _is_complete(path / name)]
+        if absent:
+            raise RepositoryError(f"the model repository {path} has no {', '.join(absent)}: run `faces export` first")
+        if models is not None:
+            return cls(path, models, ())
+        optional = [name for name in OPTIONAL if _is_complete(path / name)]
+        loadable = (*REQUIRED, *optional)
+        return cls(path, loadable, tuple(n for n in OPTIONAL if n not in optional), _notes(path, loadable))
+
+
+def _notes(path: Path, models: tuple[str, ...]) -> tuple[str, ...]:
+    """The notes that `faces export` left beside the exported files that are live."""
+    notes = []
+    for name in models:
+        for number in versions.numbers(path / name)[-1:]:
+            record = path / name / str(number) / "export.json"
+            note = json.loads(record.read_text()).get("note") if record.is_file() else ""
+            if note:
+                notes.append(f"{name}: {note}")
+    return tuple(notes)
+
+
+def _is_complete(model: Path) -> bool:
+    """Whether a model has its configuration and, in a numbered version, its file; an ensemble has none."""
+    configuration = model / "config.pbtxt"
+    if not configuration.is_file():
+        return False
+    numbers = versions.numbers(model)
+    if _ENSEMBLE in configuration.read_text():
+        return bool(numbers)
+    return any((model / str(n) / f).is_file() for n in numbers for f in (EXPORTED, "model.py"))
+
+
+def default_repository() -> Path:
+    """`model_repository` of the source checkout that this package runs from, else of the current folder."""
+    checkout = Path(__file__).parents[2] / "model_repository"
+    return checkout if checkout.is_dir() else Path("model_repository")

@@ -1,0 +1,1 @@
+"""Keeps an embedded server answering: deaths, canaries, renewals, restarts, health."""

@@ -1,0 +1,137 @@
+"""The switch, step by step, on a server that fails where a test wants it to."""
+
+import pytest
+
+from face_deploy.errors import ControlError, DeployError, SwitchFailed
+from face_deploy.store import Deployment, Store
+from face_deploy.switching import running, switch
+from tests.tools.deploy.repositories import content, make_repository, make_version
+
+
+class FakeControl:
+    """A server by its control: `answers_with` is what callers hear. fails: the calls that fail, by number from 0."""
+
+    url = "fake:8001"
+
+    def __init__(self, store, fails=(), pinned=None):
+        self.store = store
+        self.calls = []
+        self.fails = fails
+        self.answers_with = dict(pinned or {})
+
+    def switched_to(self):
+        return self.answers_with
+
+    def load(self, network, versions):
+        assert all(self.store.file(network, number).is_file() for number in versions)
+        self._call(("load", network, *sorted(versions)))
+
+    def switch(self, versions):
+        self._call(("switch", dict(versions)))
+        self.answers_with = dict(versions)
+
+    def _call(self, call):
+        self.calls.append(call)
+        if len(self.calls) - 1 in self.fails:
+            raise ControlError(f"call {len(self.calls) - 1} refused")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(make_repository(tmp_path))
+
+
+def deploy(store, control, check=lambda: None):
+    with store.staging() as staging:
+        for network in ("pnet", "onet"):
+            make_version(staging, network, 2)
+        return switch(store, control, staging, {n: Deployment("t", 1) for n in ("pnet", "onet")}, check)
+
+
+def test_new_networks_are_there_before_anybody_asks_them(store):
+    control = FakeControl(store)
+    assert deploy(store, control) == {"pnet": 2, "rnet": 1, "onet": 2} == store.live()
+    assert control.calls == [
+        ("load", "pnet", 1, 2),
+        ("load", "onet", 1, 2),
+        ("switch", {"pnet": 2, "rnet": 1, "onet": 2}),
+    ]
+
+
+@pytest.mark.parametrize("fails", [0, 1, 2])
+def test_what_fails_is_taken_back(store, fails):
+    before = content(store.path)
+    control = FakeControl(store, {fails})
+    with pytest.raises(SwitchFailed, match=f"^call {fails} refused; nothing was changed$"):
+        deploy(store, control)
+    assert content(store.path) == before
+    assert control.answers_with in ({}, {"pnet": 1, "rnet": 1, "onet": 1})
+    assert control.calls[-2:] == [("load", "pnet", 1), ("load", "onet", 1)]
+
+
+def test_a_server_that_answers_otherwise_is_switched_back(store):
+    before = content(store.path)
+    control = FakeControl(store)
+
+    def check():
+        assert control.answers_with["pnet"] == 2
+        raise DeployError("answers differ")
+
+    with pytest.raises(SwitchFailed, match=r"^answers differ; nothing was changed$"):
+        deploy(store, control, check)
+    assert control.answers_with == {"pnet": 1, "rnet": 1, "onet": 1}
+    assert content(store.path) == before
+
+
+def test_an_interruption_is_taken_back_too(store):
+    before = content(store.path)
+    control = FakeControl(store)
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deploy(store, control, interrupt)
+    assert control.answers_with == {"pnet": 1, "rnet": 1, "onet": 1}
+    assert content(store.path) == before
+
+
+def test_a_server_that_is_gone_leaves_the_repository_as_it_was(store):
+    before = content(store.path)
+    with pytest.raises(SwitchFailed, match=r"as before, but the server must be started again: call 3 refused"):
+        deploy(store, FakeControl(store, fails={2, 3}))
+    assert content(store.path) == before
+
+
+def test_the_server_runs_what_it_was_switched_to(store):
+    make_version(store.path, "pnet", 2)
+    assert running(store, FakeControl(store)) == {"pnet": 2, "rnet": 1, "onet": 1}
+    # Exported, and not live: the server was told of version 1.
+    assert running(store, FakeControl(store, pinned={"pnet": 1})) == {"pnet": 1, "rnet": 1, "onet": 1}
+
+
+def test_what_the_server_runs_stays_whatever_was_exported_since(store):
+    make_version(store.path, "pnet", 2)
+    control = FakeControl(store, pinned={"pnet": 1, "rnet": 1, "onet": 1})
+    with store.staging() as staging:
+        make_version(staging, "pnet", 3)
+        assert switch(store, control, staging, {"pnet": Deployment("t", 1)}, lambda: None)["pnet"] == 3
+    assert control.calls[0] == ("load", "pnet", 1, 3)
+
+
+def test_the_repository_of_another_server(store):
+    with pytest.raises(DeployError, match=r"runs version 7 of rnet, which .* does not have"):
+        running(store, FakeControl(store, pinned={"rnet": 7}))
+
+
+def test_a_renewal_with_the_networks_before_is_noticed_and_nothing_is_half_switched(store):
+    """The supervisor renewed a process with the configuration that it had read before the switch."""
+    control = FakeControl(store)
+
+    def renewed_meanwhile():
+        control.answers_with = {}
+
+    with pytest.raises(SwitchFailed, match="was renewed with the networks before; nothing was changed"):
+        deploy(store, control, renewed_meanwhile)
+    assert store.live() == {"pnet": 1, "rnet": 1, "onet": 1}
+    assert control.answers_with == {"pnet": 1, "rnet": 1, "onet": 1}

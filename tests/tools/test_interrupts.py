@@ -1,0 +1,35 @@
+"""Ctrl-C: late, but not lost."""
+
+import contextlib
+import os
+import signal
+import time
+
+import pytest
+
+from face_tools.video.command import Interrupts
+
+
+def test_ctrl_c_waits_for_what_must_not_be_left_half_done():
+    done = []
+
+    def work(interrupts):
+        with interrupts.held():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            done.append(True)
+
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        work(interrupts)
+    assert done
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_ctrl_c_that_was_lost_is_raised_later():
+    with Interrupts() as interrupts:
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        with pytest.raises(KeyboardInterrupt), interrupts.held():
+            pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,149 @@
+"""Videos of many kinds → frames."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from face_client import VideoError
+from face_tools.video import VideoReader, open_camera
+from tests import clips
+
+
+def corners(size=(96, 64)):
+    """RGB, with another colour in each quarter."""
+    width, height = size
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[: height // 2, : width // 2] = (220, 30, 30)
+    picture[: height // 2, width // 2 :] = (30, 220, 30)
+    picture[height // 2 :, : width // 2] = (30, 30, 220)
+    picture[height // 2 :, width // 2 :] = (230, 230, 230)
+    return picture
+
+
+def quarters(picture):
+    """The colours in the middle of the quarters [2, 2, 3]."""
+    height, width = picture.shape[:2]
+    return picture[height // 4 :: height // 2, width // 4 :: width // 2][:2, :2].astype(int)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels"),
+    [
+        ("a.mp4", "libx264", "yuv420p"),
+        ("a.mp4", "libx264", "yuv444p"),
+        ("a.mp4", "libx265", "yuv420p10le"),
+        ("a.avi", "mjpeg", "yuvj422p"),
+        ("a.avi", "rawvideo", "bgr24"),
+        ("a.webm", "libvpx-vp9", "yuv420p"),
+        ("b:a.mp4", "mpeg4", "yuv420p"),
+    ],
+)
+def test_formats(tmp_path, name, codec, pixels):
+    path = clips.write(tmp_path / name, [corners()] * 5, codec, pixels)
+    with VideoReader(path) as video:
+        frames = list(video)
+        assert video.count == 5
+        assert video.rate == clips.RATE
+    assert [frame.index for frame in frames] == list(range(5))
+    assert [frame.time for frame in frames] == pytest.approx([i / clips.RATE for i in range(5)], abs=1e-3)
+    for frame in frames:
+        assert frame.picture.format.name == "yuv420p"
+        np.testing.assert_allclose(quarters(frame.rgb()), quarters(corners()), atol=12)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+def test_a_phones_rotation_is_applied(tmp_path, rotation):
+    """The file stores the picture as the sensor saw it, and says how to turn it counter-clockwise."""
+    stored = np.rot90(corners(), -rotation // 90)
+    path = clips.write(tmp_path / "phone.mp4", [stored] * 3, rotation=rotation)
+    with VideoReader(path) as video:
+        for frame in video:
+            assert (frame.picture.width, frame.picture.height) == (96, 64)
+            np.testing.assert_allclose(quarters(frame.rgb()), quarters(corners()), atol=12)
+
+
+def test_odd_sides_lose_their_last_row_and_column(tmp_path):
+    path = clips.write(tmp_path / "odd.mkv", [corners((97, 65))], "ffv1", "bgr0")
+    (frame,) = VideoReader(path)
+    np.testing.assert_allclose(quarters(frame.rgb()), quarters(corners()), atol=12)
+    assert frame.rgb().shape == (64, 96, 3)
+
+
+def test_a_size_that_changes_is_brought_to_the_first(tmp_path):
+    """Two recordings one after the other in one stream, as broadcasts have it."""
+    path = tmp_path / "both.ts"
+    for name, size in (("a.ts", (96, 64)), ("b.ts", (192, 128))):
+        part = clips.write(tmp_path / name, [corners(size)] * 25, "mpeg2video")
+        with path.open("ab") as file:
+            file.write(part.read_bytes())
+    with VideoReader(path) as video:
+        frames = list(video)
+    # The decoder gives up the one that it held back when the size changed.
+    assert len(frames) >= 49
+    for frame in frames:
+        assert frame.rgb().shape == (64, 96, 3)
+        np.testing.assert_allclose(quarters(frame.rgb()), quarters(corners()), atol=16)
+    # The second recording's clock begins anew.
+    assert all(frame.time < after.time for frame, after in itertools.pairwise(frames))
+
+
+def test_the_first_frame_is_at_zero(tmp_path):
+    """MPEG-TS starts its clock somewhere else."""
+    with VideoReader(clips.write(tmp_path / "a.ts", [corners()] * 25, "mpeg2video")) as video:
+        assert [frame.time for frame in video] == pytest.approx(np.arange(25) / clips.RATE)
+        assert video.start > 0
+
+
+def test_damaged_packets_are_left_out(tmp_path):
+    path = clips.write(tmp_path / "a.avi", [corners()] * 9, "png", "rgb24")
+    data = bytearray(path.read_bytes())
+    starts = [i for i in range(len(data)) if data.startswith(b"\x89PNG", i)]
+    data[starts[4] : starts[4] + 30] = bytes(30)
+    path.write_bytes(data)
+    with VideoReader(path) as video:
+        # Decoding on several cores may lose its neighbour too.
+        assert len(list(video)) in (7, 8)
+        assert video.damaged == 1
+
+
+def test_a_file_that_ends_early(tmp_path):
+    path = clips.write(tmp_path / "a.mkv", clips.background()[None].repeat(20, 0), options={"g": "1"})
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with VideoReader(path) as video:
+        assert 5 < len(list(video)) < 15
+
+
+def test_what_is_no_video(tmp_path):
+    words, cut = tmp_path / "words.mp4", tmp_path / "cut.mp4"
+    words.write_text("no video")
+    cut.write_bytes(clips.write(tmp_path / "whole.mp4", [corners()]).read_bytes()[:500])
+    for path in (words, cut, tmp_path, tmp_path / "missing.mp4"):
+        with pytest.raises(VideoError, match=f"{path} cannot be read as a video: ") as caught:
+            VideoReader(path)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(VideoError, match="No such file"):
+        VideoReader(tmp_path / "missing.mp4")
+
+
+def test_sound_with_a_cover_is_no_video(tmp_path):
+    """The cover of an album is a stream of one picture."""
+    path = clips.write(tmp_path / "song.mp3", [corners()], "png", "rgb24", sound="libmp3lame")
+    with pytest.raises(VideoError, match=r"song.mp3 has no video in it"):
+        VideoReader(path)
+
+
+def test_a_camera_that_is_not_there():
+    with pytest.raises(VideoError, match=r"/dev/video63 cannot be read as a video: No such file or directory"):
+        open_camera(63)
+
+
+def test_a_device_of_ffmpegs():
+    """As cameras are opened; this one draws a test card."""
+    with VideoReader("testsrc=size=64x48:rate=10", container="lavfi") as video:
+        assert video.count is None
+        assert video.path is None
+        frames = [frame for _, frame in zip(range(25), video, strict=False)]
+    assert frames[-1].time == pytest.approx(2.4)
+    assert frames[0].rgb().std() > 50

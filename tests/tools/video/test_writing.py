@@ -1,0 +1,170 @@
+"""Frames → a file, with the sound of another."""
+
+import itertools
+import subprocess
+import sys
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from face_client import VideoError
+from face_tools.video import VideoReader, VideoWriter
+from tests import clips
+
+
+@pytest.fixture
+def pictures():
+    return [np.roll(clips.background(), 8 * index, axis=1) for index in range(10)]
+
+
+@pytest.fixture
+def clip(tmp_path, pictures):
+    return clips.write(tmp_path / "clip.mp4", pictures)
+
+
+def copy(source, target, **options):
+    """Whether there is sound, or why not."""
+    with VideoReader(source) as video, VideoWriter(target, video, **options) as writer:
+        for frame in video:
+            writer.write(frame)
+    return writer.sound_dropped
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.MKV", "a.mov", "below/a:b.m4v"])
+def test_pictures_and_times_are_the_same(tmp_path, clip, pictures, name):
+    copy(clip, tmp_path / name)
+    with VideoReader(tmp_path / name) as video:
+        frames = list(video)
+        assert video.rate == clips.RATE
+    assert [frame.time for frame in frames] == pytest.approx(np.arange(10) / clips.RATE, abs=1e-3)
+    for frame, picture in zip(frames, pictures, strict=True):
+        assert np.abs(frame.rgb().astype(int) - picture).mean() < 3
+
+
+def test_smaller_files(tmp_path, clip):
+    copy(clip, tmp_path / "quick.mp4")
+    copy(clip, tmp_path / "small.mp4", preset="medium", crf=35)
+    assert (tmp_path / "small.mp4").stat().st_size < (tmp_path / "quick.mp4").stat().st_size
+
+
+def test_colours_and_the_shape_of_pixels_are_passed_on(tmp_path, pictures):
+    source = tmp_path / "dvd.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width = pictures[0].shape[:2]
+        context = stream.codec_context
+        context.colorspace, context.color_range, context.sample_aspect_ratio = 1, 2, Fraction(16, 15)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(pictures[0], format="rgb24")))
+        container.mux(stream.encode(None))
+    copy(source, tmp_path / "copy.mp4")
+    with av.open(str(tmp_path / "copy.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_range) == (1, 2)
+        assert context.sample_aspect_ratio == pytest.approx(16 / 15)
+
+
+def sound_of(path):
+    """Bytes of the packets, and seconds of the first and the last."""
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(audio=0) if packet.size]
+        return [bytes(packet) for packet in packets], [float(packet.pts * packet.time_base) for packet in packets]
+
+
+def test_sound_is_copied_as_it_is(tmp_path, pictures):
+    clip = clips.write(tmp_path / "clip.mp4", pictures * 5, sound="aac")
+    assert copy(clip, tmp_path / "copy.mp4") is None
+    (packets, times), (original, original_times) = sound_of(tmp_path / "copy.mp4"), sound_of(clip)
+    assert len(packets) >= len(original) - 3
+    assert packets == original[: len(packets)]
+    assert times == pytest.approx(original_times[: len(times)], abs=0.03)
+
+
+def test_sound_that_starts_elsewhere_stays_beside_its_pictures(tmp_path, pictures):
+    """MPEG-TS has a clock that starts somewhere."""
+    clip = clips.write(tmp_path / "clip.ts", pictures * 5, "mpeg2video", sound="aac")
+    copy(clip, tmp_path / "copy.mkv")
+    with VideoReader(clip) as video:
+        next(iter(video))
+        start = video.start
+    (_, times), (_, original) = sound_of(tmp_path / "copy.mkv"), sound_of(clip)
+    assert times[0] == pytest.approx(original[0] - start, abs=0.03)
+
+
+def test_sound_that_has_no_place_is_named(tmp_path, pictures):
+    clip = clips.write(tmp_path / "clip.mkv", pictures, sound="pcm_u8")
+    assert copy(clip, tmp_path / "copy.mp4") == "mp4 has no place for pcm_u8"
+    assert len(clips.read(tmp_path / "copy.mp4")) == 10
+
+
+def test_a_file_is_complete_wherever_writing_ends(tmp_path, clip):
+
+    def interrupted():
+        with VideoReader(clip) as video, VideoWriter(tmp_path / "a.mp4", video) as writer:
+            for frame in itertools.islice(video, 4):
+                writer.write(frame)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(clips.read(tmp_path / "a.mp4")) == 4
+
+
+def test_nothing_written_is_no_file(tmp_path, clip):
+    with VideoReader(clip) as video, VideoWriter(tmp_path / "a.mp4", video):
+        pass
+    assert not (tmp_path / "a.mp4").exists()
+
+
+@pytest.mark.parametrize("name", ["full.mp4", "full.mkv"])
+def test_a_full_disk(tmp_path, clip, name):
+    """MP4 fails with its first bytes, Matroska when its buffer is full or at the end."""
+    (tmp_path / name).symlink_to("/dev/full")
+    with pytest.raises(VideoError, match=f"{name} cannot be written: No space left on device"):
+        copy(clip, tmp_path / name)
+
+
+def test_a_file_that_outgrows_its_limit(tmp_path):
+    """In a process of its own, which may write 100 kB."""
+    random = np.random.RandomState(0)
+    clip = clips.write(tmp_path / "clip.mp4", random.randint(0, 255, (20, 128, 128, 3)).astype(np.uint8))
+    code = f"""
+import resource
+from face_tools.video import VideoError, VideoReader, VideoWriter
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+with VideoReader({str(clip)!r}) as video:
+    try:
+        with VideoWriter({str(tmp_path / "a.mp4")!r}, video) as writer:
+            for frame in video:
+                writer.write(frame)
+    except VideoError as error:
+        print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.endswith("a.mp4 cannot be written: File too large\n"), run
+
+
+def test_writing_after_the_end(tmp_path, clip):
+    with VideoReader(clip) as video, VideoWriter(tmp_path / "a.mp4", video) as writer:
+        frame = next(iter(video))
+        writer.write(frame)
+    with pytest.raises(ValueError, match="closed"):
+        writer.write(frame)
+    writer.close()
+
+
+def test_targets_that_are_none(tmp_path, clip):
+    (tmp_path / "link.mp4").symlink_to(clip)
+    (tmp_path / "folder.mp4").mkdir()
+    with VideoReader(clip) as video:
+        with pytest.raises(VideoError, match=r"a.avi cannot be written: its name must end in .mp4"):
+            VideoWriter(tmp_path / "a.avi", video)
+        for same in (clip, tmp_path / "link.mp4"):
+            with pytest.raises(VideoError, match="is the video that is read"):
+                VideoWriter(same, video)
+        frame = next(iter(video))
+        with pytest.raises(VideoError, match=r"folder.mp4 cannot be written: Is a directory"):
+            VideoWriter(tmp_path / "folder.mp4", video).write(frame)
+        with pytest.raises(VideoError, match="cannot be written"):
+            VideoWriter(tmp_path / "a.mp4", video, preset="fastest").write(frame)

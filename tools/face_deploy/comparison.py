@@ -1,0 +1,230 @@
+"""How a candidate's answers differ from those of the live networks, and whether that is good enough."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_tools.evaluation.average_precision import Detections, judge, normalized, precision_recall
+from face_tools.evaluation.wider_truth import Truth
+from face_tools.matching import match
+
+# What networks say of pictures, and how good that is.
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The faces of one picture, in pixels: boxes [N, 4] x1, y1, x2, y2, landmarks [N, 5, 2], probabilities [N].
+
+    seconds: that the cascade took, without decoding; 0 where nobody measured.
+    """
+
+    boxes: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """On one subset of annotated faces. faces: so many it has. recall: the share of them that was found, at the
+    thresholds asked with. false: faces found that are none of the annotated ones.
+    """
+
+    faces: int
+    average_precision: float
+    recall: float
+    false: int
+
+
+# How the answers of a candidate differ from those of the live networks, over a set of pictures.
+
+
+LOOSE, TIGHT = 0.5, 0.9
+"""Overlaps (IoU) from which two boxes are the same face, and the same box."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Over all pictures. faces: found by the live and by the candidate networks.
+
+    matched: faces that both found at IoU ≥ 0.5. tight: of these, at IoU ≥ 0.9. landmark_shift: the median over the
+    matched faces of how far their landmarks lie apart, on average, as a share of the box's width; None without any.
+    seconds: that the cascade took for all pictures, live and candidate.
+    """
+
+    pictures: int
+    faces: tuple[int, int]
+    matched: int
+    tight: int
+    landmark_shift: float | None
+    seconds: tuple[float, float]
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of all faces, found by either, that both found; None where neither found any."""
+        return _share(self.matched, self.faces)
+
+    @property
+    def tight_agreement(self) -> float | None:
+        """The same at IoU ≥ 0.9."""
+        return _share(self.tight, self.faces)
+
+    @property
+    def slowdown(self) -> float:
+        """How many times as long the candidate takes."""
+        return self.seconds[1] / self.seconds[0]
+
+
+def compare(live: Sequence[Answer], candidate: Sequence[Answer]) -> Comparison:
+    """Answers to the same pictures, at least one."""
+    matched = tight = 0
+    shifts: list[float] = []
+    for old, new in zip(live, candidate, strict=True):
+        pairs = match(old.boxes, new.boxes, LOOSE)
+        matched += len(pairs)
+        tight += len(match(old.boxes, new.boxes, TIGHT))
+        shifts += [_shift(old, i, new, j) for i, j in pairs]
+    return Comparison(
+        pictures=len(live),
+        faces=(sum(len(a.boxes) for a in live), sum(len(a.boxes) for a in candidate)),
+        matched=matched,
+        tight=tight,
+        landmark_shift=float(np.median(shifts)) if shifts else None,
+        seconds=(sum(a.seconds for a in live), sum(a.seconds for a in candidate)),
+    )
+
+
+def _shift(old: Answer, i: int, new: Answer, j: int) -> float:
+    distances = np.linalg.norm(old.landmarks[i] - new.landmarks[j], axis=1)
+    return float(distances.mean() / (old.boxes[i, 2] - old.boxes[i, 0]))
+
+
+def _share(matched: int, faces: tuple[int, int]) -> float | None:
+    either = sum(faces) - matched
+    return matched / either if either else None
+
+
+# How good answers are where the faces of the pictures are known, by the protocol of WIDER FACE.
+
+
+def accuracy(answers: Mapping[str, Answer], truth: Truth) -> dict[str, Accuracy]:
+    """By subset. answers: by the picture's name, as the annotation has it; all must be in the annotation."""
+    found = normalized(
+        {name: Detections(a.boxes.astype(float), a.probabilities.astype(float)) for name, a in answers.items()}
+    )
+    return {subset: _of_subset(found, truth, subset) for subset in truth.subsets}
+
+
+def _of_subset(found: Mapping[str, Detections], truth: Truth, subset: str) -> Accuracy:
+    judged = [
+        judge(detections, truth.pictures[name].boxes, truth.pictures[name].counted[subset])
+        for name, detections in found.items()
+    ]
+    faces = sum(picture.faces for picture in judged)
+    hits = sum(int(picture.hits.sum()) for picture in judged)
+    false = sum(int(np.sum(picture.proposals & ~picture.hits)) for picture in judged)
+    return Accuracy(faces, precision_recall(judged).average_precision, hits / max(faces, 1), false)
+
+
+# What a candidate must come up to before it may answer anybody.
+
+
+MIN_AGREEMENT = 0.9
+MAX_LOSS = 0.01
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Limits; None asks for nothing.
+
+    min_agreement: share of the faces, found by either, that both must find. max_loss: so much less average precision
+    and recall of annotated faces than the live networks have. min_recall: of annotated faces, whatever the live ones
+    have. max_landmark_shift: a share of a face's width. max_slowdown: times the time of the live networks.
+    """
+
+    min_agreement: float | None = MIN_AGREEMENT
+    max_loss: float = MAX_LOSS
+    min_recall: float | None = None
+    max_landmark_shift: float = 0.05
+    max_slowdown: float = 1.5
+
+    def failures(
+        self, comparison: Comparison, live: Mapping[str, Accuracy], candidate: Mapping[str, Accuracy]
+    ) -> list[str]:
+        """What the candidate fails, a sentence each. live, candidate: by subset; empty without labels."""
+        return [
+            *self._of_comparison(comparison),
+            *(text for subset in candidate for text in self._of_subset(subset, live[subset], candidate[subset])),
+        ]
+
+    def _of_comparison(self, comparison: Comparison) -> list[str]:
+        failures = []
+        agreement, shift = comparison.agreement, comparison.landmark_shift
+        if agreement is None or shift is None:
+            # Without a face that both found, nothing speaks for the candidate.
+            failures.append("no face of these pictures is found by both networks, live and candidate")
+        else:
+            if self.min_agreement is not None and agreement < self.min_agreement:
+                failures.append(f"agreement is {agreement:.3f}, must be at least {self.min_agreement:g}")
+            if shift > self.max_landmark_shift:
+                failures.append(
+                    f"landmarks move by {shift:.3f} of a face's width, may move by {self.max_landmark_shift:g}"
+                )
+        if comparison.slowdown > self.max_slowdown:
+            failures.append(f"it takes {comparison.slowdown:.2f} times as long, may take {self.max_slowdown:g} times")
+        return failures
+
+    def _of_subset(self, subset: str, live: Accuracy, candidate: Accuracy) -> list[str]:
+        if not candidate.faces:
+            return []
+        failures = [
+            f"{name} on the labels ({subset}) falls from {old:.3f} to {new:.3f}, may fall by {self.max_loss:g}"
+            for name, old, new in (
+                ("average precision", live.average_precision, candidate.average_precision),
+                ("recall", live.recall, candidate.recall),
+            )
+            if old - new > self.max_loss
+        ]
+        if self.min_recall is not None and candidate.recall < self.min_recall:
+            failures.append(
+                f"recall on the labels ({subset}) is {candidate.recall:.3f}, must be at least {self.min_recall:g}"
+            )
+        return failures
+
+
+# The comparison as a table for people.
+
+
+HEADER = ("", "live", "candidate")
+
+Row = tuple[str, str, str]
+
+
+def rows(comparison: Comparison, live: Mapping[str, Accuracy], candidate: Mapping[str, Accuracy]) -> list[Row]:
+    """live, candidate: by subset; empty without labels."""
+    old_ms, new_ms = (f"{1000 * seconds / comparison.pictures:.1f}" for seconds in comparison.seconds)
+    table: list[Row] = [
+        ("faces found", str(comparison.faces[0]), str(comparison.faces[1])),
+        ("found by both (IoU ≥ 0.5)", "", f"{comparison.matched}, agreement {_as_share(comparison.agreement)}"),
+        ("the same box (IoU ≥ 0.9)", "", f"{comparison.tight}, agreement {_as_share(comparison.tight_agreement)}"),
+        ("landmarks apart, of the width", "", _as_share(comparison.landmark_shift)),
+        ("ms a picture, on this machine", old_ms, new_ms),
+    ]
+    for subset in candidate:
+        table += _accuracy(subset, live[subset], candidate[subset])
+    return table
+
+
+def _accuracy(subset: str, live: Accuracy, candidate: Accuracy) -> Sequence[Row]:
+    of = f"({subset}, {candidate.faces} faces)"
+    return [
+        (f"average precision {of}", f"{live.average_precision:.3f}", f"{candidate.average_precision:.3f}"),
+        (f"recall {of}", f"{live.recall:.3f}", f"{candidate.recall:.3f}"),
+        (f"found, but not labelled ({subset})", str(live.false), str(candidate.false)),
+    ]
+
+
+def _as_share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,109 @@
+"""`faces compare`: whether two pictures show one person."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_client.errors import reason
+from face_client.faces import Faces
+from face_client.options import of_one_face
+from face_client.similarity import SAME_DISTANCE, Comparison, compare_embeddings
+from face_command import console
+from face_command.arguments import positive_float, positive_int
+from face_tools.connection import EXIT_NO_SERVER, add_connection, add_parameters, no_server, parameters_from, tls_from
+
+if TYPE_CHECKING:
+    from face_client.client import FaceClient
+
+
+Embedding = NDArray[np.float32]
+
+HELP = "tell whether two pictures show one person"
+
+EXIT_SAME = 0
+EXIT_DIFFERENT = 1
+EXIT_NO_ANSWER = 2
+
+_EPILOG = """\
+examples:
+  faces compare passport.jpg visitor.jpg
+  faces compare a.jpg b.jpg --threshold 0.9 --json
+  faces compare a.jpg b.jpg && echo "the same person"
+
+The largest face of each picture counts; --selection takes another. distance is that of the two embeddings, from 0 to 2:
+below the threshold it is one person. docs/recognition.md says where its default comes from.
+
+exit status: 0 the same person, 1 two persons, 2 no answer (a picture that cannot be read, or without a face; wrong
+usage), 3 no server, or none with FaceNet
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `faces compare`."""
+    parser.epilog = _EPILOG
+    parser.add_argument("a", metavar="A", type=Path, help="a picture")
+    parser.add_argument("b", metavar="B", type=Path, help="another one")
+    parser.add_argument("--json", action="store_true", help="a JSON object instead of the table")
+    parser.add_argument(
+        "--threshold",
+        type=positive_float,
+        default=SAME_DISTANCE,
+        metavar="D",
+        help="distance below which two faces are one person's (%(default)g)",
+    )
+    parser.add_argument(
+        "--max-side", type=positive_int, metavar="N", help="shrink larger pictures to N pixels before sending"
+    )
+    add_connection(parser)
+    add_parameters(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print; returns the exit status."""
+    # Not at the top: gRPC takes longer to import than `--help` to answer.
+    from face_client.client import FaceClient
+
+    with FaceClient(args.url, timeout=args.timeout, tls=tls_from(args)) as client:
+        for model in (client.recognizer, client.embedder):
+            if not client.is_ready(model):
+                console.message(no_server("compare", model, args.url))
+                return EXIT_NO_SERVER
+        embeddings = _embeddings(client, args)
+    if embeddings is None:
+        return EXIT_NO_ANSWER
+    comparison = compare_embeddings(*embeddings, threshold=args.threshold)
+    _print(comparison, args)
+    return EXIT_SAME if comparison.same else EXIT_DIFFERENT
+
+
+def _embeddings(client: FaceClient, args: argparse.Namespace) -> tuple[Embedding, Embedding] | None:
+    """That of one face of each picture; None, and a line for each picture that has none to give."""
+    paths = (args.a, args.b)
+    answers = client.recognize_batch(
+        paths, max_side=args.max_side, in_flight=2, on_error="return", **of_one_face(parameters_from(args))
+    )
+    found = []
+    for path, answer in zip(paths, answers):
+        if not isinstance(answer, Faces):
+            console.message(f"{path}: {reason(answer)}")
+        elif not answer or answer.embeddings is None:
+            console.message(f"{path}: no face was found")
+        else:
+            found.append(answer.embeddings[0])
+    return (found[0], found[1]) if len(found) == len(paths) else None
+
+
+def _print(comparison: Comparison, args: argparse.Namespace) -> None:
+    if args.json:
+        document = {"a": str(args.a), "b": str(args.b), **comparison._asdict(), "threshold": args.threshold}
+        print(json.dumps(document))
+        return
+    verdict = "the same person" if comparison.same else "two persons"
+    row = (f"{comparison.distance:.3f}", f"{comparison.cosine:.3f}", f"{verdict} (threshold {args.threshold:g})")
+    console.print_table(("distance", "cosine", "verdict"), [row])

@@ -1,0 +1,102 @@
+"""Faces drawn into a picture: box, five landmarks, and a label, which is the probability if nothing else is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple, Union
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from face_client.faces import Face, Faces
+from face_pictures.decoding import decode_image
+
+Font = Union[ImageFont.ImageFont, ImageFont.FreeTypeFont]
+
+Colour = Union[tuple[int, int, int], int]
+"""Red, green and blue for an RGB picture, or a number for a picture of one channel."""
+
+
+class Colours(NamedTuple):
+    """box: also the patch under the label. ink: the label's text."""
+
+    box: Colour
+    landmark: Colour
+    ink: Colour
+
+
+LANDMARK = (255, 60, 60)
+INK = (0, 0, 0)
+
+_COLOURS = Colours((0, 220, 90), LANDMARK, INK)
+
+_JPEG_QUALITY = 95
+
+
+def draw_faces(image: NDArray[np.uint8], faces: Faces) -> Image.Image:
+    """A new RGB image with the faces drawn; image: uint8 [H, W, 3]. Lines and text grow with the image."""
+    picture = Image.fromarray(image)
+    draw_on(picture, faces, [f"{face.probability:.3f}" for face in faces], [_COLOURS] * len(faces))
+    return picture
+
+
+def draw_on(picture: Image.Image, faces: Faces, labels: Sequence[str], colours: Sequence[Colours]) -> None:
+    """Draw into the picture itself; a label and colours for each face."""
+    pen = ImageDraw.Draw(picture)
+    line = max(1, round(max(picture.size) / 500))
+    font = load_font(8 + 4 * line)
+    for face, colour in zip(faces, colours):
+        _draw_face(pen, face, line, colour)
+    # Over all boxes, so that no neighbour's box crosses a label.
+    for face, label, colour in zip(faces, labels, colours):
+        _draw_label(pen, face, label, font, colour, picture.size)
+
+
+def save_drawing(path: Path, faces: Faces, copy: Path) -> None:
+    """Write the picture at `path` to `copy`, upright, with the faces drawn; its folder is made.
+
+    Raises InvalidImage, or OSError for files that cannot be read or written.
+    """
+    drawing = draw_faces(decode_image(path.read_bytes()), faces)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    drawing.save(copy, quality=_JPEG_QUALITY)
+
+
+def _draw_face(pen: ImageDraw.ImageDraw, face: Face, line: int, colours: Colours) -> None:
+    x1, y1, x2, y2 = _sorted_box(face)
+    pen.rectangle((x1, y1, x2, y2), outline=colours.box, width=line)
+    # A dot of a fixed share of the face, or those of a small face run together.
+    radius = max(1.0, min(1.5 * line, (x2 - x1) / 25))
+    for x, y in face.landmarks:
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colours.landmark)
+
+
+def _draw_label(
+    pen: ImageDraw.ImageDraw, face: Face, text: str, font: Font, colours: Colours, size: tuple[int, int]
+) -> None:
+    """The text on a filled patch above the box, or inside it at the upper edge of the image."""
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+    width, height = right - left + 4, bottom - top + 4
+    x1, y1, _, _ = _sorted_box(face)
+    x = min(max(0.0, x1), max(0.0, size[0] - width))
+    y = y1 - height if y1 >= height else max(0.0, y1)
+    pen.rectangle((x, y, x + width, y + height), fill=colours.box)
+    pen.text((x + 2 - left, y + 2 - top), text, fill=colours.ink, font=font)
+
+
+def _sorted_box(face: Face) -> tuple[float, float, float, float]:
+    """x1, y1, x2, y2 sorted: Pillow refuses others, and box regression may turn one over."""
+    x1, y1, x2, y2 = (float(value) for value in face.box)
+    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+
+
+@lru_cache(maxsize=8)
+def load_font(size: int) -> Font:
+    """Pillow's own font; before Pillow 10.1, or without FreeType, it has one size only."""
+    try:
+        return ImageFont.load_default(size)
+    except (TypeError, OSError):
+        return ImageFont.load_default()

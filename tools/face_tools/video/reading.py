@@ -1,0 +1,216 @@
+"""The frames of a video file or a camera, upright."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import av.error
+import av.filter
+
+from face_client.errors import VideoError
+from face_tools.video.frames import Frame
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+# Pictures of any format, size and rotation → 4:2:0, upright, with even sides, all of one size.
+
+
+FORMAT = "yuv420p"
+"""Three planes of bytes: brightness, and two of colour at half the width and half the height."""
+
+# Degrees counter-clockwise, as the file asks its player to turn the picture → FFmpeg's filters for it.
+_TURNS: dict[int, tuple[tuple[str, str], ...]] = {
+    0: (),
+    90: (("transpose", "cclock"),),
+    180: (("hflip", ""), ("vflip", "")),
+    270: (("transpose", "clock"),),
+}
+
+
+class Upright:
+    """Makes pictures alike. One that is in order already comes back itself, and costs nothing.
+
+    A side of an odd number of pixels loses its last row or column, which 4:2:0 has no place for. A picture of
+    another size than the first one's, such as in a recorded stream, is scaled to it.
+    """
+
+    def __init__(self) -> None:
+        self._size: tuple[int, int] | None = None
+        self._graphs: dict[tuple[object, ...], av.filter.Graph] = {}
+
+    def __call__(self, picture: av.VideoFrame) -> av.VideoFrame:
+        turn = picture.rotation % 360
+        turned = turn in (90, 270)
+        width, height = (picture.height, picture.width) if turned else (picture.width, picture.height)
+        if self._size is None:
+            self._size = max(2, width // 2 * 2), max(2, height // 2 * 2)
+        if turn == 0 and (width, height) == self._size and picture.format.name == FORMAT:
+            return picture
+        key = picture.width, picture.height, picture.format.name, turn
+        if key not in self._graphs:
+            self._graphs[key] = _graph(picture, _steps(turn, (width, height), self._size))
+        graph = self._graphs[key]
+        graph.vpush(picture)
+        result = graph.vpull()
+        if not picture.format.is_rgb:
+            # The graph forgets which green is meant; from RGB, FFmpeg makes its own.
+            result.colorspace = picture.colorspace
+        return result
+
+
+def _steps(turn: int, size: tuple[int, int], wanted: tuple[int, int]) -> list[tuple[str, str]]:
+    """Filters and their arguments. A turn that is no quarter, which no camera writes, is left out."""
+    steps = list(_TURNS.get(turn, ()))
+    if tuple(side // 2 * 2 for side in size) == wanted:
+        steps.append(("crop", f"{wanted[0]}:{wanted[1]}:0:0"))
+    else:
+        steps.append(("scale", f"{wanted[0]}:{wanted[1]}"))
+    return [*steps, ("format", FORMAT)]
+
+
+def _graph(picture: av.VideoFrame, steps: list[tuple[str, str]]) -> av.filter.Graph:
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base
+    )
+    filters = [graph.add(name, arguments or None) for name, arguments in steps]
+    graph.link_nodes(source, *filters, graph.add("buffersink")).configure()
+    return graph
+
+
+# The frames of a video file or a camera.
+
+
+# Of raw streams, which say nothing of time: FFmpeg's own guess.
+_UNKNOWN_RATE = Fraction(25)
+
+
+class VideoReader:
+    """Frames in order, upright. Iterate once; close it, or use `with`.
+
+    source: a file, or whatever else FFmpeg opens, such as "rtsp://…".
+    container: FFmpeg's name of the format, where the source does not tell; its devices have one too.
+    options: FFmpeg's for that format.
+
+    name: what errors call it. path: of a file, else None. rate: frames a second on average.
+    count: frames in it, as far as it tells; None if it does not.
+    start: seconds of the first frame on the source's own clock, once that frame was read.
+    damaged: packets left out so far because they could not be decoded.
+
+    Times rise from frame to frame: one that has none, or an earlier one than its predecessor, as where two recordings
+    were joined, comes 1 / rate after it.
+
+    Raises VideoError if it cannot be opened or has no picture, and in the iteration where it cannot be read on.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        container: str | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = os.fspath(source)
+        self.path = Path(source) if container is None and Path(source).exists() else None
+        self.damaged = 0
+        self.start = 0.0
+        # A file called "a:b.mp4" is not of the protocol "a".
+        url = self.name if self.path is None else f"file:{self.name}"
+        try:
+            self._container = av.open(url, format=container, options=dict(options or {}))
+        except (av.error.FFmpegError, ValueError) as error:
+            raise VideoError(f"{self.name} cannot be read as a video: {reason(error)}") from error
+        try:
+            self._stream = _first_video(self._container)
+        except VideoError as error:
+            self._container.close()
+            raise VideoError(f"{self.name} {error}") from None
+        # Left alone, FFmpeg decodes on one core only where the codec cannot cut its pictures up.
+        self._stream.thread_type = "AUTO"
+        self.rate = self._stream.average_rate or self._stream.guessed_rate or _UNKNOWN_RATE
+        self.count = self._frame_count()
+        self.aspect = self._stream.sample_aspect_ratio
+
+    def __iter__(self) -> Iterator[Frame]:
+        upright = Upright()
+        interval = float(1 / self.rate)
+        time = -interval
+        for index, picture in enumerate(self._decoded()):
+            if index == 0:
+                self.start = picture.time or 0.0
+            expected = time + interval
+            time = expected if picture.time is None or picture.time - self.start <= time else picture.time - self.start
+            yield Frame(index, time, upright(picture))
+
+    def close(self) -> None:
+        """Let go of the file or the camera."""
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        seen = False
+        try:
+            for packet in self._container.demux(self._stream):
+                for picture in self._decode(packet):
+                    seen = True
+                    yield picture
+        except av.error.FFmpegError as error:
+            raise VideoError(f"{self.name} cannot be read on: {reason(error)}") from error
+        if not seen:
+            raise VideoError(f"{self.name} has no frame that can be decoded")
+
+    def _decode(self, packet: av.Packet) -> list[av.VideoFrame]:
+        """The pictures that a packet completes; none for a damaged one, as players have it."""
+        try:
+            return list(packet.decode())
+        except av.error.InvalidDataError:
+            self.damaged += 1
+            return []
+
+    def _frame_count(self) -> int | None:
+        if self._stream.frames:
+            return int(self._stream.frames)
+        if self._container.duration is None or self.path is None:
+            return None
+        return max(1, round(self._container.duration / av.time_base * self.rate))
+
+
+def open_camera(number: int) -> VideoReader:
+    """Camera `number` of a Linux machine, /dev/video0 and so on, in the size and format that it is set to.
+
+    Raises VideoError if it is not there, is in use, or gives no picture.
+    """
+    if not sys.platform.startswith("linux"):
+        raise VideoError("cameras can be opened on Linux only")
+    return VideoReader(f"/dev/video{number}", container="video4linux2")
+
+
+def reason(error: Exception) -> str:
+    """What FFmpeg says, in one line and without the path."""
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _first_video(container: av.container.InputContainer) -> av.VideoStream:
+    """The first stream of pictures that move: an MP3's cover is one of one picture, and does not count."""
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise VideoError("has a video in a format that FFmpeg cannot decode")
+            return stream
+    raise VideoError("has no video in it")

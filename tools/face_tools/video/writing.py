@@ -1,0 +1,197 @@
+"""Frames → a video file: H.264, with the sound of the file that they came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import av.error
+
+from face_client.errors import VideoError
+from face_tools.video.frames import CRF, PRESET, Frame
+from face_tools.video.reading import FORMAT, VideoReader, reason
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+# The sound of a video file, copied as it is beside new pictures.
+
+
+class SoundCopy:
+    """Copies the packets of an audio stream as far as the pictures have come, so that memory stays bounded.
+
+    start: seconds on the clock of the source that are 0 in the copy.
+    """
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        stream: av.audio.stream.AudioStream,
+        output: av.container.OutputContainer,
+        start: float,
+    ) -> None:
+        self._container = container
+        self._output = output
+        self._copy = output.add_stream_from_template(stream)
+        self._time_base = stream.time_base or Fraction(1, av.time_base)
+        self._shift = round(start / self._time_base)
+        self._packets = self._shifted(stream)
+        self._next = next(self._packets, None)
+
+    def copy_until(self, seconds: float) -> None:
+        """Copy what is heard up to this time of the copy."""
+        while self._next is not None and (self._next.dts or 0) * self._time_base <= seconds:
+            self._next.stream = self._copy
+            self._output.mux(self._next)
+            self._next = next(self._packets, None)
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self._container.close()
+
+    def _shifted(self, stream: av.audio.stream.AudioStream) -> Iterator[av.Packet]:
+        """The packets on the clock of the copy; what is damaged beyond reading ends them."""
+        try:
+            for packet in self._container.demux(stream):
+                # FFmpeg's end of a stream is a packet without a time.
+                if packet.dts is None or packet.pts is None:
+                    continue
+                packet.dts -= self._shift
+                packet.pts -= self._shift
+                yield packet
+        except av.error.InvalidDataError:
+            return
+
+
+def copy_sound(source: VideoReader, output: av.container.OutputContainer) -> tuple[SoundCopy | None, str | None]:
+    """The sound of the file that `source` reads, to go into `output`; and if it cannot, why not.
+
+    To be called once the first frame was read, before the first is written. The file is opened a second time: its
+    packets are wanted at the pace of the writer, which is behind the reader.
+    """
+    if source.path is None:
+        return None, None
+    container = av.open(f"file:{source.path}")
+    if not container.streams.audio:
+        container.close()
+        return None, None
+    stream = container.streams.audio[0]
+    try:
+        return SoundCopy(container, stream, output, source.start), None
+    except ValueError:
+        container.close()
+        return None, f"{output.format.name} has no place for {stream.codec_context.name}"
+
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+# What MPEG counts time in: every usual frame rate comes to a whole number, or within 6 µs of it.
+_TIME_BASE = Fraction(1, 90_000)
+
+
+class VideoWriter:
+    """A copy of a video, with the times of its frames; sizes and colours are the frames' own.
+
+    path: its suffix, one of SUFFIXES, says which container. The file is made at the first frame.
+    source: where the frames come from: its rate and its sound.
+    preset: x264's trade of time against size, "ultrafast" to "veryslow". crf: its quality, 0 (lossless) to 51.
+    sound_dropped: why the sound is not copied, once the first frame was written; None if it is, or if there is none.
+
+    Raises VideoError where the file cannot be written. Closing completes it, whatever was written so far.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        source: VideoReader,
+        *,
+        preset: str = PRESET,
+        crf: int = CRF,
+    ) -> None:
+        self.path = Path(path)
+        self.sound_dropped: str | None = None
+        self._source = source
+        self._options = {"preset": preset, "crf": str(crf)}
+        self._container: av.container.OutputContainer | None = None
+        self._sound: SoundCopy | None = None
+        self._last_pts = -1
+        self._closed = False
+        check_target(self.path, source)
+
+    def write(self, frame: Frame) -> None:
+        """Append a frame. All frames have one size; one that is not later than its predecessor is moved on."""
+        if self._closed:
+            raise ValueError(f"{self.path} is closed")
+        picture = frame.picture
+        try:
+            container = self._container or self._open(picture)
+            self._last_pts = max(self._last_pts + 1, round(frame.time / _TIME_BASE))
+            picture.pts, picture.time_base = self._last_pts, _TIME_BASE
+            # The decoder's word on how this picture was coded; left there, the encoder would obey it.
+            picture.pict_type = 0
+            container.mux(self._stream.encode(picture))
+            if self._sound is not None:
+                self._sound.copy_until(frame.time)
+        except (av.error.FFmpegError, OSError) as error:
+            self._let_go()
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Complete the file. Does nothing the second time, if nothing was written, or after a failure."""
+        try:
+            if self._container is not None:
+                self._container.mux(self._stream.encode(None))
+                self._container.close()
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        finally:
+            self._let_go()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _open(self, picture: av.VideoFrame) -> av.container.OutputContainer:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._container = container = av.open(f"file:{self.path}", "w")
+        self._stream = container.add_stream("libx264", rate=self._source.rate, options=self._options)
+        self._stream.width, self._stream.height = picture.width, picture.height
+        self._stream.pix_fmt = FORMAT
+        context = self._stream.codec_context
+        context.time_base = _TIME_BASE
+        context.colorspace, context.color_range = picture.colorspace, picture.color_range
+        if self._source.aspect:
+            context.sample_aspect_ratio = self._source.aspect
+        self._sound, self.sound_dropped = copy_sound(self._source, container)
+        # Here, because muxing after this has failed crashes.
+        container.start_encoding()
+        return container
+
+    def _let_go(self) -> None:
+        """Close both files as they are."""
+        self._closed = True
+        container, self._container = self._container, None
+        sound, self._sound = self._sound, None
+        if sound is not None:
+            sound.close()
+        if container is not None:
+            with suppress(av.error.FFmpegError, OSError):
+                container.close()
+
+    def _failure(self, error: Exception) -> VideoError:
+        return VideoError(f"{self.path} cannot be written: {reason(error)}")
+
+
+def check_target(path: Path, source: VideoReader) -> None:
+    """Raise VideoError for a path that no video can be written to, or that is the source itself."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise VideoError(f"{path} cannot be written: its name must end in {', '.join(SUFFIXES)}")
+    if source.path is not None and path.exists() and path.samefile(source.path):
+        raise VideoError(f"{path} is the video that is read; write to another file")
