@@ -17,7 +17,7 @@ from face_client.errors import InvalidInput, reason
 from face_client.faces import Faces
 from face_client.similarity import SAME_DISTANCE
 from face_command import console
-from face_command.arguments import positive_float, positive_int
+from face_command.arguments import number, whole
 from face_tools import pictures
 from face_tools.clustering import UNCLUSTERED, Clusters, cluster_faces, scipy_hierarchy
 from face_tools.connection import EXIT_SOME_FAILED, EXIT_USAGE, parameters_from
@@ -137,14 +137,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--distance",
-        type=positive_float,
+        type=number(above=0),
         default=SAME_DISTANCE,
         metavar="D",
         help="how far apart the faces of a cluster may be on average (%(default)g)",
     )
-    parser.add_argument(
-        "--min-faces", type=positive_int, default=2, metavar="N", help="the smallest cluster (%(default)s)"
-    )
+    parser.add_argument("--min-faces", type=whole(1), default=2, metavar="N", help="the smallest cluster (%(default)s)")
     pictures.add_asking(parser)
 
 

@@ -15,7 +15,7 @@ from face_client.faces import Faces
 from face_client.options import of_one_face
 from face_client.similarity import SAME_DISTANCE, Comparison, compare_embeddings
 from face_command import console
-from face_command.arguments import positive_float, positive_int
+from face_command.arguments import number, whole
 from face_tools.connection import EXIT_NO_SERVER, add_connection, add_parameters, no_server, parameters_from, tls_from
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="a JSON object instead of the table")
     parser.add_argument(
         "--threshold",
-        type=positive_float,
+        type=number(above=0),
         default=SAME_DISTANCE,
         metavar="D",
         help="distance below which two faces are one person's (%(default)g)",
     )
     parser.add_argument(
-        "--max-side", type=positive_int, metavar="N", help="shrink larger pictures to N pixels before sending"
+        "--max-side", type=whole(1), metavar="N", help="shrink larger pictures to N pixels before sending"
     )
     add_connection(parser)
     add_parameters(parser)

@@ -17,7 +17,7 @@ from face_client.options import (
     DetectOptions,
 )
 from face_client.tls import CA_VARIABLE, CERT_VARIABLE, KEY_VARIABLE, TLS_VARIABLE, Tls, tls_of
-from face_command.arguments import positive_float, positive_int, readable_file
+from face_command.arguments import number, readable_file, whole
 
 # Exit statuses of the verbs that ask the server about pictures, and the words for a server that is not there.
 
@@ -51,14 +51,14 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--timeout",
-        type=positive_float,
+        type=number(above=0),
         default=DEFAULT_TIMEOUT_S,
         metavar="S",
         help="seconds for one picture (%(default)g)",
     )
     group.add_argument(
         "--in-flight",
-        type=positive_int,
+        type=whole(1),
         default=DEFAULT_IN_FLIGHT,
         metavar="N",
         help="pictures sent at a time (%(default)s)",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 from face_client.errors import FaceError, ServerUnavailable, reason
 from face_client.faces import Faces
 from face_command import console
-from face_command.arguments import positive_int
+from face_command.arguments import whole
 from face_tools.connection import (
     EXIT_NO_SERVER,
     EXIT_OK,
@@ -168,7 +168,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_asking(parser: argparse.ArgumentParser) -> None:
     """Declare what concerns the way in which the server is asked."""
     parser.add_argument(
-        "--max-side", type=positive_int, metavar="N", help="shrink larger pictures to N pixels before sending"
+        "--max-side", type=whole(1), metavar="N", help="shrink larger pictures to N pixels before sending"
     )
     add_connection(parser)
     add_parameters(parser)

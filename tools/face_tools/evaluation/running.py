@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from face_client.errors import FaceError, InvalidInput
 from face_command import console
-from face_command.arguments import positive_int
+from face_command.arguments import whole
 from face_tools.connection import (
     EXIT_NO_SERVER,
     EXIT_OK,
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser, out: str, unit: str) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, default=Path(out), help="results; a next run goes on there (%(default)s)"
     )
-    parser.add_argument("--limit", type=positive_int, metavar="N", help=f"try out N {unit}")
+    parser.add_argument("--limit", type=whole(1), metavar="N", help=f"try out N {unit}")
     parser.add_argument("--json", action="store_true", help="print report.json instead of the table")
     add_connection(parser)
     parser.set_defaults(timeout=_TIMEOUT_S)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from face_client.errors import FaceError, InvalidInput, ServerUnavailable
 from face_client.options import PARAMETERS
 from face_command import console
-from face_command.arguments import positive_float, positive_int, whole_number
+from face_command.arguments import number, whole
 from face_tools.connection import (
     EXIT_NO_SERVER,
     EXIT_OK,
@@ -145,7 +145,7 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("video", nargs="?", metavar="IN", help="a video file, or an address that FFmpeg opens")
-    source.add_argument("--camera", type=whole_number, metavar="N", help="read camera N instead, /dev/videoN")
+    source.add_argument("--camera", type=whole(), metavar="N", help="read camera N instead, /dev/videoN")
     parser.add_argument(
         "--out", metavar="FILE", type=Path, help="write a copy there with the faces drawn: .mp4, .m4v, .mov or .mkv"
     )
@@ -153,11 +153,11 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", metavar="FILE", type=Path, help="write the JSON lines there (beside --out; without it, to stdout)"
     )
     parser.add_argument(
-        "--stride", type=positive_int, default=1, metavar="N", help="look for faces in every Nth frame (%(default)s)"
+        "--stride", type=whole(1), default=1, metavar="N", help="look for faces in every Nth frame (%(default)s)"
     )
-    parser.add_argument("--seconds", type=positive_float, metavar="S", help="stop after S seconds of video")
+    parser.add_argument("--seconds", type=number(above=0), metavar="S", help="stop after S seconds of video")
     parser.add_argument(
-        "--max-side", type=positive_int, metavar="N", help="shrink larger frames to N pixels before sending"
+        "--max-side", type=whole(1), metavar="N", help="shrink larger frames to N pixels before sending"
     )
     _add_numbers(parser)
     _add_copy(parser)
@@ -170,14 +170,14 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("numbers of faces")
     group.add_argument(
         "--max-age",
-        type=whole_number,
+        type=whole(),
         default=MAX_AGE,
         metavar="N",
         help="frames that a face may be missing and keep its number (%(default)s)",
     )
     group.add_argument(
         "--min-hits",
-        type=positive_int,
+        type=whole(1),
         default=MIN_HITS,
         metavar="N",
         help="detections in a row that a face needs before it gets a number (%(default)s)",
@@ -190,7 +190,7 @@ def _add_copy(parser: argparse.ArgumentParser) -> None:
         "--preset", default=PRESET, metavar="NAME", help="of x264: slower ones make smaller files (%(default)s)"
     )
     group.add_argument(
-        "--crf", type=whole_number, default=CRF, metavar="N", help="quality, 0 (lossless) to 51 (%(default)s)"
+        "--crf", type=whole(), default=CRF, metavar="N", help="quality, 0 (lossless) to 51 (%(default)s)"
     )
 
 
