@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from face_cascade import FACENET, ONET, PNET, RNET, DetectionParameters, Limits, parameters
-from face_cascade.networks import EMBEDDING_SIZE, FACENET_SIZE
+from face_cascade.networks import EMBEDDING_SIZE
 from face_client import messages
 from face_client.options import PARAMETERS, SELECTIONS
 from face_pictures.decoding import MAX_PIXELS
@@ -264,11 +264,11 @@ def test_recognition_gives_what_detection_gives_and_embeddings():
 def test_client_and_cascade_know_the_same_facenet():
     assert FACENET.outputs == (messages.EMBEDDINGS, messages.LOGITS)
     assert FACENET.input == messages.INPUT
-    assert messages.CROP_SIZE == FACENET_SIZE
+    assert FACENET.side == messages.CROP_SIZE
     assert messages.EMBEDDING_SIZE == EMBEDDING_SIZE
     assert messages.CROPS_PER_REQUEST == Limits().facenet == configuration("facenet").max_batch_size
     sizes = [list(tensor.dims) for tensor in (*configuration("facenet").input, *configuration("facenet").output)]
-    assert sizes == [[FACENET_SIZE, FACENET_SIZE, 3], [EMBEDDING_SIZE], [-1]]
+    assert sizes == [[FACENET.side, FACENET.side, 3], [EMBEDDING_SIZE], [-1]]
 
 
 def test_client_and_cascade_know_the_same_parameters():

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cascade.networks import Network
+from face_cascade.networks import FACENET, ONET, PNET, RNET, Network
 
 T = TypeVar("T")
 
@@ -86,10 +86,10 @@ class Limits:
     `parallel` workers have equal shares.
     """
 
-    pnet: int = 64
-    rnet: int = 1024
-    onet: int = 512
-    facenet: int = 64
+    pnet: int = PNET.max_batch
+    rnet: int = RNET.max_batch
+    onet: int = ONET.max_batch
+    facenet: int = FACENET.max_batch
     pnet_pixels: int = 64 * 256 * 256
     parallel: int = 1
     max_candidates: int = 8192

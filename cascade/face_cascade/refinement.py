@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from face_cascade.area import area_crops
 from face_cascade.boxes import landmark_points, nms, nms_min, pixel_windows, refine, squared
 from face_cascade.calls import Call, Flow, Limits, Outputs, Together
-from face_cascade.networks import ONET, ONET_SIZE, RNET, RNET_SIZE, Network
+from face_cascade.networks import ONET, RNET, Network
 from face_cascade.proposals import Source
 
 Float32 = NDArray[np.float32]
@@ -28,7 +28,7 @@ class Candidates:
 
 def refine_with_rnet(sources: Sequence[Source], boxes: Sequence[Float32], limits: Limits) -> Flow[list[Float32]]:
     """Squared boxes FP32 [N,4] a image → those that RNet keeps, refined and squared."""
-    seen = yield from _classify(RNET, RNET_SIZE, sources, boxes, limits, limits.rnet)
+    seen = yield from _classify(RNET, RNET.side, sources, boxes, limits, limits.rnet)
     return [_after_rnet(c, s.parameters.threshold_rnet) for c, s in zip(seen, sources, strict=True)]
 
 
@@ -44,7 +44,7 @@ def detect_with_onet(
     sources: Sequence[Source], boxes: Sequence[Float32], limits: Limits
 ) -> Flow[list[tuple[Float32, Float32, Float32]]]:
     """Boxes a image → (boxes FP32 [N,4], probabilities FP32 [N], landmarks FP32 [N,5,2]) of its faces."""
-    seen = yield from _classify(ONET, ONET_SIZE, sources, boxes, limits, limits.onet)
+    seen = yield from _classify(ONET, ONET.side, sources, boxes, limits, limits.onet)
     return [_after_onet(c, s.parameters.threshold_onet) for c, s in zip(seen, sources, strict=True)]
 
 

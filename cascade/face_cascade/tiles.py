@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from face_cascade.networks import PNET_STRIDE, PNET_WINDOW
+from face_cascade.networks import PNET, PNET_STRIDE
 
 # The image pyramid: which scales an image is looked at.
 
@@ -26,10 +26,10 @@ def pyramid_levels(height: int, width: int, min_face_size: float, factor: float)
     The first scale makes a face of `min_face_size` fill PNet's window; each next one is `factor` smaller, until
     the shorter side is less than the window (MTCNN, Zhang et al. 2016; sizes as in facenet-pytorch).
     """
-    scale = PNET_WINDOW / min_face_size
+    scale = PNET.side / min_face_size
     shorter = min(height, width) * scale
     levels = []
-    while shorter >= PNET_WINDOW:
+    while shorter >= PNET.side:
         levels.append(Level(scale, int(height * scale + 1), int(width * scale + 1)))
         scale *= factor
         shorter *= factor
@@ -168,9 +168,9 @@ def pack(requests: list[Request], height: int, width: int, smallest: int) -> tup
 # where their tile ends: pooling is cut off there just as at the level's own edge.
 
 
-_OVERLAP = PNET_WINDOW - PNET_STRIDE
+_OVERLAP = PNET.side - PNET_STRIDE
 
-STRIP = PNET_WINDOW - 1
+STRIP = PNET.side - 1
 """Thickness of a strip in pixels: what a cell at an odd edge sees."""
 
 TILE_SIZE = 256

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from face_cascade import DetectionParameters
-from face_cascade.networks import ONET_SIZE, RNET_SIZE
+from face_cascade.networks import ONET, RNET
 from face_cascade.tiles import pyramid_levels
 
 
@@ -84,9 +84,9 @@ def pyramid_flops(height: int, width: int, parameters: DetectionParameters | Non
 
 def rnet_flops() -> int:
     """One candidate."""
-    return flops(RNET_LAYERS, RNET_SIZE, RNET_SIZE)
+    return flops(RNET_LAYERS, RNET.side, RNET.side)
 
 
 def onet_flops() -> int:
     """One candidate."""
-    return flops(ONET_LAYERS, ONET_SIZE, ONET_SIZE)
+    return flops(ONET_LAYERS, ONET.side, ONET.side)

@@ -9,7 +9,6 @@ import numpy as np
 from face_cascade import ONET, PNET, RNET, Call, Limits, Network
 from face_cascade.calls import Map, Outputs
 from face_cascade.compiled import Batch
-from face_cascade.networks import ONET_SIZE, RNET_SIZE
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
 
 
@@ -40,6 +39,6 @@ def on_this_processor(networks: Mapping[Network, Callable[[Batch], Outputs]], wo
 def _warm_up_shapes(limits: Limits) -> list[tuple[Network, tuple[int, ...]]]:
     return [
         *((PNET, (limits.pnet_tiles(height, width), 3, height, width)) for height, width in TILE_SHAPES),
-        (RNET, (limits.rnet, 3, RNET_SIZE, RNET_SIZE)),
-        (ONET, (limits.onet, 3, ONET_SIZE, ONET_SIZE)),
+        (RNET, (limits.rnet, 3, RNET.side, RNET.side)),
+        (ONET, (limits.onet, 3, ONET.side, ONET.side)),
     ]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from face_cascade import Detection, DetectionParameters, InvalidInput
 from face_cascade.crops import detection_crops
-from face_cascade.networks import FACENET_SIZE
+from face_cascade.networks import FACENET
 from face_pictures.decoding import InvalidImage, TooManyPixels, decode_image
 from face_runtime.answers import Refused, caller_is_gone, rows
 
@@ -124,7 +124,7 @@ def answer(request: ImageRequest, detections: Sequence[Detection]) -> Any:
     Raises:
         Refused: the crops asked for are too large.
     """
-    sides = {"faces": request.parameters.image_size, "facenet_crops": FACENET_SIZE}
+    sides = {"faces": request.parameters.image_size, "facenet_crops": FACENET.side}
     wanted_sides = {side for name, side in sides.items() if name in request.wanted}
     _check_crops(len(detections) * max(len(d.boxes) for d in detections), request.parameters.image_size, wanted_sides)
 

@@ -71,8 +71,8 @@ def contact_sheet(sections: Sequence[Section]) -> Image.Image:
     top = _GAP
     for section in sections:
         pen.text((_GAP, top), section.title, fill=_INK, font=load_font(_TITLE_SIZE))
-        for number, tile in enumerate(section.tiles):
-            line, column = divmod(number, COLUMNS)
+        for place, tile in enumerate(section.tiles):
+            line, column = divmod(place, COLUMNS)
             corner = _GAP + column * (SIDE + _GAP), top + _TITLE + line * _LINE
             _paste(sheet, pen, tile, corner)
         top += _height(section)

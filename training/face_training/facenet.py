@@ -17,7 +17,7 @@ from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED
 from face_cascade.compiled import Weights as Arrays
 from face_cascade.crops import detection_crops
-from face_cascade.networks import FACENET_SIZE, ONET, PNET, RNET
+from face_cascade.networks import FACENET, ONET, PNET, RNET
 from face_export.inception_resnet_v1 import InceptionResnetV1
 from face_export.serving import Normalise
 from face_export.weights import Weights, load_into
@@ -72,7 +72,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 CROP = np.dtype(
     [
-        ("pixels", np.uint8, (FACENET_SIZE, FACENET_SIZE, 3)),
+        ("pixels", np.uint8, (FACENET.side, FACENET.side, 3)),
         ("person", np.int32),
         ("place", np.int32),
     ]
@@ -96,7 +96,7 @@ class CropSettings:
             align=self.align,
             selection=self.selection,
             min_face_size=self.min_face_size,
-            image_size=FACENET_SIZE,
+            image_size=FACENET.side,
         )
 
 

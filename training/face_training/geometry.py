@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade.boxes import Float32, areas, cell_boxes
-from face_cascade.networks import PNET_STRIDE, PNET_WINDOW
+from face_cascade.networks import PNET, PNET_STRIDE
 
 Int32 = NDArray[np.int32]
 
@@ -46,7 +46,7 @@ def pnet_boxes(windows: Int32) -> Float32:
     sizes = windows[:, 2] - windows[:, 0]
     for size in np.unique(sizes):
         rows = sizes == size
-        scale = PNET_WINDOW / int(size)
+        scale = PNET.side / int(size)
         # A window may start between two cells, so their numbers are fractions here.
         cells: NDArray[Any] = windows[rows, :2] * scale / PNET_STRIDE
         boxes[rows] = cell_boxes(cells[:, 1], cells[:, 0], scale)

@@ -18,7 +18,7 @@ from face_cascade.compiled.layers import (
     subtract_mean,
 )
 from face_cascade.compiled.vectors import LANES
-from face_cascade.networks import ONET_SIZE
+from face_cascade.networks import ONET
 
 # Dense layers take so many crops at a time, whatever the batch.
 _CROPS = 8
@@ -52,7 +52,7 @@ class CompiledONet:
 
     def __call__(self, crops: Float32) -> tuple[Float32, Float32, Float32]:
         count = len(crops)
-        pixels = np.empty((3, ONET_SIZE, ONET_SIZE), np.float32)
+        pixels = np.empty((3, ONET.side, ONET.side), np.float32)
         maps = tuple(np.empty((side, side, layer.vectors * LANES), np.float32) for side, layer in _MAPS)
         features = np.empty((count, 3, 3, 128), np.float32)
         hidden = np.empty((1, count, 256), np.float32)

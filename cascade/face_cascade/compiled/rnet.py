@@ -18,7 +18,7 @@ from face_cascade.compiled.layers import (
     subtract_mean,
 )
 from face_cascade.compiled.vectors import LANES
-from face_cascade.networks import RNET_SIZE
+from face_cascade.networks import RNET
 
 # Dense layers take so many crops at a time, whatever the batch.
 _CROPS = 8
@@ -51,7 +51,7 @@ class CompiledRNet:
 
     def __call__(self, crops: Float32) -> tuple[Float32, Float32]:
         count = len(crops)
-        pixels = np.empty((3, RNET_SIZE, RNET_SIZE), np.float32)
+        pixels = np.empty((3, RNET.side, RNET.side), np.float32)
         maps = tuple(np.empty((side, side, layer.vectors * LANES), np.float32) for side, layer in _MAPS)
         features = np.empty((count, 3, 3, 64), np.float32)
         hidden = np.empty((1, count, 128), np.float32)

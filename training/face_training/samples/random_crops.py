@@ -5,7 +5,7 @@ from numpy.random import Generator
 
 from face_cascade.area import Int32
 from face_cascade.boxes import Float32
-from face_cascade.networks import PNET_WINDOW
+from face_cascade.networks import PNET
 from face_training.annotations.pictures import AnnotatedPicture
 from face_training.geometry import crop_boxes, landmark_targets, overlaps, pnet_boxes
 from face_training.samples.records import (
@@ -39,7 +39,7 @@ def pnet_records(picture: AnnotatedPicture, sums: Int32, settings: SampleSetting
         ]
     )
     kinds, nearest = kinds_of(windows.astype(np.float32), picture)
-    records = crop_records(sums, windows, pnet_boxes(windows), kinds, PNET_WINDOW)
+    records = crop_records(sums, windows, pnet_boxes(windows), kinds, PNET.side)
     return set_regression(records, nearest, picture, plus_one=False)
 
 
@@ -62,7 +62,7 @@ def around(picture: AnnotatedPicture, face: Float32, count: int, random: Generat
     """Windows of 0.8 of the face's shorter side to 1.25 of its longer, moved by a fifth of its sides at most."""
     width, height = face[2:] - face[:2]
     low, high = int(min(width, height) * 0.8), int(np.ceil(1.25 * max(width, height)))
-    sizes = random.integers(max(low, PNET_WINDOW), max(high, PNET_WINDOW) + 1, count)
+    sizes = random.integers(max(low, PNET.side), max(high, PNET.side) + 1, count)
     centers = (face[:2] + face[2:]) / 2 + random.uniform(-0.2, 0.2, (count, 2)) * (width, height)
     return _squares(np.floor(centers - sizes[:, None] / 2).astype(np.int64), sizes, picture)
 
@@ -70,7 +70,7 @@ def around(picture: AnnotatedPicture, face: Float32, count: int, random: Generat
 def _sizes(picture: AnnotatedPicture, count: int, random: Generator) -> Int32:
     """Of windows anywhere; none for a picture that is smaller than two of them."""
     largest = min(picture.width, picture.height) // 2
-    return random.integers(PNET_WINDOW, largest + 1, count if largest >= PNET_WINDOW else 0).astype(np.int32)
+    return random.integers(PNET.side, largest + 1, count if largest >= PNET.side else 0).astype(np.int32)
 
 
 def _extent(picture: AnnotatedPicture) -> Int32:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from face_cascade import DetectionParameters
 from face_cascade.area import Int32, area_crops
 from face_cascade.boxes import Float32
-from face_cascade.networks import ONET, ONET_SIZE, PNET, PNET_WINDOW, RNET, RNET_SIZE
+from face_cascade.networks import ONET, PNET, RNET
 from face_training.annotations.pictures import AnnotatedPicture
 from face_training.geometry import covered, overlaps, regression_targets
 
@@ -64,7 +64,7 @@ def record_type(size: int) -> np.dtype[Any]:
 # How many samples, and of what.
 
 
-CROP_SIZES = {PNET.name: PNET_WINDOW, RNET.name: RNET_SIZE, ONET.name: ONET_SIZE}
+CROP_SIZES = {PNET.name: PNET.side, RNET.name: RNET.side, ONET.name: ONET.side}
 """Side in pixels of the crops that each stage is trained on."""
 
 
