@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from face_cascade import Detection, DetectionParameters, InvalidInput
 from face_cascade.crops import detection_crops
 from face_cascade.networks import FACENET
-from face_pictures.decoding import InvalidImage, TooManyPixels, decode_image
+from face_pictures.decoding import decode_image
+from face_pictures.errors import InvalidImage, TooManyPixels
 from face_runtime.answers import Refused, caller_is_gone, rows
 
 # How much of a batch goes through the cascade at a time.
@@ -140,6 +141,8 @@ def answer(request: ImageRequest, detections: Sequence[Detection]) -> Any:
         "landmarks": lambda: rows([d.landmarks for d in detections], (5, 2), np.float32),
         **{name: partial(crops, side) for name, side in sides.items()},
         "num_faces": lambda: counts,
+        # [H,W,3] turned round: callers think in width and height.
+        "picture_size": lambda: np.array([i.shape[1::-1] for i in request.images], np.int32),
         "num_crops": lambda: counts,
         "candidates_dropped": lambda: np.array([[d.candidates_dropped] for d in detections], np.int32),
     }

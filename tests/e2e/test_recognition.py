@@ -111,7 +111,10 @@ def test_no_face(client, grpc_client):
     assert answer.as_numpy("embeddings").shape == (1, 0, 512)
 
 
-@pytest.mark.parametrize("wanted", ["boxes", "probabilities", "landmarks", "faces", "num_faces", "candidates_dropped"])
+@pytest.mark.parametrize(
+    "wanted",
+    ["boxes", "probabilities", "landmarks", "faces", "num_faces", "picture_size", "candidates_dropped"],
+)
 def test_any_output_by_itself_and_facenet_only_for_embeddings(grpc_client, wanted):
     before = counts(grpc_client, "facenet")
     found = infer(grpc_client, [raw_image(astronaut())], wanted).as_numpy(wanted)
