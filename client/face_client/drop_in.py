@@ -17,7 +17,8 @@ from PIL import Image
 from face_client.client import FaceClient
 from face_client.errors import InvalidInput
 from face_client.faces import Faces
-from face_pictures.decoding import convert_to_rgb, reading
+from face_pictures.decoding import convert_to_rgb
+from face_pictures.formats import reading
 
 
 class InvalidValue(InvalidInput, ValueError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class FaceError(Exception):
     """Base of everything that this package raises on purpose.
@@ -22,3 +24,17 @@ class InvalidImage(InvalidInput):
 
 class TooManyPixels(InvalidImage):
     """A picture with more pixels than allowed; it was not decoded."""
+
+
+# The words of face_pictures for a file, by which a caller tells a server's refusal of a picture from others.
+_TOO_MANY_PIXELS = re.compile(r"^(encoded_image|image) has \d+x\d+ = \d+ pixels; at most ")
+_UNREADABLE = re.compile(
+    r"^encoded_image (is empty|is not a picture|is damaged or truncated|has a part with more pixels)"
+)
+
+
+def picture_error(message: str) -> InvalidImage | None:
+    """The error that a sentence speaks of, where it is one of this package's about a picture, else None."""
+    if _TOO_MANY_PIXELS.match(message):
+        return TooManyPixels(message)
+    return InvalidImage(message) if _UNREADABLE.match(message) else None

@@ -14,7 +14,8 @@ from PIL import Image
 
 from face_client.errors import InvalidInput
 from face_client.facenet_pytorch.models.utils.detect_face import Picture
-from face_pictures.decoding import convert_to_rgb, reading
+from face_pictures.decoding import convert_to_rgb
+from face_pictures.formats import reading
 
 # One picture or many, in the forms that facenet-pytorch takes.
 
