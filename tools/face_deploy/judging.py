@@ -24,7 +24,8 @@ from face_command import console
 from face_deploy import comparison as report
 from face_deploy.comparison import Accuracy, Answer, Gate, compare
 from face_deploy.errors import DeployError, GateClosed
-from face_pictures.decoding import InvalidImage, decode_image
+from face_pictures.decoding import decode_image
+from face_pictures.errors import InvalidImage
 from face_repository.weights import read_weights
 from face_runtime.processor import on_this_processor
 from face_runtime.settings import cores

@@ -14,6 +14,7 @@ from face_client.errors import FaceError, ServerUnavailable, reason
 from face_client.faces import Faces
 from face_command import console
 from face_command.arguments import whole
+from face_pictures.formats import SUFFIXES
 from face_tools.connection import (
     EXIT_NO_SERVER,
     EXIT_OK,
@@ -33,11 +34,8 @@ if TYPE_CHECKING:
 # Which pictures the arguments name, and where their copies are saved.
 
 
-# What a folder is searched for. A file named by itself is tried whatever it is called.
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-
 # GIF has too few colours for a photo with lines drawn in; of unknown suffixes Pillow knows no format.
-_SAVED_AS_THEY_ARE = IMAGE_SUFFIXES - {".gif"}
+_SAVED_AS_THEY_ARE = SUFFIXES - {".gif"}
 
 
 class Job(NamedTuple):
@@ -61,7 +59,7 @@ def plan(paths: Sequence[str], save: Path | None) -> list[Job]:
     """
     sources = _find(paths)
     if not sources:
-        raise ValueError(f"no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}) in {', '.join(paths)}")
+        raise ValueError(f"no pictures ({', '.join(sorted(SUFFIXES))}) in {', '.join(paths)}")
     if save is None:
         return [Job(source.path, None) for source in sources]
     copies = _plan_copies(sources, save)
@@ -94,7 +92,7 @@ def _in_folder(folder: Path) -> list[_Source]:
     for directory, subfolders, names in os.walk(folder):
         subfolders.sort()
         for path in (Path(directory, name) for name in sorted(names)):
-            if path.suffix.lower() in IMAGE_SUFFIXES:
+            if path.suffix.lower() in SUFFIXES:
                 found.append(_Source(path, path.relative_to(folder)))
     return found
 

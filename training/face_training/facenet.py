@@ -23,6 +23,7 @@ from face_export.serving import Normalise
 from face_export.weights import Weights, load_into
 from face_pictures.decoding import decode_image
 from face_pictures.errors import InvalidImage
+from face_pictures.formats import SUFFIXES
 from face_training.errors import AnnotationError, SamplesError
 from face_training.samples.making import Plan, weights_digest
 from face_training.samples.records import Records
@@ -32,7 +33,6 @@ from face_training.workplace import TrainingSettings
 # A folder of people: one folder a person, pictures in it (torchvision's `ImageFolder` layout).
 
 
-_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_people(root: Path) -> tuple[list[str], list[PersonPicture]]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
 # The face in each picture, found and cut out as the service does it.
