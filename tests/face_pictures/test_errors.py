@@ -1,4 +1,4 @@
-"""What goes wrong with a picture is told in words by which a caller of the server knows it again; memory is no such fault."""
+"""What is wrong with a picture is told in words by which a caller knows it again; lack of memory is no such fault."""
 
 import io
 import resource
