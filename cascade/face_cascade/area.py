@@ -5,7 +5,6 @@ as `torch.nn.functional.interpolate(mode="area")` takes it. The integral image t
 """
 
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numba
@@ -20,7 +19,9 @@ def integral_image(image: NDArray[np.uint8]) -> Int32:
 
     Sums wrap around at 2³²; differences of four of them are still exact for windows under 16 megapixels.
     """
-    sums: Any = cv2.integral(image, sdepth=cv2.CV_32S)
+    # Room of NumPy's: where there is none that is a MemoryError, while OpenCV's own error has a path in it.
+    sums = np.empty((image.shape[0] + 1, image.shape[1] + 1, 3), np.int32)
+    cv2.integral(image, sums, cv2.CV_32S)
     return sums
 
 

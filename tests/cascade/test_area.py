@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face_cascade.area import area_crops, area_resize, area_windows, integral_image
+from tests.memory import little_memory
 
 
 def slow_resize(image, out_height, out_width):
@@ -52,6 +53,12 @@ def test_sums_that_pass_32_bits_stay_exact():
     image = np.full((3000, 6000, 3), 255, np.uint8)
     assert image[..., 0].sum(dtype=np.int64) > 2**32
     assert (fast_resize(image, 30, 60) == 255).all()
+
+
+def test_no_room_for_the_sums_is_a_memory_error():
+    image = np.zeros((4000, 6000, 3), np.uint8)
+    with little_memory(100 * 2**20), pytest.raises(MemoryError):
+        integral_image(image)
 
 
 def test_crops_equal_resizing_each_window():
