@@ -99,16 +99,21 @@ def reading(field: str) -> Iterator[None]:
         raise InvalidImage(f"{field} is damaged or truncated: its pixels cannot be read") from error
 
 
-def open_image(data: bytes) -> Image.Image:
-    """The image with its header parsed and its pixels not yet decoded. Raises InvalidImage."""
+def format_of(data: bytes) -> Format:
+    """The format that the first bytes of a file tell. Raises InvalidImage where they tell none."""
     if len(data) == 0:
         raise InvalidImage(f"encoded_image is empty; it must hold a {FORMAT_NAMES} file")
     for kind in FORMATS:
         if data.startswith(kind.signatures):
-            return kind.reader(io.BytesIO(data))
+            return kind
     raise InvalidImage(
         f"encoded_image is not a picture in a known format ({len(data)} bytes); it must be {FORMAT_NAMES}"
     )
+
+
+def open_image(data: bytes) -> Image.Image:
+    """The image with its header parsed and its pixels not yet decoded. Raises InvalidImage."""
+    return format_of(data).reader(io.BytesIO(data))
 
 
 def header_size(data: bytes) -> tuple[int, int] | None:
