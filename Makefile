@@ -56,7 +56,7 @@ env: $(INSTALLED)  ## the environment in .venv
 export: $(NETWORKS)  ## PNet, RNet and ONet as TorchScript in model_repository/
 
 # One run writes all three.
-$(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/readers/*.py) export/face_repository/weights.py
+$(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/readers/*.py) $(addprefix export/face_repository/,weights.py configurations.py)
 	$(BIN)/faces export --facenet none
 	@touch $(NETWORKS)
 
@@ -71,4 +71,4 @@ train-demo: env  ## train on a small generated set, export, serve and measure: e
 
 clean:  ## remove the environments, the exported networks, what the other targets wrote
 	rm -rf $(VENV) .venv-peers .venv-perf demo bench load saturate soak fuzz train-demo model_repository/*/1/model.pt model_repository/*/1/export.json \
-		model_repository/*/[2-9] model_repository/*/[1-9][0-9]*
+		model_repository/*/configs model_repository/*/[2-9] model_repository/*/[1-9][0-9]*

@@ -211,36 +211,8 @@ def test_the_runtime_needs_neither_launcher_nor_psutil_nor_command_line():
         assert not roots & {"face_server", "psutil", "argparse", "rich", "subprocess"}, path
 
 
-def configuration(model, file="config.pbtxt"):
-    return text_format.Parse((ROOT / "model_repository" / model / file).read_text(), ModelConfig())
-
-
-@pytest.mark.parametrize("model", ["mtcnn", "facenet", "face_embeddings"])
-def test_the_embedded_configuration_differs_in_its_queue_policy_only(model):
-    production, embedded = configuration(model), configuration(model, "configs/embedded.pbtxt")
-    queue = production.dynamic_batching.default_queue_policy
-    assert queue.max_queue_size > 0
-    assert queue.default_timeout_microseconds > 0
-    production.dynamic_batching.ClearField("default_queue_policy")
-    assert embedded == production
-
-
-@pytest.mark.parametrize("model", ["mtcnn", "face_embeddings"])
-def test_the_bounded_configuration_differs_from_the_embedded_one_in_its_batching_only(model):
-    """And its queue is the shorter one: a CPU works off what a GPU does in a fraction of a second in many."""
-    production, bounded = configuration(model), configuration(model, "configs/bounded.pbtxt")
-    policy = bounded.dynamic_batching.default_queue_policy
-    assert 0 < policy.max_queue_size < production.dynamic_batching.default_queue_policy.max_queue_size
-    bounded.dynamic_batching.ClearField("default_queue_policy")
-    bounded.dynamic_batching.ClearField("preferred_batch_size")
-    assert bounded == configuration(model, "configs/embedded.pbtxt")
-
-
-@pytest.mark.parametrize("model", [network.name for network in (PNET, RNET, ONET, FACENET)])
-def test_the_networks_queues_are_never_bounded_in_the_embedded_server(model):
-    """Their callers are few: instances of models whose own queue is."""
-    assert configuration(model, "configs/bounded.pbtxt") == configuration(model, "configs/embedded.pbtxt")
-    assert not configuration(model, "configs/embedded.pbtxt").dynamic_batching.HasField("default_queue_policy")
+def configuration(model):
+    return text_format.Parse((ROOT / "model_repository" / model / "config.pbtxt").read_text(), ModelConfig())
 
 
 def test_recognition_gives_what_detection_gives_and_embeddings():

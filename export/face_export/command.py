@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from face_export.errors import DownloadError, ExportError
 from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
-from face_repository.layout import default_repository
+from face_repository.layout import RepositoryError, default_repository
 from face_repository.versions import numbers
 
 if TYPE_CHECKING:  # torch takes a second to import, which `faces --help` should not wait for
@@ -88,14 +88,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export what `args` ask for; 0 if all of it was written."""
-    pass
+    from face_repository.configurations import refresh
 
     done: list[Export] = []
-    failure = None
+    failure: ExportError | RepositoryError | None = None
     try:
+        refresh(args.repository)
         done.extend(_export_stages(args))
         done.extend(_export_facenet(args))
-    except ExportError as error:
+    except (ExportError, RepositoryError) as error:
         failure = error
     if done:
         print_table(done)

@@ -4,22 +4,26 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from face_cascade.networks import FACENET
 from face_repository import versions
 
+CASCADE, EMBEDDINGS, RECOGNITION = "mtcnn", "face_embeddings", "face_recognition"
+"""The models that are no networks: detection, the embeddings of its crops, and the ensemble of both."""
+
+REQUIRED = (*versions.NETWORKS, CASCADE, EMBEDDINGS, RECOGNITION)
+"""Every server of ours has these. Without FaceNet, recognition says what it lacks."""
+
+OPTIONAL = (FACENET.name,)
+"""Needs weights that are not on any package index."""
+
 EXPORTED = "model.pt"
-
-
-class RepositoryError(Exception):
-    """A folder that is no model repository of ours, or one whose networks are not exported."""
-
+"""The file of a network in the folder of its version."""
 
 _ENSEMBLE = 'platform: "ensemble"'
 
-REQUIRED = (*versions.NETWORKS, "mtcnn", "face_embeddings", "face_recognition")
-"""Every server of ours has these. Without FaceNet, recognition says what it lacks."""
 
-OPTIONAL = ("facenet",)
-"""Needs weights that are not on any package index."""
+class RepositoryError(Exception):
+    """A folder that is no model repository of ours, or lacks what `faces export` writes."""
 
 
 @dataclass(frozen=True)

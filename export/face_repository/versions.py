@@ -8,7 +8,9 @@ numbers stand in the environment of its models, and after a switch in a paramete
 from collections.abc import Mapping
 from pathlib import Path
 
-NETWORKS = ("pnet", "rnet", "onet")
+from face_cascade.networks import STAGES
+
+NETWORKS = tuple(network.name for network in STAGES)
 """Those of the cascade; they are switched together."""
 
 PARAMETER = "network_versions"

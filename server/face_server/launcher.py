@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
+from face_repository.configurations import refresh
 from face_repository.layout import Repository, RepositoryError
 from face_repository.versions import VARIABLE, to_text
 from face_server.ending import Workplace, end, without_orphans
@@ -108,6 +109,7 @@ class EmbeddedTriton:
         """Starts the server and returns when every model is ready. A server that was stopped may be started again."""
         try:
             repository = Repository.read(self._path, self.settings.models)
+            refresh(repository.path, repository.loadable)
         except RepositoryError as error:
             raise SetupError(str(error)) from error
         wheel = TritonWheel.find()

@@ -5,6 +5,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from face_repository.configurations import BOUNDED, EMBEDDED
 from face_repository.layout import Repository
 from face_runtime.settings import LOG_FORMAT_VARIABLE, SERVICE_NAME, TRACE_VARIABLE
 from face_server.errors import SetupError
@@ -58,12 +59,6 @@ class ServerTls:
 
 
 _MIB = 1024 * 1024
-
-# Configurations for Triton 2.51, where a queue policy makes the batcher miss wake-ups (mended in newer ones).
-_EMBEDDED = "embedded"
-
-# With a queue policy all the same, short enough for a CPU.
-_BOUNDED = "bounded"
 
 LOOPBACK = "127.0.0.1"
 
@@ -140,7 +135,7 @@ def arguments(
         f"--model-repository={repository.path}",
         # Loads what is exported and leaves the rest.
         "--model-control-mode=explicit",
-        f"--model-config-name={_BOUNDED if settings.bounded_queue else _EMBEDDED}",
+        f"--model-config-name={BOUNDED if settings.bounded_queue else EMBEDDED}",
         *(f"--load-model={name}" for name in repository.loadable),
         f"--backend-directory={backends}",
         f"--cache-directory={wheel.caches}",

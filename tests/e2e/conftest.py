@@ -53,7 +53,7 @@ def repository(tmp_path_factory, facenet_file):
     for model in REPOSITORY.iterdir():
         if model.name != FACENET.name:
             (folder / model.name).symlink_to(model)
-    config = text_format.Parse((REPOSITORY / FACENET.name / "configs" / "embedded.pbtxt").read_text(), ModelConfig())
+    config = text_format.Parse((REPOSITORY / FACENET.name / "config.pbtxt").read_text(), ModelConfig())
     config.ClearField("model_warmup")
     for name, pixels in ((FACENET.name, DataType.TYPE_UINT8), (FLOAT_FACENET, DataType.TYPE_FP32)):
         (folder / name / "1").mkdir(parents=True)

@@ -22,6 +22,7 @@ from face_deploy.switching import Control, switch
 from face_export.exporter import export_stage
 from face_export.readers import read_stage
 from face_export.weights import Weights
+from face_repository.configurations import refresh
 from face_server import EmbeddedTriton, Settings
 from face_server.environment import ADMIN_KEY_VARIABLE
 from tests.e2e.conftest import REPOSITORY
@@ -144,10 +145,11 @@ def deploy(*arguments):
 
 def with_one_instance(models):
     """Half the time of compiling; the other test has all instances."""
-    config = models / "mtcnn" / "configs" / "embedded.pbtxt"
+    config = models / "mtcnn" / "config.pbtxt"
     one, count = re.subn(r"instance_group \[.*\]", "instance_group [ { count: 1 } ]", config.read_text())
     assert count == 1
     config.write_text(one)
+    refresh(models)
 
 
 def test_a_retrained_network_goes_live_under_load_and_back(models, photos, retrained, monkeypatch, capsys):

@@ -8,12 +8,10 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from face_client import FaceClient, ServerUnavailable
+from face_repository.configurations import BOUNDED_QUEUE
 from face_server import EmbeddedTriton, Settings
 from tests.e2e.conftest import REPOSITORY
 from tests.pictures import wall
-
-# As in model_repository/mtcnn/configs/bounded.pbtxt.
-QUEUE = 8
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +31,7 @@ def test_requests_beyond_the_bound_hear_unavailable_and_the_others_are_answered(
     assert all(isinstance(error, ServerUnavailable) for error in refused)
     assert isinstance(refused[0].__cause__, InferenceServerException)
     answered = [answer.result() for answer in asked if not answer.exception()]
-    assert len(answered) >= QUEUE
+    assert len(answered) >= BOUNDED_QUEUE
     assert {len(faces) for faces in answered} == {expected}
 
 

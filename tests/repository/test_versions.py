@@ -1,13 +1,8 @@
 """Which version is live."""
 
-import json
-
 import pytest
 
-from face_repository.layout import Repository
 from face_repository.versions import NETWORKS, VARIABLE, from_text, in_use, latest, numbers, to_text
-from face_server.environment import ADMIN_KEY_VARIABLE, server_environment
-from face_server.wheel import TritonWheel
 
 
 def test_versions_are_numbers_and_the_highest_is_live(tmp_path):
@@ -36,18 +31,3 @@ def test_a_process_takes_what_its_server_runs_not_what_was_exported_since(tmp_pa
 @pytest.mark.parametrize("versions", [{}, {"pnet": 1}, {"pnet": 12, "rnet": 1, "onet": 3}])
 def test_as_text_and_back(versions):
     assert from_text(to_text(versions)) == versions
-
-
-def test_a_server_that_starts_takes_the_highest_and_tells_its_notes_only(tmp_path):
-    for number in ("1", "2"):
-        version = tmp_path / "pnet" / number
-        version.mkdir(parents=True)
-        (version / "model.pt").write_bytes(b"")
-        (version / "export.json").write_text(json.dumps({"note": f"note {number}"}))
-    (tmp_path / "pnet" / "config.pbtxt").write_text("")
-    assert Repository.read(tmp_path, ("pnet",)).live == {"pnet": 2}
-
-
-def test_the_models_do_not_see_the_key():
-    environment = server_environment(TritonWheel.find(), {ADMIN_KEY_VARIABLE: "secret"}, None, None)
-    assert "secret" not in environment.values()
