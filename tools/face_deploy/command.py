@@ -1,14 +1,26 @@
-"""`faces deploy`: retrained networks onto a running server, compared first."""
+"""`faces deploy`: retrained networks onto a running server, compared first: options, tables, question."""
 
 import argparse
+import os
 import sys
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from face_deploy.comparison import MAX_LOSS, MIN_AGREEMENT, Gate
+from face_command.arguments import number
+from face_command.console import message, print_table, tracked
+from face_deploy.comparison import MAX_LOSS, MIN_AGREEMENT, Accuracy, Comparison, Gate
+from face_deploy.errors import ControlError, DeployError
+from face_deploy.store import Deployment, Store
 from face_repository.layout import default_repository
-from face_repository.versions import NETWORKS
+from face_repository.versions import NETWORKS, to_text
 from face_server.environment import ADMIN_KEY_VARIABLE
-from face_tools.connection import add_connection, add_parameters, parameters_from
+from face_tools.connection import add_connection, add_parameters, parameters_from, tls_from
+
+if TYPE_CHECKING:  # torch and the compiled cascade take seconds to import, which `--help` should not
+    from face_deploy.judging import Judgement, Named
+    from face_deploy.steps import Server, Trial
 
 HELP = "swap retrained networks into a running server, if they pass a comparison with the live ones"
 
@@ -27,6 +39,14 @@ the key here. It answers all the while: no request is lost, and every answer is 
 networks.
 Exit status: 0 switched (or passed, with --dry-run), 1 not.
 """
+
+Row: TypeAlias = tuple[str, ...]
+
+_COMPARISON_HEADER = ("", "live", "candidate")
+_VERSIONS_HEADER = ("network", "version", "", "how", "source", "model.pt")
+
+_DIGEST_LENGTH = 12
+_SECONDS = len("2026-11-22T10:00:00")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,59 +81,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_gate(parser: argparse.ArgumentParser) -> None:
     gate = parser.add_argument_group("gate")
-    gate.add_argument(
-        "--min-agreement",
-        type=_share,
-        metavar="X",
-        help="share of all faces, found by either, that live and candidate must both find "
-        f"({MIN_AGREEMENT}; with --labels none)",
-    )
-    gate.add_argument(
-        "--max-loss",
-        type=_share,
-        default=MAX_LOSS,
-        metavar="X",
-        help="with --labels: how far average precision and recall may fall (%(default)s)",
-    )
-    gate.add_argument("--min-recall", type=_share, metavar="X", help="with --labels: recall that is needed (none)")
-    gate.add_argument(
-        "--max-landmark-shift",
-        type=_share,
-        default=Gate.max_landmark_shift,
-        metavar="X",
-        help="how far landmarks may move, the median in widths of a face (%(default)s)",
-    )
-    gate.add_argument(
-        "--max-slowdown",
-        type=float,
-        default=Gate.max_slowdown,
-        metavar="X",
-        help="how many times as long the candidate may take (%(default)s)",
-    )
+    share, times = number(0, 1), number(above=0)
+    for flag, kind, default, text in (
+        (
+            "--min-agreement",
+            share,
+            None,
+            "share of all faces, found by either, that live and candidate must both find "
+            f"({MIN_AGREEMENT}; with --labels none)",
+        ),
+        ("--max-loss", share, MAX_LOSS, "with --labels: how far average precision and recall may fall (%(default)s)"),
+        ("--min-recall", share, None, "with --labels: recall that is needed (none)"),
+        (
+            "--max-landmark-shift",
+            share,
+            Gate.max_landmark_shift,
+            "how far landmarks may move, the median in widths of a face (%(default)s)",
+        ),
+        ("--max-slowdown", times, Gate.max_slowdown, "how many times as long the candidate may take (%(default)s)"),
+    ):
+        gate.add_argument(flag, type=kind, default=default, metavar="X", help=text)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what `args` ask for; returns the exit status."""
-    # Not at the top: torch and the compiled cascade take seconds, which `faces --help` should not.
-    from face_deploy.errors import DeployError
-    from face_deploy.steps import compare_only, deploy, roll_back, show_versions
+    from face_deploy.steps import compare_only, deploy, roll_back
     from face_export.errors import ExportError
 
     wrong = _wrong(args) or _wrong_parameter(args)
     if wrong:
-        print(f"faces deploy: {wrong}", file=sys.stderr)
+        message(f"faces deploy: {wrong}")
         return 2
     try:
         if args.list:
-            show_versions(args)
+            _show_versions(args)
         elif args.rollback:
-            roll_back(args)
+            store = Store(args.repository)
+            with _server(args) as server:
+                _say_switched(args, roll_back(store, server))
         elif args.dry_run:
-            compare_only(args)
+            compare_only(_trial(args), _Person(args))
         else:
-            deploy(args)
+            trial = _trial(args)
+            with _server(args) as server:
+                _say_switched(args, deploy(trial, server, _Person(args)))
     except (DeployError, ExportError) as error:
-        print(f"faces deploy: {error}", file=sys.stderr)
+        message(f"faces deploy: {error}")
         return 1
     return 0
 
@@ -143,9 +156,133 @@ def _wrong_parameter(args: argparse.Namespace) -> str:
     return ""
 
 
-def _share(text: str) -> float:
-    """An argparse type."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
-    return value
+def _trial(args: argparse.Namespace) -> "Trial":
+    from face_deploy.judging import find_pictures, with_labels
+    from face_deploy.steps import Trial
+
+    store, album = Store(args.repository), find_pictures(args.photos)
+    agreement = args.min_agreement
+    if args.labels is not None:
+        album = with_labels(album, args.labels)
+    elif agreement is None:
+        agreement = MIN_AGREEMENT
+    gate = Gate(agreement, args.max_loss, args.min_recall, args.max_landmark_shift, args.max_slowdown)
+    weights = {name: getattr(args, name) for name in NETWORKS if getattr(args, name) is not None}
+    return Trial(store, weights, album, gate, parameters_from(args), args.trust)
+
+
+def _server(args: argparse.Namespace) -> AbstractContextManager["Server"]:
+    from face_deploy.steps import Server
+
+    return Server.at(args.url, _admin_key(args.key_file), tls_from(args), args.timeout)
+
+
+def _admin_key(file: Path | None) -> str:
+    """From the file, or else the environment: never the command line, which all users of a machine see."""
+    try:
+        key = os.environ.get(ADMIN_KEY_VARIABLE, "") if file is None else file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError(f"cannot read {file}: {getattr(error, 'strerror', 'it is no text')}") from error
+    if not key:
+        raise DeployError(
+            f"the server's admin key is needed: set {ADMIN_KEY_VARIABLE}, here and where the server is started, "
+            "or give --key-file"
+        )
+    return key
+
+
+class _Person:
+    """Whoever sits at the terminal (`face_deploy.steps.Audience`)."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+
+    def follow(self, pictures: "Collection[Named]") -> "Iterable[Named]":
+        message("comparing in this process; the server goes on answering")
+        return tracked(pictures, len(pictures))
+
+    def show(self, judgement: "Judgement") -> None:
+        for name, reason in judgement.answers.unreadable.items():
+            message(f"faces deploy: {self._args.photos / name}: {reason}")
+        rows = comparison_rows(judgement.comparison, judgement.live, judgement.candidate)
+        print_table(_COMPARISON_HEADER, rows)
+        if not judgement.failures:
+            message(f"the candidate passes the gate on {judgement.comparison.pictures} pictures")
+
+    def confirm(self, question: str) -> None:
+        if self._args.yes:
+            return
+        if not sys.stdin.isatty():
+            raise DeployError("nobody is there to be asked: give --yes to switch; nothing was changed")
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise DeployError("nothing was changed")
+
+
+def comparison_rows(
+    comparison: Comparison, live: Mapping[str, Accuracy], candidate: Mapping[str, Accuracy]
+) -> list[Row]:
+    """The comparison as a table. live, candidate: by subset; empty without labels."""
+    old_ms, new_ms = (f"{1000 * seconds / comparison.pictures:.1f}" for seconds in comparison.seconds)
+    table: list[Row] = [
+        ("faces found", str(comparison.faces[0]), str(comparison.faces[1])),
+        ("found by both (IoU ≥ 0.5)", "", f"{comparison.matched}, agreement {_share(comparison.agreement)}"),
+        ("the same box (IoU ≥ 0.9)", "", f"{comparison.tight}, agreement {_share(comparison.tight_agreement)}"),
+        ("landmarks apart, of the width", "", _share(comparison.landmark_shift)),
+        ("ms a picture, on this machine", old_ms, new_ms),
+    ]
+    for subset, new in candidate.items():
+        old, of = live[subset], f"({subset}, {new.faces} faces)"
+        table += [
+            (f"average precision {of}", f"{old.average_precision:.3f}", f"{new.average_precision:.3f}"),
+            (f"recall {of}", f"{old.recall:.3f}", f"{new.recall:.3f}"),
+            (f"found, but not labelled ({subset})", str(old.false), str(new.false)),
+        ]
+    return table
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _show_versions(args: argparse.Namespace) -> None:
+    """A table of the versions, and what the server says."""
+    from face_deploy.switching import Control
+
+    print_table(_VERSIONS_HEADER, version_rows(Store(args.repository)))
+    try:
+        with Control(args.url, "", tls_from(args)) as control:
+            switched = control.switched_to()
+    except ControlError as error:
+        message(str(error))
+    else:
+        # Before a switch only its own environment tells.
+        message(f"the server at {args.url} runs {to_text(switched) or 'what was live when it started'}")
+
+
+def version_rows(store: Store) -> list[Row]:
+    """All versions of a repository as a table, oldest first within a network."""
+    live = store.live()
+    return [
+        (
+            network,
+            str(version.number),
+            "live" if version.number == live[network] else "",
+            _how(version.deployment),
+            version.source,
+            version.sha256[:_DIGEST_LENGTH],
+        )
+        for network in NETWORKS
+        for version in store.versions(network)
+    ]
+
+
+def _how(deployment: Deployment | None) -> str:
+    if deployment is None:
+        return "exported"
+    what = "deployed" if deployment.copy_of is None else f"rollback to {deployment.copy_of}"
+    return f"{what}, {deployment.time[:_SECONDS]}Z"
+
+
+def _say_switched(args: argparse.Namespace, versions: Mapping[str, int]) -> None:
+    message(f"the server at {args.url} answers with {to_text(versions)}")

@@ -1,16 +1,25 @@
 """How a candidate's answers differ from those of the live networks, and whether that is good enough."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from face_deploy.errors import DeployError
 from face_tools.evaluation.average_precision import Detections, judge, normalized, precision_recall
-from face_tools.evaluation.wider_truth import Truth
 from face_tools.matching import match
 
-# What networks say of pictures, and how good that is.
+if TYPE_CHECKING:  # needs SciPy, which without labels nothing else does
+    from face_tools.evaluation.wider_truth import Truth
+
+LOOSE, TIGHT = 0.5, 0.9
+"""Overlaps (IoU) from which two boxes are the same face, and the same box."""
+
+MIN_AGREEMENT = 0.9
+MAX_LOSS = 0.01
 
 
 @dataclass(frozen=True)
@@ -24,25 +33,6 @@ class Answer:
     landmarks: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """On one subset of annotated faces. faces: so many it has. recall: the share of them that was found, at the
-    thresholds asked with. false: faces found that are none of the annotated ones.
-    """
-
-    faces: int
-    average_precision: float
-    recall: float
-    false: int
-
-
-# How the answers of a candidate differ from those of the live networks, over a set of pictures.
-
-
-LOOSE, TIGHT = 0.5, 0.9
-"""Overlaps (IoU) from which two boxes are the same face, and the same box."""
 
 
 @dataclass(frozen=True)
@@ -106,18 +96,30 @@ def _share(matched: int, faces: tuple[int, int]) -> float | None:
     return matched / either if either else None
 
 
-# How good answers are where the faces of the pictures are known, by the protocol of WIDER FACE.
+@dataclass(frozen=True)
+class Accuracy:
+    """On one subset of annotated faces. faces: so many it has. recall: the share of them that was found, at the
+    thresholds asked with. false: faces found that are none of the annotated ones.
+    """
+
+    faces: int
+    average_precision: float
+    recall: float
+    false: int
 
 
-def accuracy(answers: Mapping[str, Answer], truth: Truth) -> dict[str, Accuracy]:
-    """By subset. answers: by the picture's name, as the annotation has it; all must be in the annotation."""
+def accuracy(answers: Mapping[str, Answer], truth: "Truth") -> dict[str, Accuracy]:
+    """How good answers are where the faces are known, by the protocol of WIDER FACE; an entry for each subset.
+
+    answers: by the picture's name, as the annotation has it; all must be in the annotation.
+    """
     found = normalized(
         {name: Detections(a.boxes.astype(float), a.probabilities.astype(float)) for name, a in answers.items()}
     )
-    return {subset: _of_subset(found, truth, subset) for subset in truth.subsets}
+    return {subset: _on_subset(found, truth, subset) for subset in truth.subsets}
 
 
-def _of_subset(found: Mapping[str, Detections], truth: Truth, subset: str) -> Accuracy:
+def _on_subset(found: Mapping[str, Detections], truth: "Truth", subset: str) -> Accuracy:
     judged = [
         judge(detections, truth.pictures[name].boxes, truth.pictures[name].counted[subset])
         for name, detections in found.items()
@@ -128,20 +130,15 @@ def _of_subset(found: Mapping[str, Detections], truth: Truth, subset: str) -> Ac
     return Accuracy(faces, precision_recall(judged).average_precision, hits / max(faces, 1), false)
 
 
-# What a candidate must come up to before it may answer anybody.
-
-
-MIN_AGREEMENT = 0.9
-MAX_LOSS = 0.01
-
-
 @dataclass(frozen=True)
 class Gate:
-    """Limits; None asks for nothing.
+    """What a candidate must come up to before it may answer anybody; None asks for nothing.
 
     min_agreement: share of the faces, found by either, that both must find. max_loss: so much less average precision
     and recall of annotated faces than the live networks have. min_recall: of annotated faces, whatever the live ones
     have. max_landmark_shift: a share of a face's width. max_slowdown: times the time of the live networks.
+
+    Raises DeployError for a limit that is no number, which nothing would ever fail.
     """
 
     min_agreement: float | None = MIN_AGREEMENT
@@ -149,6 +146,12 @@ class Gate:
     min_recall: float | None = None
     max_landmark_shift: float = 0.05
     max_slowdown: float = 1.5
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            limit = getattr(self, field.name)
+            if limit is not None and not math.isfinite(limit):
+                raise DeployError(f"{field.name} of the gate is {limit}, must be a finite number")
 
     def failures(
         self, comparison: Comparison, live: Mapping[str, Accuracy], candidate: Mapping[str, Accuracy]
@@ -159,72 +162,31 @@ class Gate:
             *(text for subset in candidate for text in self._of_subset(subset, live[subset], candidate[subset])),
         ]
 
-    def _of_comparison(self, comparison: Comparison) -> list[str]:
-        failures = []
+    # Every limit is written as `not …`: a candidate whose numbers are NaN keeps none of them.
+
+    def _of_comparison(self, comparison: Comparison) -> Iterator[str]:
         agreement, shift = comparison.agreement, comparison.landmark_shift
         if agreement is None or shift is None:
             # Without a face that both found, nothing speaks for the candidate.
-            failures.append("no face of these pictures is found by both networks, live and candidate")
+            yield "no face of these pictures is found by both networks, live and candidate"
         else:
-            if self.min_agreement is not None and agreement < self.min_agreement:
-                failures.append(f"agreement is {agreement:.3f}, must be at least {self.min_agreement:g}")
-            if shift > self.max_landmark_shift:
-                failures.append(
-                    f"landmarks move by {shift:.3f} of a face's width, may move by {self.max_landmark_shift:g}"
-                )
-        if comparison.slowdown > self.max_slowdown:
-            failures.append(f"it takes {comparison.slowdown:.2f} times as long, may take {self.max_slowdown:g} times")
-        return failures
+            if self.min_agreement is not None and not agreement >= self.min_agreement:
+                yield f"agreement is {agreement:.3f}, must be at least {self.min_agreement:g}"
+            if not shift <= self.max_landmark_shift:
+                yield f"landmarks move by {shift:.3f} of a face's width, may move by {self.max_landmark_shift:g}"
+        if not comparison.slowdown <= self.max_slowdown:
+            yield f"it takes {comparison.slowdown:.2f} times as long, may take {self.max_slowdown:g} times"
 
-    def _of_subset(self, subset: str, live: Accuracy, candidate: Accuracy) -> list[str]:
+    def _of_subset(self, subset: str, live: Accuracy, candidate: Accuracy) -> Iterator[str]:
         if not candidate.faces:
-            return []
-        failures = [
-            f"{name} on the labels ({subset}) falls from {old:.3f} to {new:.3f}, may fall by {self.max_loss:g}"
-            for name, old, new in (
-                ("average precision", live.average_precision, candidate.average_precision),
-                ("recall", live.recall, candidate.recall),
-            )
-            if old - new > self.max_loss
-        ]
-        if self.min_recall is not None and candidate.recall < self.min_recall:
-            failures.append(
-                f"recall on the labels ({subset}) is {candidate.recall:.3f}, must be at least {self.min_recall:g}"
-            )
-        return failures
-
-
-# The comparison as a table for people.
-
-
-HEADER = ("", "live", "candidate")
-
-Row = tuple[str, str, str]
-
-
-def rows(comparison: Comparison, live: Mapping[str, Accuracy], candidate: Mapping[str, Accuracy]) -> list[Row]:
-    """live, candidate: by subset; empty without labels."""
-    old_ms, new_ms = (f"{1000 * seconds / comparison.pictures:.1f}" for seconds in comparison.seconds)
-    table: list[Row] = [
-        ("faces found", str(comparison.faces[0]), str(comparison.faces[1])),
-        ("found by both (IoU ≥ 0.5)", "", f"{comparison.matched}, agreement {_as_share(comparison.agreement)}"),
-        ("the same box (IoU ≥ 0.9)", "", f"{comparison.tight}, agreement {_as_share(comparison.tight_agreement)}"),
-        ("landmarks apart, of the width", "", _as_share(comparison.landmark_shift)),
-        ("ms a picture, on this machine", old_ms, new_ms),
-    ]
-    for subset in candidate:
-        table += _accuracy(subset, live[subset], candidate[subset])
-    return table
-
-
-def _accuracy(subset: str, live: Accuracy, candidate: Accuracy) -> Sequence[Row]:
-    of = f"({subset}, {candidate.faces} faces)"
-    return [
-        (f"average precision {of}", f"{live.average_precision:.3f}", f"{candidate.average_precision:.3f}"),
-        (f"recall {of}", f"{live.recall:.3f}", f"{candidate.recall:.3f}"),
-        (f"found, but not labelled ({subset})", str(live.false), str(candidate.false)),
-    ]
-
-
-def _as_share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+            return
+        for name, old, new in (
+            ("average precision", live.average_precision, candidate.average_precision),
+            ("recall", live.recall, candidate.recall),
+        ):
+            if not old - new <= self.max_loss:
+                yield (
+                    f"{name} on the labels ({subset}) falls from {old:.3f} to {new:.3f}, may fall by {self.max_loss:g}"
+                )
+        if self.min_recall is not None and not candidate.recall >= self.min_recall:
+            yield f"recall on the labels ({subset}) is {candidate.recall:.3f}, must be at least {self.min_recall:g}"

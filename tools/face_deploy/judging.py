@@ -1,54 +1,60 @@
-"""What live networks and a candidate say of a set of pictures, and whether the candidate passes."""
+"""What live networks and a candidate say of a folder of pictures, and whether the candidate passes."""
 
 import io
+import os
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cascade import ONET, PNET, RNET, DetectionParameters, detect, drive
-from face_cascade.compiled import COMPILED
-from face_cascade.compiled.networks import CompiledNetwork
+from face_cascade import DetectionParameters, detect, drive
+from face_cascade.compiled import COMPILED, CompiledNetwork
+from face_cascade.networks import NETWORKS
 from face_client import FaceClient
 from face_client.canary import ask_canary
-from face_client.errors import FaceError, InvalidInput
+from face_client.errors import FaceError
 from face_client.options import DetectOptions
-from face_command import console
-from face_deploy import comparison as report
-from face_deploy.comparison import Accuracy, Answer, Gate, compare
-from face_deploy.errors import DeployError, GateClosed
+from face_deploy.comparison import Accuracy, Answer, Comparison, Gate, accuracy, compare
+from face_deploy.errors import DeployError
 from face_pictures.decoding import decode_image
-from face_pictures.errors import InvalidImage
+from face_pictures.errors import InvalidImage, InvalidInput
+from face_pictures.formats import SUFFIXES
 from face_repository.weights import read_weights
 from face_runtime.processor import on_this_processor
 from face_runtime.settings import cores
-from face_tools.pictures import plan
 
 if TYPE_CHECKING:
     from face_tools.evaluation.wider_truth import Truth
 
+Named: TypeAlias = tuple[str, Path]
+"""A picture's name, which is its path below the folder, and its path."""
 
-# The cascade with any versions of its networks, in this process: as a server on a CPU runs it, but apart from it.
+Follow: TypeAlias = Callable[[Collection[Named]], Iterable[Named]]
+"""Gives the pictures that it is given, one by one, so that somebody can watch how far they are. It is called before the
+networks are compiled, which takes seconds."""
 
+# A server on a GPU, or with other instructions, rounds otherwise: a face at the threshold may come or go.
+_LEAST_SAME = 0.9
 
-_BY_NAME = {network.name: network for network in (PNET, RNET, ONET)}
+_ASKED_OF_SERVER = 16
 
 
 class LocalCascade:
-    """The cascade on the networks in these files, by name. Takes seconds to compile.
+    """The cascade with any versions of its networks, in this process: as a server on a CPU runs it, but apart from it.
 
+    files: the `model.pt` of each network, by its name. Takes seconds to compile.
     Raises DeployError for a file that holds no weights.
     """
 
     def __init__(self, files: Mapping[str, Path]) -> None:
-        networks = {_BY_NAME[name]: _network(name, path) for name, path in files.items()}
+        networks = {NETWORKS[name]: _network(name, path) for name, path in files.items()}
         self._networks = on_this_processor(networks, cores())
 
     def detect(self, image: NDArray[np.uint8], parameters: DetectionParameters) -> Answer:
@@ -70,29 +76,12 @@ def _network(name: str, path: Path) -> CompiledNetwork:
 @cache
 def _compiled(name: str, archive: bytes) -> CompiledNetwork:
     """Both sides of a comparison share the networks in which they do not differ."""
-    return COMPILED[_BY_NAME[name]](read_weights(io.BytesIO(archive)))
-
-
-# The pictures that a candidate is judged by, and what each side says of them.
-
-
-# A server on a GPU, or with other instructions, rounds otherwise: a face at the threshold may come or go.
-_LEAST_SAME = 0.9
-
-_ASKED_OF_SERVER = 16
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Of the live and the candidate networks, by the name of the picture."""
-
-    live: Mapping[str, Answer]
-    candidate: Mapping[str, Answer]
+    return COMPILED[NETWORKS[name]](read_weights(io.BytesIO(archive)))
 
 
 @dataclass(frozen=True)
 class Album:
-    """pictures: by their path in the folder. truth: where their faces are, if anybody knows."""
+    """The pictures that a candidate is judged by, by name. truth: where their faces are, if anybody knows."""
 
     pictures: Mapping[str, Path]
     truth: "Truth | None" = None
@@ -102,36 +91,95 @@ def find_pictures(folder: Path) -> Album:
     """Those in a folder and below. Raises DeployError where there are none."""
     if not folder.is_dir():
         raise DeployError(f"{folder} is no folder of pictures")
+    files = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    pictures = {file.relative_to(folder).as_posix(): file for file in files if file.suffix.lower() in SUFFIXES}
+    if not pictures:
+        raise DeployError(f"no pictures ({', '.join(sorted(SUFFIXES))}) in {folder}")
+    return Album(pictures)
+
+
+def with_labels(album: Album, file: Path) -> Album:
+    """The pictures that an annotation in WIDER FACE's format knows, and it.
+
+    Raises DeployError where it knows none, or cannot be read; ImportError without the tools' extra `evaluate`.
+    """
+    # Imported here: without labels nothing needs the extra.
+    from face_tools.evaluation.wider_truth import read_truth
+
     try:
-        paths = [job.path for job in plan([str(folder)], None)]
-    except ValueError as error:
-        raise DeployError(str(error)) from error
-    return Album({path.relative_to(folder).as_posix(): path for path in paths})
+        truth = read_truth(file)
+    except (InvalidInput, OSError) as error:
+        raise DeployError(f"cannot read the labels: {error}") from error
+    labelled = {name: path for name, path in album.pictures.items() if name in truth.pictures}
+    if not labelled:
+        raise DeployError(f"{file} has no labels for any of the pictures")
+    return Album(labelled, truth)
 
 
-def ask_both(
-    live: LocalCascade, candidate: LocalCascade, pictures: Mapping[str, Path], options: DetectOptions
-) -> Answers:
-    """What both find. A picture that cannot be read is told and left out.
+@dataclass(frozen=True)
+class Answers:
+    """Of the live and the candidate networks, by the name of the picture. unreadable: why a picture is left out."""
+
+    live: Mapping[str, Answer]
+    candidate: Mapping[str, Answer]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+def ask_both(live: LocalCascade, candidate: LocalCascade, pictures: Iterable[Named], options: DetectOptions) -> Answers:
+    """What both find in the pictures that can be read.
 
     Each picture is asked twice of both in turn, and the faster time counts: other work on the machine takes from both.
     Raises DeployError where no picture can be read.
     """
     parameters = DetectionParameters.parse(dict(options))
-    live_answers: dict[str, Answer] = {}
-    candidate_answers: dict[str, Answer] = {}
-    for name, path in console.tracked(pictures.items(), len(pictures)):
+    answers: tuple[dict[str, Answer], dict[str, Answer]] = {}, {}
+    unreadable: dict[str, str] = {}
+    for name, path in pictures:
         try:
             image = decode_image(path.read_bytes())
         except (InvalidImage, OSError) as error:
-            console.message(f"faces deploy: {path}: {error}")
+            unreadable[name] = str(error)
             continue
         runs = [(live.detect(image, parameters), candidate.detect(image, parameters)) for _ in range(2)]
-        for side, found in zip((live_answers, candidate_answers), zip(*runs, strict=True), strict=True):
+        for side, found in zip(answers, zip(*runs, strict=True), strict=True):
             side[name] = replace(found[0], seconds=min(answer.seconds for answer in found))
-    if not live_answers:
-        raise DeployError("none of the pictures can be read")
-    return Answers(live_answers, candidate_answers)
+    if not answers[0]:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(unreadable.items())[:3])
+        raise DeployError(f"none of the pictures can be read ({reasons})")
+    return Answers(*answers, unreadable)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a candidate compares. live, candidate: accuracy by subset, empty without labels.
+
+    failures: what it fails of the gate, a sentence each.
+    """
+
+    answers: Answers
+    comparison: Comparison
+    live: Mapping[str, Accuracy]
+    candidate: Mapping[str, Accuracy]
+    failures: Sequence[str]
+
+
+def judge(
+    live: Mapping[str, Path],
+    candidate: Mapping[str, Path],
+    album: Album,
+    gate: Gate,
+    options: DetectOptions,
+    follow: Follow = iter,
+) -> Judgement:
+    """Compares in this process. live, candidate: `model.pt` files of all networks, and of those that are new."""
+    pictures = follow(album.pictures.items())
+    answers = ask_both(LocalCascade(live), LocalCascade({**live, **candidate}), pictures, options)
+    comparison = compare(list(answers.live.values()), list(answers.candidate.values()))
+    old: Mapping[str, Accuracy] = {}
+    new: Mapping[str, Accuracy] = {}
+    if album.truth is not None:
+        old, new = accuracy(answers.live, album.truth), accuracy(answers.candidate, album.truth)
+    return Judgement(answers, comparison, old, new, gate.failures(comparison, old, new))
 
 
 def differs(
@@ -166,57 +214,3 @@ def _server_answers() -> Iterator[None]:
         yield
     except FaceError as error:
         raise DeployError(f"the server does not answer: {error}") from error
-
-
-# Does a candidate pass? Its answers to a set of pictures against those of the live networks.
-
-
-def with_labels(album: Album, file: Path) -> Album:
-    """The pictures that an annotation knows, and it.
-
-    Raises DeployError where it knows none, or cannot be read; ImportError without the client's extra `evaluate`.
-    """
-    # Imported here: without labels nothing needs the extra.
-    from face_tools.evaluation.wider_truth import read_truth
-
-    try:
-        truth = read_truth(file)
-    except (InvalidInput, OSError) as error:
-        raise DeployError(f"cannot read the labels: {error}") from error
-    labelled = {name: path for name, path in album.pictures.items() if name in truth.pictures}
-    if not labelled:
-        raise DeployError(f"{file} has no labels for any of the pictures")
-    return Album(labelled, truth)
-
-
-def judge(
-    live: Mapping[str, Path],
-    candidate: Mapping[str, Path],
-    album: Album,
-    gate: Gate,
-    options: DetectOptions,
-) -> Answers:
-    """Shows how the candidate compares. live, candidate: files of all networks, and of those that are new.
-
-    Raises GateClosed where that is not good enough.
-    """
-    console.message("comparing in this process; the server goes on answering")
-    answers = ask_both(LocalCascade(live), LocalCascade({**live, **candidate}), album.pictures, options)
-    comparison = compare(list(answers.live.values()), list(answers.candidate.values()))
-    on_labels = _on_labels(answers, album.truth)
-    console.print_table(report.HEADER, report.rows(comparison, *on_labels))
-    failures = gate.failures(comparison, *on_labels)
-    if failures:
-        raise GateClosed(f"the candidate fails the gate: {'; '.join(failures)}; nothing was changed")
-    console.message(f"the candidate passes the gate on {comparison.pictures} pictures")
-    return answers
-
-
-def _on_labels(answers: Answers, truth: "Truth | None") -> tuple[dict[str, Accuracy], dict[str, Accuracy]]:
-    """Of live and candidate networks, by subset."""
-    if truth is None:
-        return {}, {}
-    # Imported here for the same reason.
-    from face_deploy.comparison import accuracy
-
-    return accuracy(answers.live, truth), accuracy(answers.candidate, truth)

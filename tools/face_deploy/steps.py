@@ -1,134 +1,127 @@
-"""What `faces deploy` does, step by step, from its arguments. Everything raises DeployError."""
+"""A deployment: export, comparison, gate, question, switch; and the way back. Everything raises DeployError."""
 
-import argparse
-import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from face_client import FaceClient
-from face_command import console
-from face_deploy import store as listing
-from face_deploy.comparison import MIN_AGREEMENT, Gate
-from face_deploy.errors import ControlError, DeployError
-from face_deploy.judging import Album, Answers, check_alive, differs, find_pictures, judge, with_labels
+from face_client.options import DetectOptions
+from face_client.tls import Tls
+from face_deploy.comparison import Gate
+from face_deploy.errors import DeployError, GateClosed
+from face_deploy.judging import Album, Judgement, Named, check_alive, differs, judge
 from face_deploy.store import Deployment, Store
-from face_deploy.switching import Control, admin_key, running, switch
+from face_deploy.switching import Control, running, switch
 from face_export.exporter import export_stage, model_path
 from face_export.readers import read_stage
-from face_repository.versions import NETWORKS, to_text
-from face_tools.connection import parameters_from, tls_from
+from face_repository.versions import to_text
 
 
-def compare_only(args: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class Server:
+    """A running server: its model control, and a client that asks it about pictures."""
+
+    control: Control
+    client: FaceClient
+
+    @classmethod
+    @contextmanager
+    def at(cls, url: str, key: str, tls: Tls | None, timeout: float) -> Iterator["Server"]:
+        """url: host:port of its gRPC endpoint. key: opens its model control. timeout: seconds for one picture."""
+        with Control(url, key, tls) as control, FaceClient(url, timeout=timeout, tls=tls) as client:
+            yield cls(control, client)
+
+
+class Audience(Protocol):
+    """Whoever follows a deployment."""
+
+    def follow(self, pictures: Collection[Named]) -> Iterable[Named]:
+        """Gives the pictures as they are compared; called when the comparison begins."""
+
+    def show(self, judgement: Judgement) -> None:
+        """Is shown how the candidate compares, good enough or not."""
+
+    def confirm(self, question: str) -> None:
+        """Raises DeployError for no. Is asked when nothing but the switch is left to do."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate, and what it is judged by.
+
+    weights: files of new weights as `faces export` takes them, by network. trust: pickles may be read, which can run
+    code. options: of detection, when comparing.
+    """
+
+    store: Store
+    weights: Mapping[str, Path]
+    album: Album
+    gate: Gate
+    options: DetectOptions
+    trust: bool = False
+
+    def judge(self, live: Mapping[str, int], staging: Path, audience: Audience) -> Judgement:
+        """Exports the candidate into the staging folder, and compares it with the live versions.
+
+        Raises GateClosed where it is not good enough; ExportError where it cannot be exported.
+        """
+        files = {network: self._exported(network, path, staging) for network, path in self.weights.items()}
+        live_files = {network: self.store.file(network, number) for network, number in live.items()}
+        judgement = judge(live_files, files, self.album, self.gate, self.options, audience.follow)
+        audience.show(judgement)
+        if judgement.failures:
+            raise GateClosed(f"the candidate fails the gate: {'; '.join(judgement.failures)}; nothing was changed")
+        return judgement
+
+    def _exported(self, network: str, weights: Path, staging: Path) -> Path:
+        number = self.store.next_number(network)
+        export_stage(network, read_stage(network, weights, self.trust), staging, number)
+        return model_path(staging, network, number)
+
+
+def compare_only(trial: Trial, audience: Audience) -> None:
     """Export and compare with the highest versions, without a server. Also raises ExportError."""
-    store, album = Store(args.repository), _album(args)
+    with trial.store.staging() as staging:
+        trial.judge(trial.store.live(), staging, audience)
+
+
+def deploy(trial: Trial, server: Server, audience: Audience) -> dict[str, int]:
+    """Export, compare, show, ask, switch; returns all versions that are live then. Also raises ExportError."""
+    store, url = trial.store, server.control.url
     with store.staging() as staging:
-        _judge(args, album, store, store.live(), _export(args, store, staging))
-
-
-def deploy(args: argparse.Namespace) -> None:
-    """Export, compare, show, ask, switch. Also raises ExportError."""
-    store, album = Store(args.repository), _album(args)
-    with _control(args) as control, _client(args) as client, store.staging() as staging:
-        control.check()
-        before = running(store, control)
-        candidates = _export(args, store, staging)
-        answers = _judge(args, album, store, before, candidates)
-        options = parameters_from(args)
-        difference = differs(client, answers.live, album.pictures, options)
+        server.control.check()
+        before = running(store, server.control)
+        answers = trial.judge(before, staging, audience).answers
+        difference = differs(server.client, answers.live, trial.album.pictures, trial.options)
         if difference:
             raise DeployError(
-                f"the server at {args.url} does not answer as {to_text(before)} of {store.path} do: {difference}; "
+                f"the server at {url} does not answer as {to_text(before)} of {store.path} do: {difference}; "
                 "start it again, or give its own --repository"
             )
-        if not args.yes:
-            _ask(f"switch the server at {args.url} to the new {', '.join(candidates)}?")
+        audience.confirm(f"switch the server at {url} to the new {', '.join(trial.weights)}?")
 
         def check() -> None:
-            difference = differs(client, answers.candidate, album.pictures, options)
+            difference = differs(server.client, answers.candidate, trial.album.pictures, trial.options)
             if difference:
                 raise DeployError(f"the server does not answer as the candidate does: {difference}")
 
         time = _now()
-        deployments = {network: Deployment(time, before[network]) for network in candidates}
-        _say_switched(args, switch(store, control, staging, deployments, check))
+        deployments = {network: Deployment(time, before[network]) for network in trial.weights}
+        return switch(store, server.control, staging, deployments, check)
 
 
-def roll_back(args: argparse.Namespace) -> None:
-    """Bring back what was live before the last deployment."""
-    store = Store(args.repository)
-    with _control(args) as control, _client(args) as client, store.staging() as staging:
-        control.check()
-        before, way_back, time = running(store, control), store.way_back(), _now()
+def roll_back(store: Store, server: Server) -> dict[str, int]:
+    """Brings back what was live before the last deployment; returns all versions that are live then."""
+    with store.staging() as staging:
+        server.control.check()
+        before, way_back, time = running(store, server.control), store.way_back(), _now()
         store.copy(staging, way_back)
         deployments = {network: Deployment(time, before[network], copy_of=old) for network, old in way_back.items()}
-        _say_switched(args, switch(store, control, staging, deployments, lambda: check_alive(client)))
-
-
-def show_versions(args: argparse.Namespace) -> None:
-    """A table of the versions, and what the server says."""
-    console.print_table(listing.HEADER, listing.rows(Store(args.repository)))
-    try:
-        with Control(args.url, "", tls_from(args)) as control:
-            switched = control.switched_to()
-    except ControlError as error:
-        console.message(str(error))
-    else:
-        # Before a switch only its own environment tells.
-        console.message(f"the server at {args.url} runs {to_text(switched) or 'what was live when it started'}")
-
-
-def _control(args: argparse.Namespace) -> Control:
-    return Control(args.url, admin_key(args.key_file), tls_from(args))
-
-
-def _client(args: argparse.Namespace) -> FaceClient:
-    return FaceClient(args.url, timeout=args.timeout, tls=tls_from(args))
-
-
-def _export(args: argparse.Namespace, store: Store, staging: Path) -> dict[str, Path]:
-    """The new `model.pt` files, by network."""
-    files = {}
-    for network in NETWORKS:
-        weights = getattr(args, network)
-        if weights is not None:
-            number = store.next_number(network)
-            export_stage(network, read_stage(network, weights, args.trust), staging, number)
-            files[network] = model_path(staging, network, number)
-    return files
-
-
-def _album(args: argparse.Namespace) -> Album:
-    album = find_pictures(args.photos)
-    return album if args.labels is None else with_labels(album, args.labels)
-
-
-def _judge(
-    args: argparse.Namespace, album: Album, store: Store, before: Mapping[str, int], candidates: Mapping[str, Path]
-) -> Answers:
-    live = {network: store.file(network, number) for network, number in before.items()}
-    return judge(live, candidates, album, _gate(args), parameters_from(args))
-
-
-def _gate(args: argparse.Namespace) -> Gate:
-    agreement = args.min_agreement
-    if agreement is None and args.labels is None:
-        agreement = MIN_AGREEMENT
-    return Gate(agreement, args.max_loss, args.min_recall, args.max_landmark_shift, args.max_slowdown)
-
-
-def _ask(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise DeployError("nobody is there to be asked: give --yes to switch; nothing was changed")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise DeployError("nothing was changed")
+        return switch(store, server.control, staging, deployments, lambda: check_alive(server.client))
 
 
 def _now() -> str:
     return datetime.now(UTC).replace(tzinfo=None).isoformat()
-
-
-def _say_switched(args: argparse.Namespace, versions: Mapping[str, int]) -> None:
-    console.message(f"the server at {args.url} answers with {to_text(versions)}")

@@ -1,4 +1,8 @@
-"""The versions of a model repository: candidates, history, what a rollback goes back to, and all of it as a table."""
+"""The versions of a model repository: candidates, history, and what a rollback goes back to.
+
+History is only added to. A candidate becomes the next version by one rename; a rollback copies an old version to a new
+number. So the highest version is always the live one, and every state that ever was live can be told.
+"""
 
 import json
 import shutil
@@ -13,12 +17,7 @@ from face_deploy.errors import DeployError
 from face_repository.layout import EXPORTED
 from face_repository.versions import NETWORKS, latest, numbers
 
-# The versions of a model repository: candidates, history, and what a rollback goes back to.
-#
-# History is only added to. A candidate becomes the next version by one rename; a rollback copies an old version to a
-# new number. So the highest version is always the live one, and every state that ever was live can be told.
-
-
+_EXPORT = "export.json"
 _RECORD = "deployment.json"
 
 
@@ -36,7 +35,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Version:
-    """One version of one network, as its folder tells."""
+    """One version of one network, as its folder tells. source: of its weights. sha256: of its `model.pt`."""
 
     network: str
     number: int
@@ -67,6 +66,7 @@ class Store:
         return [self._version(network, number) for number in numbers(self.path / network)]
 
     def next_number(self, network: str) -> int:
+        """Of the version that would be added now."""
         return latest(self.path / network) + 1
 
     @contextmanager
@@ -127,60 +127,39 @@ class Store:
 
     def _version(self, network: str, number: int) -> Version:
         folder = self._folder(network, number)
-        export = _json(folder / "export.json")
-        deployment = _json(folder / _RECORD)
+        export = _object(folder / _EXPORT) or {}
         return Version(
             network,
             number,
             source=str(export.get("source", "?")),
             sha256=str(export.get("model_sha256", "")),
-            deployment=_deployment(deployment) if deployment else None,
+            deployment=_deployment(folder / _RECORD),
         )
 
 
-def _deployment(record: dict[str, Any]) -> Deployment:
+def _deployment(path: Path) -> Deployment | None:
+    """What a record says; None where there is none, as beside files that were exported. Raises DeployError."""
+    record = _object(path)
+    if record is None:
+        return None
+    for key, kinds in (("time", (str,)), ("replaced", (int,)), ("copy_of", (int, type(None)))):
+        if key not in record:
+            raise DeployError(f"{path} is damaged: it has no {key!r}")
+        if type(record[key]) not in kinds:
+            raise DeployError(f"{path} is damaged: its {key!r} is {json.dumps(record[key])[:60]}")
     return Deployment(record["time"], record["replaced"], record["copy_of"])
 
 
-def _json(path: Path) -> dict[str, Any]:
-    """The object in a file; empty where there is none, as beside files that another tool wrote."""
+def _object(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where there is no file. Raises DeployError where it cannot be read."""
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {}
+        return None
+    except OSError as error:
+        raise DeployError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise DeployError(f"{path} is damaged: {error}") from error
-    return value if isinstance(value, dict) else {}
-
-
-# All versions of a repository, as a table.
-
-
-HEADER = ("network", "version", "", "how", "source", "model.pt")
-
-_DIGEST_LENGTH = 12
-_SECONDS = len("2026-11-22T10:00:00")
-
-
-def rows(store: Store) -> list[tuple[str, ...]]:
-    """A row a version, oldest first within a network."""
-    live = store.live()
-    return [
-        (
-            network,
-            str(version.number),
-            "live" if version.number == live[network] else "",
-            _how(version.deployment),
-            version.source,
-            version.sha256[:_DIGEST_LENGTH],
-        )
-        for network in NETWORKS
-        for version in store.versions(network)
-    ]
-
-
-def _how(deployment: Deployment | None) -> str:
-    if deployment is None:
-        return "exported"
-    what = "deployed" if deployment.copy_of is None else f"rollback to {deployment.copy_of}"
-    return f"{what}, {deployment.time[:_SECONDS]}Z"
+    if not isinstance(value, dict):
+        raise DeployError(f"{path} is damaged: it holds no JSON object")
+    return value

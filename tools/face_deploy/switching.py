@@ -1,7 +1,12 @@
-"""The switch of a running server's networks over Triton's model control, and taking it back when it fails."""
+"""The switch of a running server's networks over Triton's own model control, and taking it back when it fails.
+
+A model is loaded beside the one that serves, and takes its place when it is ready; requests that the old one has begun
+it also finishes. Where the new one does not start, the old one goes on. So the new versions of the networks are loaded
+beside the old ones first, then the cascade is started anew on them: every answer is wholly of the old or wholly of the
+new networks, and none is lost.
+"""
 
 import json
-import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,35 +18,11 @@ from face_client.messages import connection_arguments
 from face_client.tls import Tls
 from face_deploy.errors import ControlError, DeployError, SwitchFailed
 from face_deploy.store import Deployment, Store
+from face_repository.layout import CASCADE
 from face_repository.versions import PARAMETER, from_text, to_text
 from face_server.environment import ADMIN_KEY_VARIABLE
 from face_server.http_api import ADMIN_HEADER
 from face_server.supervision.renewal import instances, renewed
-
-# Where the key to a server's model control comes from: never the command line, which all users of a machine see.
-
-
-def admin_key(file: Path | None) -> str:
-    """The content of the file, or else of the environment's variable. Raises DeployError where there is none."""
-    try:
-        key = os.environ.get(ADMIN_KEY_VARIABLE, "") if file is None else file.read_text().strip()
-    except OSError as error:
-        raise DeployError(f"cannot read {file}: {error.strerror}") from error
-    if not key:
-        raise DeployError(
-            f"the server's admin key is needed: set {ADMIN_KEY_VARIABLE}, here and where the server is started, "
-            "or give --key-file"
-        )
-    return key
-
-
-# Triton's own model control over gRPC, as far as a switch of networks needs it.
-#
-# A model is loaded beside the one that serves, and takes its place when it is ready; requests that the old one has
-# begun it also finishes. Where the new one does not start, the old one goes on.
-
-
-CASCADE = "mtcnn"
 
 # Triton takes restricted headers over gRPC with this before their name.
 _GRPC_PREFIX = "triton-grpc-protocol-"
@@ -54,7 +35,10 @@ Answer = TypeVar("Answer")
 
 
 class Control:
-    """Of the server at `url`, host:port of its gRPC endpoint. key: opens its model control. All raise ControlError."""
+    """The model control of the server at `url`, host:port of its gRPC endpoint, as far as a switch needs it.
+
+    key: opens it where a call changes something. All methods raise ControlError.
+    """
 
     def __init__(self, url: str, key: str, tls: Tls | None = None) -> None:
         self.url = url
@@ -135,12 +119,6 @@ class Control:
         if status == "UNAVAILABLE":
             return f"no server answers at {self.url}: {words}"
         return f"the server at {self.url} refused: {words}"
-
-
-# The switch itself, and taking it back when it fails.
-#
-# The new versions are loaded beside the old ones, then the cascade is started anew on them: every answer is wholly of
-# the old or wholly of the new networks, and none is lost.
 
 
 def running(store: Store, control: Control) -> dict[str, int]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 # Which faces of two answers to one picture are the same. Boxes are x1, y1, x2, y2 [N, 4] in pixels.
 
@@ -65,6 +64,9 @@ def assign(affinity: NDArray[np.floating], least: float) -> list[tuple[int, int]
     Of all such choices, the one with the largest sum of what the pairs have above `least` (SciPy's
     `linear_sum_assignment`).
     """
+    # Not at the top: `match` and `iou` are for those too who have no SciPy.
+    from scipy.optimize import linear_sum_assignment
+
     gain = np.maximum(affinity - least, 0)
     rows, columns = linear_sum_assignment(gain, maximize=True)
     return [(int(row), int(column)) for row, column in zip(rows, columns) if gain[row, column] > 0]

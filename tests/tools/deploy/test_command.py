@@ -4,12 +4,14 @@ import argparse
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from face_command.main import main
-from face_deploy import command
+from face_deploy import command, judging
+from face_deploy.comparison import Answer
 from face_export.readers import read_stage
 from face_server.environment import ADMIN_KEY_VARIABLE
 from tests.tools.deploy.repositories import content, make_repository
@@ -104,7 +106,69 @@ def test_labels_of_other_photos(repository, capsys, pnet, photos, tmp_path):
 def test_limits_are_shares(capsys):
     with pytest.raises(SystemExit):
         deploy("--pnet", "x.pt", "--min-agreement", "90")
-    assert "90 is not from 0 to 1" in capsys.readouterr().err
+    assert "'90' is not a number from 0 to 1" in capsys.readouterr().err
+
+
+NUMBERS = {
+    "--min-agreement": ("1", "1.01"),
+    "--max-loss": ("0", "-0.01"),
+    "--min-recall": ("0.5", "2"),
+    "--max-landmark-shift": ("0.1", "-1"),
+    "--max-slowdown": ("2.5", "0"),
+    "--timeout": ("3", "0"),
+    "--in-flight": ("3", "0"),
+    "--min-face-size": ("30", "x"),
+    "--threshold-pnet": ("0.6", ""),
+    "--threshold-rnet": ("0.6", "x"),
+    "--threshold-onet": ("0.6", "x"),
+    "--factor": ("0.6", "x"),
+}
+
+
+@pytest.mark.parametrize(("option", "values"), NUMBERS.items())
+def test_numbers_are_numbers_in_their_range(option, values, capsys):
+    """NaN is less than nothing and greater than nothing: as a limit it would switch the gate off."""
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    right, wrong = values
+    assert getattr(parser.parse_args([option, right]), option[2:].replace("-", "_")) == float(right)
+    for value in (wrong, "nan", "inf", "-inf", "1e999", "one"):
+        with pytest.raises(SystemExit):
+            parser.parse_args([f"{option}={value}"])
+        assert f"argument {option}: " in capsys.readouterr().err
+
+
+def test_every_number_of_the_command_is_tried():
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    numbers = {a.option_strings[0] for a in parser._actions if a.metavar in ("X", "N", "S")}
+    assert numbers == NUMBERS.keys()
+
+
+def test_a_closed_gate_is_shown_and_a_picture_that_cannot_be_read_is_named(
+    repository, capsys, pnet, photos, monkeypatch
+):
+    """The comparison itself on fakes; a real one is in the end-to-end tests."""
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    faces = iter(([[0, 0, 30, 30]], []) * 2)
+
+    class FakeCascade:
+        def __init__(self, files):
+            assert set(files) == {"pnet", "rnet", "onet"}
+
+        def detect(self, _image, _parameters):
+            boxes = np.float32(next(faces)).reshape(-1, 4)
+            return Answer(boxes, np.zeros((len(boxes), 5, 2), np.float32), np.ones(len(boxes), np.float32), 1.0)
+
+    monkeypatch.setattr(judging, "LocalCascade", FakeCascade)
+    before = content(repository)
+    assert deploy("--pnet", pnet, "--photos", photos, "--repository", repository, "--dry-run") == 1
+    out, err = capsys.readouterr()
+    assert "faces found\t1\t0\n" in out
+    assert f"faces deploy: {photos / 'broken.jpg'}: encoded_image is not a picture" in err
+    assert err.endswith("found by both networks, live and candidate; nothing was changed\n")
+    assert content(repository) == before
+    assert not list(repository.glob(".*"))
 
 
 def test_declaring_the_command_imports_no_torch():

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from face_deploy import comparison as report
+from face_deploy.command import comparison_rows
 from face_deploy.comparison import Accuracy, Answer, Gate, compare
+from face_deploy.errors import DeployError
 
 
 def answer(*boxes, shift=0.0, seconds=1.0):
@@ -45,7 +46,7 @@ def test_nothing_found():
     assert Gate().failures(comparison, {}, {}) == [
         "no face of these pictures is found by both networks, live and candidate"
     ]
-    assert all(len(row) == 3 for row in report.rows(comparison, {}, {}))
+    assert all(len(row) == 3 for row in comparison_rows(comparison, {}, {}))
 
 
 def failures(gate, live, candidate):
@@ -101,3 +102,21 @@ def test_a_subset_without_faces_fails_nobody():
     same = compare([answer(FACE)], [answer(FACE)])
     nothing = {"hard": Accuracy(0, 0.0, 0.0, 3)}
     assert Gate(min_recall=0.9).failures(same, nothing, nothing) == []
+
+
+@pytest.mark.parametrize("limit", ["min_agreement", "max_loss", "min_recall", "max_landmark_shift", "max_slowdown"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_limit_that_nothing_fails_is_no_limit(limit, value):
+    with pytest.raises(DeployError, match=f"{limit} of the gate is {value}"):
+        Gate(**{limit: value})
+
+
+def test_a_candidate_whose_numbers_are_nan_keeps_no_limit():
+    nan = float("nan")
+    assert failures(Gate(), answer(FACE), answer(FACE, shift=nan)) == [
+        "landmarks move by nan of a face's width, may move by 0.05"
+    ]
+    assert failures(Gate(), answer(FACE), answer(FACE, seconds=nan)) == [
+        "it takes nan times as long, may take 1.5 times"
+    ]
+    assert len(on_labels(Gate(min_recall=0.9), (0.8, 0.9), (nan, nan))) == 3

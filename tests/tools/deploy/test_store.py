@@ -1,8 +1,11 @@
 """Versions come and go as the command says, and nothing else changes."""
 
+import json
+import re
+
 import pytest
 
-from face_deploy import store as listing
+from face_deploy.command import version_rows
 from face_deploy.errors import DeployError
 from face_deploy.store import Deployment, Store
 from tests.tools.deploy.repositories import content, make_repository, make_version
@@ -89,16 +92,41 @@ def test_a_repository_without_networks(tmp_path):
 def test_the_list_tells_how_each_version_came(store):
     deploy(store, "2026-11-22T10:00:00.5", "pnet")
     roll_back(store, "2026-11-22T11:00:00.5")
-    rows = [row[:4] for row in listing.rows(store) if row[0] == "pnet"]
+    rows = [row[:4] for row in version_rows(store) if row[0] == "pnet"]
     assert rows == [
         ("pnet", "1", "", "exported"),
         ("pnet", "2", "", "deployed, 2026-11-22T10:00:00Z"),
         ("pnet", "3", "live", "rollback to 1, 2026-11-22T11:00:00Z"),
     ]
-    assert [row[4:] for row in listing.rows(store) if row[0] == "rnet"] == [("source 1", "1" * 12)]
+    assert [row[4:] for row in version_rows(store) if row[0] == "rnet"] == [("source 1", "1" * 12)]
 
 
-def test_a_damaged_record(store):
-    (store.path / "pnet" / "1" / "deployment.json").write_text("{")
-    with pytest.raises(DeployError, match=r"deployment\.json is damaged"):
-        listing.rows(store)
+RECORD = {"time": "2026-11-22T10:00:00", "replaced": 1, "copy_of": None}
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ("{", "is damaged: "),
+        (json.dumps(RECORD)[:-9], "is damaged: "),
+        ("\xff", "is damaged: "),
+        ("[1]", "is damaged: it holds no JSON object"),
+        *((json.dumps({k: v for k, v in RECORD.items() if k != key}), f"it has no '{key}'") for key in RECORD),
+        (json.dumps({**RECORD, "time": 5}), "its 'time' is 5"),
+        (json.dumps({**RECORD, "replaced": "1"}), "its 'replaced' is \"1\""),
+        (json.dumps({**RECORD, "replaced": True}), "its 'replaced' is true"),
+        (json.dumps({**RECORD, "copy_of": 1.5}), "its 'copy_of' is 1.5"),
+    ],
+)
+def test_a_damaged_record_is_named_with_its_key(store, record, words):
+    (store.path / "pnet" / "1" / "deployment.json").write_text(record, encoding="latin-1")
+    for read in (lambda: version_rows(store), store.way_back):
+        with pytest.raises(DeployError, match=re.escape(words)) as raised:
+            read()
+        assert "pnet/1/deployment.json" in str(raised.value)
+
+
+def test_a_damaged_export_record(store):
+    (store.path / "pnet" / "1" / "export.json").write_text("[]")
+    with pytest.raises(DeployError, match=r"pnet/1/export\.json is damaged: it holds no JSON object"):
+        version_rows(store)
