@@ -1,13 +1,124 @@
-"""Answers of our models, and requests that get an error instead. Imports no cascade: small processes use it."""
+"""A request on its way through an execution, and what becomes of it: a response, or an error with a reason.
 
-from collections.abc import Sequence
+Imports neither the cascade's kernels nor its pictures: the smallest process uses it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-# What every model of ours does to answer. Imports no cascade: the smallest process may use it.
+_LONGEST_ID = 64
+
+# Reasons of refusals.
+
+CALLERS = ("parameter", "input", "image", "too_large", "answer_too_large")
+"""The caller's fault: a parameter, the tensors given, bytes that are no picture, more pixels than allowed,
+crops beyond what an answer can hold."""
+
+NETWORK = "network"
+"""A network did not answer."""
+
+MEMORY = "memory"
+"""Memory ran out."""
+
+CANCELLED = "cancelled"
+"""The caller is gone, which is nobody's fault."""
+
+
+class Refused(Exception):
+    """What a request gets instead of an answer.
+
+    reason: one word for metrics and log: one of CALLERS, CANCELLED, or else the server's fault. message: one sentence
+    for the caller. code: Triton's, INVALID_ARG if none is given.
+    """
+
+    def __init__(self, reason: str, message: str, code: Any = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.code = pb_utils.TritonError.INVALID_ARG if code is None else code
+
+
+class Request:
+    """One request of an execution: open until it is answered or refused.
+
+    triton: the request as Triton's module has it. refusal: why it gets an error, once that is known.
+    """
+
+    def __init__(self, triton: Any) -> None:
+        self.triton = triton
+        self.refusal: Refused | None = None
+        self._tensors: list[Any] | None = None
+
+    @property
+    def id(self) -> str:
+        """As the log shows it: whatever the caller chose, but not of any length. Empty if it has none."""
+        return str(self.triton.request_id())[:_LONGEST_ID]
+
+    @property
+    def is_open(self) -> bool:
+        return self.refusal is None and self._tensors is None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its caller has hung up or its deadline has passed; asks Triton each time."""
+        return bool(self.triton.is_cancelled())
+
+    def refuse_if_gone(self) -> None:
+        """Callers who are gone take no time of the others."""
+        if self.is_gone:
+            self.refusal = caller_is_gone()
+
+    def tensor(self, name: str) -> Any:
+        """An input as an array, None where it is not given."""
+        given = pb_utils.get_input_tensor_by_name(self.triton, name)
+        return None if given is None else given.as_numpy()
+
+    def give(self, outputs: dict[str, NDArray[Any]]) -> None:
+        """Answers it, with these arrays by the names of their outputs."""
+        self._tensors = [pb_utils.Tensor(name, array) for name, array in outputs.items()]
+
+    def response(self) -> Any:
+        """What Triton is handed for it."""
+        if self.refusal is not None:
+            error = pb_utils.TritonError(str(self.refusal), self.refusal.code)
+            return pb_utils.InferenceResponse(error=error)
+        assert self._tensors is not None, "neither answered nor refused"
+        return pb_utils.InferenceResponse(output_tensors=self._tensors)
+
+
+@contextmanager
+def refusing(requests: Sequence[Request], without_memory: str) -> Iterator[None]:
+    """Work for these requests: what is Refused within the block, all of them are that are still open.
+
+    Memory that runs out is the server's fault, not the request's: it may be sent again. without_memory: the sentence
+    that its caller then gets.
+    """
+    try:
+        yield
+    except Refused as error:
+        refusal = error
+    except MemoryError:
+        refusal = Refused(MEMORY, without_memory, pb_utils.TritonError.UNAVAILABLE)
+    else:
+        return
+    for request in requests:
+        if request.is_open:
+            request.refusal = refusal
+
+
+def caller_is_gone() -> Refused:
+    """For a request that nobody waits for any more: nobody reads the sentence."""
+    return Refused(CANCELLED, "the caller is gone", pb_utils.TritonError.CANCELLED)
+
+
+def check_callers(requests: Sequence[Request]) -> None:
+    """Raises Refused where nobody waits for any of these requests any more."""
+    if all(request.is_gone for request in requests):
+        raise caller_is_gone()
 
 
 def rows(parts: Sequence[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -16,42 +127,3 @@ def rows(parts: Sequence[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> N
     for row, part in zip(stacked, parts, strict=True):
         row[: len(part)] = part
     return stacked
-
-
-def failure(message: str, code: Any) -> Any:
-    """The response to a request that has no other; `code` is one of `pb_utils.TritonError`."""
-    return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))
-
-
-# Requests that get an error instead of an answer: one word for metrics and log, one sentence for the caller.
-
-
-CALLERS = ("parameter", "input", "image", "too_large", "answer_too_large")
-"""Reasons that are the caller's: a parameter, the tensors given, bytes that are no picture, more pixels than allowed,
-crops beyond what an answer can hold."""
-
-OURS = ("network", "memory")
-"""Reasons that are the server's: a network did not answer, memory ran out."""
-
-CANCELLED = "cancelled"
-"""The caller is gone."""
-
-REASONS = (*CALLERS, *OURS, CANCELLED)
-
-
-class Refused(Exception):
-    """A request that gets an error: one of REASONS, one sentence for the caller, and Triton's code, INVALID_ARG if none
-    is given."""
-
-    def __init__(self, reason: str, message: str, code: Any = None) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.code = pb_utils.TritonError.INVALID_ARG if code is None else code
-
-    def response(self) -> Any:
-        return failure(str(self), self.code)
-
-
-def caller_is_gone() -> Refused:
-    """For a request whose caller has hung up, or whose deadline has passed: nobody reads the sentence."""
-    return Refused(CANCELLED, "the caller is gone", pb_utils.TritonError.CANCELLED)

@@ -10,19 +10,12 @@ from numpy.typing import NDArray
 
 from face_cascade.calls import Outputs
 from face_cascade.networks import Network
+from face_runtime.answers import NETWORK, Refused
 
 LATEST = -1
 """The highest version that is loaded."""
 
 _trace: contextvars.ContextVar[Any] = contextvars.ContextVar("trace", default=None)
-
-
-class NetworkError(Exception):
-    """A network did not answer; `code` is Triton's."""
-
-    def __init__(self, network: Network, message: str, code: Any) -> None:
-        super().__init__(f"model {network.name}: {message}")
-        self.code = code
 
 
 def ask(network: Network, batch: NDArray[Any], wanted: Sequence[str], version: int = LATEST) -> Outputs:
@@ -32,7 +25,7 @@ def ask(network: Network, batch: NDArray[Any], wanted: Sequence[str], version: i
     server issue 8882, open in 2026).
 
     Raises:
-        NetworkError: it did not answer. Its code is always INTERNAL in 2.51 (server issue 7804).
+        Refused: it did not answer. Triton's code is always INTERNAL in 2.51 (server issue 7804).
     """
     trace = _trace.get()
     response = pb_utils.InferenceRequest(
@@ -44,7 +37,8 @@ def ask(network: Network, batch: NDArray[Any], wanted: Sequence[str], version: i
         **({} if trace is None else {"trace": trace}),
     ).exec()
     if response.has_error():
-        raise NetworkError(network, response.error().message(), response.error().code())
+        error = response.error()
+        raise Refused(NETWORK, f"model {network.name}: {error.message()}", error.code())
     return tuple(pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in wanted)
 
 

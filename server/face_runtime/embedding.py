@@ -1,23 +1,46 @@
-"""FaceNet on the faces of many images together, and what an instance of `face_embeddings` tells of it."""
+"""Model `face_embeddings`: FaceNet on the faces of many images together, and what an instance tells of it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
+import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from face_cascade.calls import Limits
 from face_cascade.networks import EMBEDDING_SIZE, FACENET
-from face_runtime.answers import CANCELLED
+from face_runtime.answers import CANCELLED, MEMORY, NETWORK, Refused, Request, refusing, rows
 from face_runtime.bls import ask
-from face_runtime.log import Log, request_id
+from face_runtime.log import Log
 from face_runtime.metrics import Counter, Histogram, ProcessMetrics
-
-# FaceNet on the faces of many images together.
-
 
 Crops = NDArray[np.uint8]
 Embeddings = NDArray[np.float32]
+
+NO_FACENET = "no_facenet"
+"""Why requests fail where FaceNet is not loaded."""
+
+NO_MEMORY = "model face_embeddings has too little memory for these faces"
+
+
+class EmbeddingRequest(Request):
+    """crops: those of each of its images, UINT8 [Nᵢ,160,160,3], once it is read."""
+
+    crops: list[Crops]
+
+    def read(self) -> None:
+        """Takes the crops without the rows that only fill up; refuses itself where the counts of rows are wrong."""
+        with refusing([self], NO_MEMORY):
+            stacked, counts = self.tensor("facenet_crops"), self.tensor("num_crops")[:, 0]
+            wrong = counts[(counts < 0) | (counts > stacked.shape[1])]
+            if len(wrong):
+                most = stacked.shape[1]
+                raise Refused("input", f"num_crops is {wrong[0]}, must be from 0 to {most}, the crops of an image")
+            self.crops = [image[:count] for image, count in zip(stacked, counts, strict=True)]
+
+    def answer(self, embeddings: Sequence[Embeddings]) -> None:
+        """With the embeddings of each image, FP32 [Nᵢ,512]."""
+        with refusing([self], NO_MEMORY):
+            self.give({"embeddings": rows(embeddings, (EMBEDDING_SIZE,), np.float32)})
 
 
 def embed(images: Sequence[Crops], check: Callable[[], None] = lambda: None) -> list[Embeddings]:
@@ -26,39 +49,29 @@ def embed(images: Sequence[Crops], check: Callable[[], None] = lambda: None) -> 
     The crops of all images go together, in equal batches that FaceNet takes. Before each of them, `check` may raise.
 
     Raises:
-        NetworkError: FaceNet did not answer.
+        Refused: FaceNet did not answer. Whatever its reason, the crops are in order and may be sent again: UNAVAILABLE.
     """
     if not images:
         return []
     crops = np.concatenate(images)
     limits = Limits()
-    shares = limits.shares(len(crops), limits.facenet)
-    # The logits stay where they are: thousands a face.
     batches: list[Embeddings] = []
-    for share in shares:
+    for share in limits.shares(len(crops), limits.facenet):
         check()
-        batches += ask(FACENET, crops[share], FACENET.outputs[:1])
+        try:
+            # The logits stay where they are: thousands a face.
+            batches += ask(FACENET, crops[share], FACENET.outputs[:1])
+        except Refused as error:
+            raise Refused(error.reason, str(error), pb_utils.TritonError.UNAVAILABLE) from error
     embeddings = np.concatenate([np.empty((0, EMBEDDING_SIZE), np.float32), *batches])
     return np.split(embeddings, np.cumsum([len(image) for image in images])[:-1])
 
-
-def real_rows(stacked: Crops, counts: NDArray[np.integer]) -> list[Crops]:
-    """The first `counts[i]` rows of each `stacked[i]`: what `responses.rows` filled up, undone."""
-    return [image[:count] for image, count in zip(stacked, counts, strict=True)]
-
-
-# What an instance of `face_embeddings` tells of each execution: metrics, and a line in the log for what failed.
-
-
-NO_FACENET = "no_facenet"
-NETWORK = "network"
-INPUT = "input"
 
 _FACES = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class EmbeddingObserver:
-    """Of one instance."""
+    """Metrics of one instance, and a line in the log for each request that failed."""
 
     def __init__(self, worker: str) -> None:
         self._log = Log("face_embeddings", worker)
@@ -68,15 +81,17 @@ class EmbeddingObserver:
             "face_embeddings_failed_requests_total",
             "Requests answered with an error",
             "reason",
-            (NO_FACENET, NETWORK, INPUT, CANCELLED),
+            (NO_FACENET, NETWORK, MEMORY, "input", CANCELLED),
         )
 
     def embedded(self, faces: int) -> None:
-        """One batch was answered."""
+        """The faces of one batch have their embeddings."""
         self._batch.observe(faces)
-        self._process.update()
 
-    def failed(self, requests: Sequence[Any], reason: str, message: str) -> None:
-        """These requests got an error."""
-        self._failed.add(len(requests), reason)
-        self._log.error("refused", reason=reason, message=message, ids=[request_id(r) for r in requests])
+    def executed(self, requests: Sequence[Request]) -> None:
+        """All requests of one batch have their outcome."""
+        self._process.update()
+        for request in requests:
+            if request.refusal:
+                self._failed.add(1, request.refusal.reason)
+                self._log.refused(request)

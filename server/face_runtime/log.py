@@ -13,9 +13,8 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
+from face_runtime.answers import CALLERS, CANCELLED, Request
 from face_runtime.settings import LOG_FORMAT_VARIABLE
-
-_LONGEST_ID = 64
 
 _PLAIN = re.compile(r"[\w.:/@+-]+")
 
@@ -37,6 +36,15 @@ class Log:
     def error(self, event: str, **fields: Any) -> None:
         self._write("error", event, fields)
 
+    def refused(self, request: Request) -> None:
+        """A request that got an error: the server's fault is an error, the caller's a warning, a caller who is gone
+        neither."""
+        refusal = request.refusal
+        assert refusal is not None
+        write = self.info if refusal.reason == CANCELLED else self.warning if refusal.reason in CALLERS else self.error
+        # The sentence that the caller got: it shows values of parameters, never pixels.
+        write("refused", reason=refusal.reason, message=str(refusal), id=request.id)
+
     def _write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
         if self._json:
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
@@ -47,11 +55,6 @@ class Log:
         text = f"{self._model}: {event} {' '.join(_words(fields))}"
         logger = pb_utils.Logger
         {"info": logger.log_info, "warning": logger.log_warn, "error": logger.log_error}[level](text)
-
-
-def request_id(request: Any) -> str:
-    """A request's id as the log shows it: whatever the caller chose, but not of any length. Empty if it has none."""
-    return str(request.request_id())[:_LONGEST_ID]
 
 
 def _words(fields: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -2,49 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
-import triton_python_backend_utils as pb_utils
-
-from face_cascade import ONET, PNET, RNET, Call, Limits, Network
+from face_cascade import Call, Limits
 from face_cascade.calls import Outputs
-from face_cascade.compiled import COMPILED, Batch
-from face_repository.weights import read_weights
+from face_cascade.networks import STAGES
+from face_repository.layout import EXPORTED
 from face_runtime.bls import ask
-from face_runtime.processor import Networks, on_this_processor
+from face_runtime.processor import Networks, network_from_file, on_this_processor
 
-# A network of the repository in this very process, on the CPU.
-
-
-def local_network(network: Network, path: Path) -> Callable[[Batch], Outputs]:
-    """The network compiled for this processor, from the weights in its `model.pt`.
-
-    A file that another tool wrote holds none: then torch runs its TorchScript, on one thread a caller.
-    """
-    weights = read_weights(path)
-    if weights:
-        return COMPILED[network](weights)
-    pb_utils.Logger.log_warn(
-        f"mtcnn: the file of {network.name} holds no arrays, so it runs in torch, which is slower; "
-        "`faces export` writes them"
-    )
-    # Imported here: with compiled networks this process needs no torch.
-    import torch
-
-    from face_runtime.torchscript import TorchScriptNetwork
-
-    torch.set_num_threads(1)
-    return TorchScriptNetwork(path, "cpu")
-
-
-Versions = Mapping[str, int]
+Versions: TypeAlias = Mapping[str, int]
 """By the network's name."""
-
-_NETWORKS = (PNET, RNET, ONET)
 
 
 def choose(setting: str, on_gpu: bool) -> str:
     """`auto` is `bls` on a GPU, where separate models batch better, and `local` on a CPU, where processes that take
-    turns each wake cold."""
+    turns each wake cold. Raises ValueError for any other setting than these three."""
     if setting not in ("auto", "bls", "local"):
         raise ValueError(f"networks is {setting!r}, must be auto, bls or local")
     if setting != "auto":
@@ -61,7 +34,8 @@ def through_triton(versions: Versions) -> Networks:
     return Networks(run, map, Limits())
 
 
-def in_this_process(repository: Path, versions: Versions, workers: int) -> Networks:
+def in_this_process(repository: Path, versions: Versions, workers: int, warn: Callable[[str], None]) -> Networks:
     """The same networks from their files in the model repository, on the CPU of this process."""
-    paths = {n: repository / n.name / str(versions[n.name]) / "model.pt" for n in _NETWORKS}
-    return on_this_processor({n: local_network(n, path) for n, path in paths.items()}, workers)
+    files = {network: repository / network.name / str(versions[network.name]) / EXPORTED for network in STAGES}
+    local = {network: network_from_file(network, file, warn) for network, file in files.items()}
+    return on_this_processor(local, workers)

@@ -1,27 +1,57 @@
-"""How the cascade is driven on the CPU of this process, whatever made its networks. Knows nothing of Triton."""
+"""The cascade on the CPU of this process: networks from their files, and how they are driven. No Triton here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from face_cascade import ONET, PNET, RNET, Call, Limits, Network
-from face_cascade.calls import Map, Outputs
-from face_cascade.compiled import Batch
+from face_cascade.calls import Outputs
+from face_cascade.compiled import COMPILED, Batch
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
+from face_repository.weights import read_weights
+
+LocalNetwork: TypeAlias = Callable[[Batch], Outputs]
+"""From a batch to a network's outputs, as the served network gives them."""
 
 
 @dataclass(frozen=True)
 class Networks:
-    """How to drive the cascade: who answers its calls, what maps over flows that may run together, its limits."""
+    """How to drive the cascade: who answers its calls, `map` or one that maps in several threads, its limits."""
 
     run: Callable[[Call], Outputs]
-    map: Map
+    map: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
     limits: Limits
 
 
-def on_this_processor(networks: Mapping[Network, Callable[[Batch], Outputs]], workers: int) -> Networks:
+def network_from_file(network: Network, file: Path, warn: Callable[[str], None]) -> LocalNetwork:
+    """A network compiled for this processor, from the weights in its `model.pt`.
+
+    A file that another tool wrote holds none: then torch runs its TorchScript, on one thread a caller, and `warn` is
+    told in one sentence.
+
+    Raises:
+        OSError, zipfile.BadZipFile, ValueError: the file cannot be read, or is damaged.
+    """
+    weights = read_weights(file)
+    if weights:
+        return COMPILED[network](weights)
+    warn(
+        f"the file of {network.name} holds no arrays, so it runs in torch, which is slower; `faces export` writes them"
+    )
+    # Imported here: with compiled networks this process needs no torch.
+    import torch
+
+    from face_runtime.torchscript import TorchScriptNetwork
+
+    torch.set_num_threads(1)
+    return TorchScriptNetwork(file, "cpu")
+
+
+def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) -> Networks:
     """PNet, RNet and ONet in this process.
 
     Each of the workers takes a batch of its own through cropping, network and reading out, on one core: that

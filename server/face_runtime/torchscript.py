@@ -7,6 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+"""What CUDA's and the processor's allocators say."""
+
 
 class TorchScriptNetwork:
     """One network on one device.
@@ -28,10 +31,21 @@ class TorchScriptNetwork:
             self._module = torch.jit.freeze(module)
 
     def __call__(self, batch: NDArray[np.generic]) -> tuple[NDArray[np.float32], ...]:
-        """Runs a batch [N,…]; returns every output of the module, FP32 [N,…] each."""
+        """Runs a batch [N,…]; returns every output of the module, FP32 [N,…] each.
+
+        Raises:
+            MemoryError: there was too little, of the processor's or of the GPU's.
+            RuntimeError: the module refused the batch; torch's text holds a traceback with paths.
+        """
         rows = torch.from_numpy(batch)
-        with torch.inference_mode():
-            passes = [self._run(part) for part in rows.split(self._micro_batch or len(batch))]
+        try:
+            with torch.inference_mode():
+                passes = [self._run(part) for part in rows.split(self._micro_batch or len(batch))]
+        except RuntimeError as error:
+            # TorchScript turns whatever its operations raise into RuntimeError.
+            if any(words in str(error) for words in _OUT_OF_MEMORY):
+                raise MemoryError(f"too little memory for a batch of shape {list(batch.shape)}") from error
+            raise
         if len(passes) == 1:
             return passes[0]
         return tuple(np.concatenate(parts) for parts in zip(*passes, strict=True))

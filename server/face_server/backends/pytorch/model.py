@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from face_runtime.answers import NETWORK, Refused, Request, refusing
 
 if TYPE_CHECKING:
     from face_runtime.torchscript import TorchScriptNetwork
@@ -34,11 +37,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
-        self._threads = {
-            name: int(parameters[name])
-            for name in ("INTRA_OP_THREAD_COUNT", "INTER_OP_THREAD_COUNT")
-            if name in parameters
-        }
+        self._threads = {name: int(parameters[name]) for name in (_INTRA_OP, _INTER_OP) if name in parameters}
         self._path = Path(args["model_repository"]) / args["model_version"] / "model.pt"
         if not zipfile.is_zipfile(self._path):
             raise ValueError("model.pt is no TorchScript archive")
@@ -64,40 +63,33 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers all requests of a batch with one run."""
-        batches = [pb_utils.get_input_tensor_by_name(r, self._input).as_numpy() for r in requests]
+        batch = [Request(request) for request in requests]
+        with refusing(batch, f"model {self._name} has too little memory for a batch of {len(batch)} requests"):
+            inputs = [request.tensor(self._input) for request in batch]
+            outputs = self._run(inputs)
+            ends = np.cumsum([len(rows) for rows in inputs])[:-1]
+            parts = [np.split(output, ends) for output in outputs]
+            for request, *arrays in zip(batch, *parts, strict=True):
+                wanted = request.triton.requested_output_names()
+                named = zip(self._outputs, arrays, strict=True)
+                request.give({name: np.ascontiguousarray(array) for name, array in named if name in wanted})
+        return [request.response() for request in batch]
+
+    def _run(self, inputs: list[NDArray[Any]]) -> tuple[NDArray[np.float32], ...]:
         # Triton batches equal shapes: what is wrong with one is wrong with all.
-        if min(batches[0].shape) < 1 or min(batches[0].shape[2:]) < self._smallest_side:
-            shape = list(batches[0].shape)
-            return _failures(
-                requests,
-                f"{self._input} has shape {shape}, must have sides of at least {max(self._smallest_side, 1)}",
-                pb_utils.TritonError.INVALID_ARG,
-            )
-        whole = batches[0] if len(batches) == 1 else np.concatenate(batches)
+        shape = inputs[0].shape
+        if min(shape) < 1 or min(shape[2:]) < self._smallest_side:
+            least = max(self._smallest_side, 1)
+            raise Refused("input", f"{self._input} has shape {list(shape)}, must have sides of at least {least}")
+        whole = inputs[0] if len(inputs) == 1 else np.concatenate(inputs)
         self._network = self._network or self._loaded()
         try:
-            outputs = self._network(whole)
+            return self._network(whole)
         except RuntimeError as error:
             # torch's own text holds a traceback with paths: that is for the log.
             pb_utils.Logger.log_error(f"{self._name}: {error}")
             message = f"model {self._name} failed on a batch of shape {list(whole.shape)}"
-            return _failures(requests, message, pb_utils.TritonError.INTERNAL)
-        ends = np.cumsum([len(batch) for batch in batches])[:-1]
-        parts = [np.split(output, ends) for output in outputs]
-        return [self._response(request, rows) for request, *rows in zip(requests, *parts, strict=True)]
-
-    def _response(self, request: Any, rows: list[Any]) -> Any:
-        wanted = request.requested_output_names()
-        tensors = [
-            pb_utils.Tensor(name, np.ascontiguousarray(array))
-            for name, array in zip(self._outputs, rows, strict=True)
-            if name in wanted
-        ]
-        return pb_utils.InferenceResponse(output_tensors=tensors)
-
-
-def _failures(requests: list[Any], message: str, code: Any) -> list[Any]:
-    return [pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code)) for _ in requests]
+            raise Refused(NETWORK, message, pb_utils.TritonError.INTERNAL) from error
 
 
 def _by_index(outputs: list[dict[str, Any]]) -> list[str]:
