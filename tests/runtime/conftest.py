@@ -1,18 +1,37 @@
-"""A stand-in for the module that Triton puts into its Python processes."""
+"""The runtime's modules on a stand-in for Triton's own, which is empty again for each test."""
 
+import importlib.util
 import sys
-import types
-from typing import Any
+from pathlib import Path
+
+import pytest
+
+from tests.runtime import stand_in
+
+sys.modules["triton_python_backend_utils"] = stand_in
+
+ROOT = Path(__file__).parents[2]
 
 
-class TritonError(Exception):
-    INVALID_ARG, UNAVAILABLE, INTERNAL, CANCELLED = range(4)
+@pytest.fixture(autouse=True)
+def triton(monkeypatch):
+    """The stand-in."""
+    for name in ("TRITON_FACES_LOG_FORMAT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "TRITON_FACES_NETWORKS"):
+        monkeypatch.delenv(name, raising=False)
+    stand_in.reset()
+    return stand_in
 
 
-def _stand_in() -> types.ModuleType:
-    module: Any = types.ModuleType("triton_python_backend_utils")
-    module.TritonError = TritonError
-    return module
+@pytest.fixture
+def model():
+    """Makes an instance of a model from its file, as Triton does."""
 
+    def instance(file: str, **args: str):
+        spec = importlib.util.spec_from_file_location("model", ROOT / file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        made = module.TritonPythonModel()
+        made.initialize(args)
+        return made
 
-sys.modules.setdefault("triton_python_backend_utils", _stand_in())
+    return instance

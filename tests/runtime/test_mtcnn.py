@@ -1,0 +1,217 @@
+"""Model `mtcnn` on the stand-in: a batch of requests of which each gets its own outcome, and what is told of it."""
+
+import json
+
+import numpy as np
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from face_cascade.networks import STAGES
+from face_repository.layout import default_repository
+from face_runtime import requests
+from face_runtime.answers import Request, caller_is_gone
+from face_runtime.observer import StageSpans
+from face_runtime.record import Record
+from face_runtime.torchscript import TorchScriptNetwork
+from tests.pictures import astronaut
+from tests.runtime.stand_in import (
+    LINES,
+    METRICS,
+    MODELS,
+    InferenceRequest,
+    InferenceResponse,
+    Tensor,
+    Trace,
+    TritonError,
+)
+
+BLANK = np.zeros((1, 60, 70, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    files = {network: default_repository() / network.name / "1" / "model.pt" for network in STAGES}
+    return {network: TorchScriptNetwork(file, "cpu", 64) for network, file in files.items()}
+
+
+@pytest.fixture
+def mtcnn(model, networks):
+    """An instance that asks the networks as models of the same server."""
+
+    def served(network):
+        def answer(request):
+            assert request.model_version == 1
+            outputs = networks[network](request.inputs()[0].as_numpy())
+            return InferenceResponse([Tensor(*pair) for pair in zip(network.outputs, outputs, strict=True)])
+
+        return answer
+
+    MODELS.update({network.name: served(network) for network in STAGES})
+    parameters = {
+        "networks": "bls",
+        "network_versions": "pnet=1 rnet=1 onet=1",
+        "max_pixels": "1000000",
+        "group_pixels": "300000",
+        "log_executions": "true",
+    }
+    config = {"parameters": {name: {"string_value": value} for name, value in parameters.items()}}
+    return model(
+        "model_repository/mtcnn/1/model.py",
+        model_config=json.dumps(config),
+        model_repository=str(default_repository() / "mtcnn"),
+        model_instance_kind="CPU",
+        model_instance_name="mtcnn_0_0",
+    )
+
+
+def asking(image, *names, **given):
+    names = names or ("num_faces", "picture_size")
+    return InferenceRequest(inputs=[Tensor("image", image)], requested_output_names=names, **given)
+
+
+def outputs(response):
+    assert not response.has_error(), response.error()
+    return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
+
+
+def counted(name):
+    """What counters of a name say, by their label; without those at 0."""
+    return {label: values[0] for (family, label), values in METRICS.items() if family == name and values != [0]}
+
+
+def test_each_request_of_a_batch_has_its_own_outcome(mtcnn):
+    batch = [
+        asking(astronaut()[None], request_id="good"),
+        asking(BLANK, parameters={"factor": 7}, request_id="bad"),
+        asking(BLANK, gone=lambda: True, request_id="gone"),
+        asking(np.concatenate([BLANK, BLANK])),
+    ]
+    good, bad, gone, pair = mtcnn.execute(batch)
+    assert outputs(good)["num_faces"].tolist() == [[1]]
+    assert outputs(pair)["num_faces"].tolist() == [[0], [0]]
+    assert outputs(pair)["picture_size"].tolist() == [[70, 60]] * 2
+    assert (bad.error().code(), gone.error().code()) == (TritonError.INVALID_ARG, TritonError.CANCELLED)
+    assert counted("mtcnn_refused_requests_total") == {"parameter": 1, "cancelled": 1}
+    assert METRICS["mtcnn_batch_images", ""] == [3]
+    assert METRICS["mtcnn_image_faces", ""] == [1, 0, 0]
+    assert counted("mtcnn_candidates_total")["onet"] == 1
+    levels = {text.partition(" id=")[2] or "executed": level for level, text in LINES}
+    assert levels == {"bad": "warning", "gone": "info", "executed": "info"}
+    (line,) = [text for _, text in LINES if "executed" in text]
+    assert line.startswith("mtcnn: executed requests=4 images=3 faces=1 rows.pnet=")
+    assert line.endswith(" ids=good,bad,gone")
+
+
+def test_metrics_are_named_by_the_networks(mtcnn):
+    labels = {}
+    for name, label in METRICS:
+        labels.setdefault(name, []).append(label)
+    assert labels["mtcnn_stage_seconds"] == ["decode", "integral", "pnet", "nms", "rnet", "onet", "other", "answer"]
+    for name in ("mtcnn_work_seconds_total", "mtcnn_rows_total", "mtcnn_candidates_total"):
+        assert labels[name] == ["pnet", "rnet", "onet"]
+    mtcnn.execute([asking(astronaut()[None])])
+    unknown = [label for name, label in METRICS if name == "mtcnn_stage_seconds" and label not in labels[name]]
+    assert not unknown, "the cascade has a stage that was not there from the start"
+    assert all(METRICS["mtcnn_stage_seconds", stage] for stage in labels["mtcnn_stage_seconds"])
+
+
+def test_groups_of_a_batch_get_what_each_gets_alone(mtcnn):
+    """Each picture of the astronaut is a group of its own."""
+    wanted = ("boxes", "landmarks", "probabilities")
+    pictures = [astronaut(), astronaut()[:, ::-1], astronaut()[100:400]]
+    together = mtcnn.execute([asking(picture[None], *wanted) for picture in pictures])
+    assert METRICS["mtcnn_batch_images", ""] == [3]
+    for response, picture in zip(together, pictures, strict=True):
+        (alone,) = mtcnn.execute([asking(picture[None], *wanted)])
+        assert outputs(alone)["boxes"].shape[1] == 1
+        for name, array in outputs(alone).items():
+            np.testing.assert_array_equal(outputs(response)[name], array)
+
+
+def test_when_all_callers_leave_the_cascade_stops(mtcnn):
+    asked = []
+
+    def leaves():
+        asked.append(1)
+        # Present when it is read, and when its group begins.
+        return len(asked) > 3
+
+    (response,) = mtcnn.execute([asking(astronaut()[None], gone=leaves)])
+    assert response.error().code() == TritonError.CANCELLED
+    assert len(asked) == 4
+    assert METRICS["mtcnn_batch_images", ""] == []
+    assert [level for level, _ in LINES] == ["info"]
+
+
+def test_callers_who_stay_are_answered(mtcnn):
+    left, stayed = mtcnn.execute(
+        [asking(BLANK, gone=lambda asked=[]: asked.append(1) or len(asked) > 1), asking(BLANK)]
+    )
+    assert left.error().code() == TritonError.CANCELLED
+    assert outputs(stayed)["num_faces"].tolist() == [[0]]
+    assert METRICS["mtcnn_batch_images", ""] == [1]
+
+
+def test_a_network_that_fails_fails_its_group(mtcnn):
+    MODELS["rnet"] = lambda _: InferenceResponse(error=TritonError("it burns", TritonError.INTERNAL))
+    pictures = [astronaut()[None], astronaut()[None], BLANK]
+    first, second, blank = mtcnn.execute([asking(picture) for picture in pictures])
+    for response in (first, second):
+        assert response.error().message() == "model rnet: it burns"
+    # The blank one needs no RNet, but goes with the second.
+    assert blank.has_error()
+    assert counted("mtcnn_refused_requests_total") == {"network": 3}
+    assert [level for level, _ in LINES] == ["error"] * 3
+
+
+def test_too_little_memory_anywhere_is_the_servers_fault(mtcnn, monkeypatch):
+    def no_memory(*_):
+        raise MemoryError
+
+    encoded = InferenceRequest(inputs=[Tensor("encoded_image", np.array([[b"x"]], np.object_))])
+    monkeypatch.setattr(requests, "decode_image", no_memory)
+    monkeypatch.setattr(requests, "detection_crops", no_memory)
+    whole = [encoded, asking(astronaut()[None], "faces"), asking(astronaut()[None])]
+    reading, cutting, good = mtcnn.execute(whole)
+    MODELS["pnet"] = no_memory
+    (searching,) = mtcnn.execute([asking(BLANK)])
+    told = {
+        reading: "model mtcnn has too little memory to read this request now",
+        cutting: "model mtcnn has too little memory to answer this request now",
+        searching: "model mtcnn has too little memory for 1 images at once",
+    }
+    for response, message in told.items():
+        assert (response.error().message(), response.error().code()) == (message, TritonError.UNAVAILABLE)
+    assert outputs(good)["num_faces"].tolist() == [[1]]
+    assert counted("mtcnn_refused_requests_total") == {"memory": 3}
+    assert [level for level, text in LINES if "refused" in text] == ["error"] * 3
+
+
+def test_stages_are_spans_below_the_request_that_triton_traces():
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    spans = StageSpans(provider, TraceContextTextMapPropagator().extract)
+    record = Record()
+    for name in ("decode", "other", "pnet", "other", "answer"):
+        with record.stage(name):
+            pass
+    trace, parent = "0123456789abcdef" * 2, "0123456789abcdef"
+    traced = Trace(json.dumps({"traceparent": f"00-{trace}-{parent}-01"}))
+    batch = [Request(InferenceRequest(request_id="a", trace=traced)), Request(InferenceRequest(request_id="b"))]
+    batch[0].refusal = caller_is_gone()
+    spans.export(batch, record)
+    finished = exporter.get_finished_spans()
+    assert [span.name for span in finished] == ["decode", "pnet", "answer"]
+    for span in finished:
+        assert f"{span.context.trace_id:032x}" == trace
+        assert f"{span.parent.span_id:016x}" == parent
+        assert dict(span.attributes) == {
+            "faces.request_id": "a",
+            "faces.batch_requests": 2,
+            "faces.batch_images": 0,
+        }
+    spans.close()

@@ -1,0 +1,205 @@
+"""Requests of `mtcnn`: what is read, what is refused, what is answered."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from face_cascade import Detection
+from face_cascade.crops import detection_crops
+from face_runtime import requests
+from face_runtime.requests import ImageRequest, pixel_groups
+from tests.memory import little_memory
+from tests.runtime.stand_in import InferenceRequest, Tensor, TritonError
+
+BLANK = np.zeros((1, 30, 40, 3), np.uint8)
+
+
+def png(height=30, width=40):
+    file = io.BytesIO()
+    Image.fromarray(np.random.RandomState(0).randint(0, 256, (height, width, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def raw(array):
+    return Tensor("image", array)
+
+
+def encoded(*files):
+    return Tensor("encoded_image", np.array([[file] for file in files], np.object_))
+
+
+def read(*inputs, max_pixels=1_000_000, **given):
+    request = ImageRequest(InferenceRequest(inputs=inputs, **given))
+    request.read(max_pixels)
+    return request
+
+
+def test_pictures_in_either_form():
+    pair = np.arange(2 * 5 * 7 * 3, dtype=np.uint8).reshape(2, 5, 7, 3)
+    request = read(raw(pair), parameters={"min_face_size": 33, "align": "true"})
+    assert request.is_open
+    np.testing.assert_array_equal(request.images, pair)
+    assert request.pixels == 70
+    assert (request.parameters.min_face_size, request.parameters.align) == (33, True)
+    request = read(encoded(png(), png(20, 10)))
+    assert [image.shape for image in request.images] == [(30, 40, 3), (20, 10, 3)]
+    assert request.pixels == 1400
+
+
+@pytest.mark.parametrize(
+    ("inputs", "given", "reason", "sentence"),
+    [
+        ((), {}, "input", "inputs given are neither of image and encoded_image"),
+        ((raw(BLANK), encoded(b"x")), {}, "input", "inputs given are both of image and encoded_image"),
+        ((raw(BLANK[:, :0]),), {}, "image", "image has shape [1, 0, 40, 3], must hold at least one pixel"),
+        ((encoded(b"junk"),), {}, "image", "encoded_image is not a picture"),
+        ((encoded(png()[:-40]),), {}, "image", "encoded_image is damaged"),
+        ((raw(BLANK),), {"max_pixels": 1199}, "too_large", "image has 40x30 pixels, must have at most 1,199 in all"),
+        ((raw(np.tile(BLANK, (2, 1, 1, 1))),), {"max_pixels": 2399}, "too_large", "image has 2 times 40x30 pixels"),
+        ((encoded(png()),), {"max_pixels": 1199}, "too_large", "encoded_image has 40x30 = 1200 pixels"),
+        (
+            (encoded(png(), png()),),
+            {"max_pixels": 2399},
+            "too_large",
+            "encoded_image has more than 2399 pixels in its 2",
+        ),
+        ((raw(BLANK),), {"parameters": {"factor": 7}}, "parameter", "factor is 7, must be from 0.1 to 0.9"),
+        ((raw(BLANK),), {"parameters": {"foo": 1}}, "parameter", "parameter 'foo' is unknown"),
+    ],
+)
+def test_what_the_caller_did_wrong(inputs, given, reason, sentence):
+    request = read(*inputs, **given)
+    assert request.refusal.reason == reason
+    assert request.refusal.code == TritonError.INVALID_ARG
+    assert str(request.refusal).startswith(sentence)
+
+
+def test_a_caller_who_is_gone_costs_no_decoding(monkeypatch):
+    monkeypatch.setattr(requests, "decode_image", lambda *_: pytest.fail("decoded"))
+    assert read(encoded(png()), gone=lambda: True).refusal.reason == "cancelled"
+
+
+def assert_unavailable(request):
+    assert (request.refusal.reason, request.refusal.code) == ("memory", TritonError.UNAVAILABLE)
+    assert "too little memory" in str(request.refusal)
+
+
+def test_too_little_memory_to_decode_is_the_servers_fault():
+    file = png(4000, 4000)
+    with little_memory(20 * 2**20):
+        assert_unavailable(read(encoded(file), max_pixels=50_000_000))
+
+
+def test_too_little_memory_for_raw_pixels_is_the_servers_fault():
+    """Pixels that Triton hands over in one piece are not copied."""
+    turned = np.zeros((1, 6000, 5000, 3), np.uint8).swapaxes(1, 2)
+    with little_memory(20 * 2**20):
+        assert_unavailable(read(raw(turned), max_pixels=50_000_000))
+
+
+def detection(count, seed=0, dropped=0):
+    random = np.random.RandomState(seed)
+    boxes = np.sort(random.uniform(0, 30, (count, 2, 2)), axis=1).reshape(count, 4).astype(np.float32)
+    return Detection(
+        boxes,
+        random.uniform(size=count).astype(np.float32),
+        random.uniform(0, 30, (count, 5, 2)).astype(np.float32),
+        dropped,
+    )
+
+
+def answered(request, detections):
+    request.answer(detections)
+    assert request.refusal is None, request.refusal
+    return {tensor.name(): tensor.as_numpy() for tensor in request.response().output_tensors()}
+
+
+EVERYTHING = (
+    "boxes",
+    "probabilities",
+    "landmarks",
+    "faces",
+    "facenet_crops",
+    "num_faces",
+    "num_crops",
+    "picture_size",
+    "candidates_dropped",
+)
+
+
+def test_an_answer_has_a_row_for_each_image():
+    pictures = np.random.RandomState(1).randint(0, 256, (3, 30, 40, 3), np.uint8)
+    request = read(raw(pictures), parameters={"image_size": 24}, requested_output_names=EVERYTHING)
+    found = [detection(2), detection(0), detection(3, 1, dropped=7)]
+    outputs = answered(request, found)
+    assert set(outputs) == set(EVERYTHING)
+    shapes = {name: list(array.shape) for name, array in outputs.items()}
+    assert shapes == {
+        "boxes": [3, 3, 4],
+        "probabilities": [3, 3],
+        "landmarks": [3, 3, 5, 2],
+        "faces": [3, 3, 24, 24, 3],
+        "facenet_crops": [3, 3, 160, 160, 3],
+        "num_faces": [3, 1],
+        "num_crops": [3, 1],
+        "picture_size": [3, 2],
+        "candidates_dropped": [3, 1],
+    }
+    for n, one in enumerate(found):
+        count = len(one.boxes)
+        np.testing.assert_array_equal(outputs["boxes"][n, :count], one.boxes)
+        assert not outputs["boxes"][n, count:].any()
+        cut = detection_crops(pictures[n], one, request.parameters, 24)
+        np.testing.assert_array_equal(outputs["faces"][n, :count], cut)
+    assert outputs["num_faces"].ravel().tolist() == outputs["num_crops"].ravel().tolist() == [2, 0, 3]
+    assert outputs["picture_size"].tolist() == [[40, 30]] * 3
+    assert outputs["candidates_dropped"].ravel().tolist() == [0, 0, 7]
+
+
+def test_nothing_is_cut_that_nobody_asked_for(monkeypatch):
+    monkeypatch.setattr(requests, "detection_crops", lambda *_: pytest.fail("cut"))
+    request = read(raw(BLANK), requested_output_names=["num_faces", "boxes"])
+    assert answered(request, [detection(1)]).keys() == {"num_faces", "boxes"}
+
+
+def test_crops_of_one_size_are_cut_once(monkeypatch):
+    cut = []
+    monkeypatch.setattr(requests, "detection_crops", lambda *given: cut.append(given[-1]) or detection_crops(*given))
+    answered(read(raw(BLANK), requested_output_names=["faces", "facenet_crops"]), [detection(1)])
+    assert cut == [160]
+
+
+@pytest.mark.parametrize(("names", "refused"), [(["boxes"], False), (["faces", "boxes"], True)])
+def test_crops_beyond_what_an_answer_can_hold(names, refused):
+    request = read(raw(BLANK), parameters={"image_size": 1024}, requested_output_names=names)
+    request.answer([detection(100)])
+    assert (request.refusal is not None) == refused
+    if refused:
+        assert request.refusal.reason == "answer_too_large"
+        assert str(request.refusal).startswith("image_size is 1024, must be smaller for 100 faces, or max_faces lower")
+
+
+def test_too_little_memory_for_the_crops_is_the_servers_fault():
+    request = read(raw(BLANK), parameters={"image_size": 1000}, requested_output_names=["faces"])
+    with little_memory(20 * 2**20):
+        request.answer([detection(80)])
+    assert_unavailable(request)
+
+
+def groups(pixels, most):
+    return [pixels[group] for group in pixel_groups(pixels, most)]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "most", "expected"),
+    [
+        ([3, 3, 3, 5, 1], 6, [[3, 3], [3], [5, 1]]),
+        # One larger request goes alone.
+        ([1, 9, 1], 5, [[1], [9], [1]]),
+        ([], 5, []),
+    ],
+)
+def test_groups_hold_at_most_so_many_pixels(pixels, most, expected):
+    assert groups(pixels, most) == expected
