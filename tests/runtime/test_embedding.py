@@ -76,8 +76,9 @@ def test_requests_are_answered_without_the_rows_that_only_fill_up(model, sizes):
     assert not LINES
 
 
+@pytest.mark.usefixtures("sizes")
 @pytest.mark.parametrize("count", [-1, 3])
-def test_a_wrong_count_fails_alone(model, sizes, count):
+def test_a_wrong_count_fails_alone(model, count):
     instance = model(FILE, model_instance_name="face_embeddings_0_0")
     bad, good = instance.execute([request(crops(2, 10), counts=[count], request_id="bad"), request(crops(1, 30))])
     assert colours(good) == [[30]]
@@ -120,7 +121,8 @@ def test_when_all_callers_are_gone_facenet_is_not_asked_and_nobody_is_at_fault(m
     assert [level for level, _ in LINES] == ["info"]
 
 
-def test_too_little_memory_is_the_servers_fault(model, sizes):
+@pytest.mark.usefixtures("sizes")
+def test_too_little_memory_is_the_servers_fault(model):
     instance = model(FILE, model_instance_name="face_embeddings_0_0")
     image = crops(250, 0)
     asked = [request(image, image) for _ in range(2)]

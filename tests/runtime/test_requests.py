@@ -63,7 +63,7 @@ def test_pictures_in_either_form():
             (encoded(png(), png()),),
             {"max_pixels": 2399},
             "too_large",
-            "encoded_image has more than 2399 pixels in its 2",
+            "encoded_image has more than 2399 pixels",
         ),
         ((raw(BLANK),), {"parameters": {"factor": 7}}, "parameter", "factor is 7, must be from 0.1 to 0.9"),
         ((raw(BLANK),), {"parameters": {"foo": 1}}, "parameter", "parameter 'foo' is unknown"),
