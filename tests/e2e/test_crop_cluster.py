@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from face_command.main import main
-from face_tools.clustering import UNCLUSTERED
+from face_tools.clustering import UNCLUSTERED, cluster
 from tests.pictures import astronaut, wall
 
 
@@ -38,15 +38,15 @@ def test_crops_are_the_librarys(folder, tmp_path, triton, client, capsys):
 def test_the_same_portrait_is_one_cluster(folder, tmp_path, triton, client):
     # Random weights: they tell equal pictures from others, and nothing more.
     pictures = [folder / "one.png", folder / "sub" / "two.webp", folder / "sub" / "grey.png"]
-    clusters = client.cluster(pictures, distance=0.01)
+    clusters = cluster(client, pictures, distance=0.01)
     assert clusters.images == [0, 1]
     assert clusters.labels.tolist() == [0, 0]
-    assert client.cluster(pictures, distance=0.01, min_faces=3).labels.tolist() == [UNCLUSTERED] * 2
+    assert cluster(client, pictures, distance=0.01, min_faces=3).labels.tolist() == [UNCLUSTERED] * 2
     sheet = tmp_path / "sheet.png"
     arguments = ["--sheet", str(sheet), "--distance", "0.01", "--url", triton.grpc_url, "--timeout", "120"]
     assert main(["cluster", str(folder), *arguments]) == 0
     document = json.loads(sheet.with_suffix(".json").read_text())
-    together = [sorted(face["image"] for face in cluster) for cluster in document["clusters"]]
+    together = [sorted(face["image"] for face in faces) for faces in document["clusters"]]
     assert [str(folder / "one.png"), str(folder / "sub" / "two.webp")] in together
     faces = sum(map(len, document["clusters"])) + len(document["unclustered"])
     assert faces == 2 + len(client.detect(folder / "wall.png"))

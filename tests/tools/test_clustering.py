@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from face_client import FaceClient, InvalidInput
-from face_tools.cluster import COLUMNS, SIDE, Section, Tile, contact_sheet, sheet_size
-from face_tools.clustering import UNCLUSTERED, cluster, cluster_faces
+from face_tools.clustering import UNCLUSTERED, cluster, cluster_embeddings, cluster_faces
+from face_tools.drawing import COLUMNS, SIDE, Section, Tile, contact_sheet, sheet_size
 
 
 def people(counts, spread, seed=0):
@@ -39,17 +39,17 @@ def slow_average_linkage(rows, distance):
 @pytest.mark.parametrize("seed", range(3))
 def test_people_are_found(seed):
     rows, persons = people([9, 5, 3, 1], 0.6, seed)
-    labels = cluster(rows)
+    labels = cluster_embeddings(rows)
     for label, person in enumerate(range(3)):
         assert set(np.flatnonzero(labels == label)) == set(np.flatnonzero(persons == person))
     assert labels[persons == 3].tolist() == [UNCLUSTERED]
-    assert cluster(rows, min_faces=1)[persons == 3].tolist() == [3]
+    assert cluster_embeddings(rows, min_faces=1)[persons == 3].tolist() == [3]
 
 
 @pytest.mark.parametrize("distance", [0.4, 0.9, 1.1, 1.3, 1.42])
 def test_clusters_are_those_of_the_definition(distance):
     rows, _ = people([6, 5, 4, 2, 1], 0.9)
-    labels = cluster(rows, distance, min_faces=1)
+    labels = cluster_embeddings(rows, distance, min_faces=1)
     found = {frozenset(np.flatnonzero(labels == label)) for label in set(labels)}
     assert found == slow_average_linkage(rows, distance)
     sizes = np.bincount(labels)
@@ -57,25 +57,25 @@ def test_clusters_are_those_of_the_definition(distance):
 
 
 def test_few_faces():
-    assert cluster(np.empty((0, 512), np.float32)).shape == (0,)
+    assert cluster_embeddings(np.empty((0, 512), np.float32)).shape == (0,)
     one = np.ones((1, 512), np.float32)
-    assert cluster(one).tolist() == [UNCLUSTERED]
-    assert cluster(one, min_faces=1).tolist() == [0]
-    assert cluster(np.repeat(one, 2, axis=0)).tolist() == [0, 0]
-    assert cluster(np.stack([one[0], -one[0]])).tolist() == [UNCLUSTERED] * 2
+    assert cluster_embeddings(one).tolist() == [UNCLUSTERED]
+    assert cluster_embeddings(one, min_faces=1).tolist() == [0]
+    assert cluster_embeddings(np.repeat(one, 2, axis=0)).tolist() == [0, 0]
+    assert cluster_embeddings(np.stack([one[0], -one[0]])).tolist() == [UNCLUSTERED] * 2
 
 
 @pytest.mark.parametrize("arguments", [{"distance": -0.1}, {"distance": 2.1}, {"min_faces": 0}])
 def test_arguments_that_make_no_sense(arguments):
     with pytest.raises(InvalidInput, match=f"{next(iter(arguments))} is"):
-        cluster(np.ones((2, 4), np.float32), **arguments)
+        cluster_embeddings(np.ones((2, 4), np.float32), **arguments)
 
 
 def test_the_faces_of_images(make_transport, make_answer, picture):
     # Face i of each image is person i.
     answers = iter([make_answer(2), make_answer(0), make_answer(1), make_answer(3)])
     client = FaceClient(transport=make_transport(lambda _request: next(answers)))
-    clusters = client.cluster([picture] * 4, in_flight=1, max_faces=5)
+    clusters = cluster(client, [picture] * 4, in_flight=1, max_faces=5)
     assert clusters.images == [0, 0, 2, 3, 3, 3]
     assert clusters.labels.tolist() == [0, 1, 0, 0, 1, UNCLUSTERED]
     assert len(clusters) == 2
@@ -85,7 +85,7 @@ def test_the_faces_of_images(make_transport, make_answer, picture):
 
 def test_no_face_at_all(make_transport, make_answer, picture):
     client = FaceClient(transport=make_transport(make_answer(0)))
-    assert len(client.cluster([picture, picture])) == 0
+    assert len(cluster(client, [picture, picture])) == 0
     with pytest.raises(InvalidInput, match="no embeddings"):
         cluster_faces([FaceClient(transport=make_transport()).detect(picture)])
 

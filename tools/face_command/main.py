@@ -1,4 +1,8 @@
-"""`faces`: one command, one module a verb."""
+"""`faces`: one command, one module a verb.
+
+A verb is a module with `HELP: str`, `add_arguments(parser)` and `run(args) -> int`, the exit status. Every distribution
+names its own in the entry point group `faces.commands`. One that cannot be imported is listed, with the reason.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,33 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points, version
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
-# Where the verbs of `faces` come from.
+_GROUP = "faces.commands"
 
+EXIT_USAGE = 2
+"""What argparse ends with too."""
 
-ENTRY_POINT_GROUP = "faces.commands"
+# What a shell reports for a process that ended by SIGINT or SIGPIPE.
+_EXIT_INTERRUPTED = 130
+_EXIT_BROKEN_PIPE = 141
 
 # What importing somebody's module raises when their installation is not whole: a package that is missing or
 # too old, a shared library that does not load, source for another Python.
 _IMPORT_ERRORS = (ImportError, AttributeError, OSError, SyntaxError, RuntimeError, TypeError, ValueError)
 
+_EPILOG = """\
+examples:
+  faces detect photo.jpg
+  faces detect holiday/ --json --save found/
+  faces detect --help
+"""
 
-class CommandModule(Protocol):
+
+class Verb(Protocol):
     """What a verb's module offers."""
 
     HELP: str
@@ -34,62 +48,10 @@ class CommandModule(Protocol):
         """Do it; returns the exit status."""
 
 
-@dataclass(frozen=True)
-class Unavailable:
+class Unavailable(NamedTuple):
     """Stands for a module that could not be imported. reason: one line."""
 
     reason: str
-
-
-@dataclass(frozen=True)
-class Command:
-    """A verb and its module, imported."""
-
-    name: str
-    module: CommandModule | Unavailable
-
-
-def find_commands(wanted: str | None = None) -> list[Command]:
-    """The verbs, or only the one that is wanted: to run one, no other's imports need to be waited for."""
-    loaders: dict[str, Callable[[], object]] = {point.name: point.load for point in _entry_points()}
-    names = [wanted] if wanted in loaders else sorted(loaders)
-    return [Command(name, _load(loaders[name])) for name in names]
-
-
-def _load(loader: Callable[[], object]) -> CommandModule | Unavailable:
-    try:
-        module = loader()
-    except _IMPORT_ERRORS as error:
-        return Unavailable(" ".join(str(error).split()) or type(error).__name__)
-    absent = [name for name in ("HELP", "add_arguments", "run") if not hasattr(module, name)]
-    if absent:
-        return Unavailable(f"its module has no {', '.join(absent)}")
-    return cast(CommandModule, module)
-
-
-def _entry_points() -> list[EntryPoint]:
-    if sys.version_info >= (3, 10):
-        return list(entry_points(group=ENTRY_POINT_GROUP))
-    return list(entry_points().get(ENTRY_POINT_GROUP, []))
-
-
-# `faces`: one command, one module a verb.
-#
-# A verb is a module with `HELP: str`, `add_arguments(parser)` and `run(args) -> int`. Those of the client are
-# built in; other distributions bring theirs by the entry point group `faces.commands`.
-
-
-_EXIT_USAGE = 2
-# What a shell reports for a process that ended by SIGINT or SIGPIPE.
-_EXIT_INTERRUPTED = 130
-_EXIT_BROKEN_PIPE = 141
-
-_EPILOG = """\
-examples:
-  faces detect photo.jpg
-  faces detect holiday/ --json --save found/
-  faces detect --help
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         # A verb may import what it needs when it runs.
         print(f"faces: a package is missing: {error}", file=sys.stderr)
-        return _EXIT_USAGE
+        return EXIT_USAGE
     except BrokenPipeError:
         # `faces … | head` is no error; the interpreter's own flush at the end must not meet the pipe again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -123,41 +85,60 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"faces {version('triton-faces-client')}")
+    parser.add_argument("--version", action="version", version=f"faces {version('triton-faces-tools')}")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     wanted = arguments[0] if arguments else None
-    for command in find_commands(wanted):
-        _add_verb(verbs, command, with_arguments=command.name == wanted)
+    points = {point.name: point for point in _entry_points()}
+    # To run one verb, no other's imports need to be waited for.
+    for name in [wanted] if wanted in points else sorted(points):
+        _add_verb(verbs, name, _load(points[name]), with_arguments=name == wanted)
     return parser
 
 
+def _entry_points() -> list[EntryPoint]:
+    if sys.version_info >= (3, 10):
+        return list(entry_points(group=_GROUP))
+    return list(entry_points().get(_GROUP, []))
+
+
+def _load(point: EntryPoint) -> Verb | Unavailable:
+    try:
+        module = point.load()
+    except _IMPORT_ERRORS as error:
+        return Unavailable(" ".join(str(error).split()) or type(error).__name__)
+    absent = [name for name in ("HELP", "add_arguments", "run") if not hasattr(module, name)]
+    if absent:
+        return Unavailable(f"its module has no {', '.join(absent)}")
+    return cast(Verb, module)
+
+
 def _add_verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser], command: Command, with_arguments: bool
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    module: Verb | Unavailable,
+    with_arguments: bool,
 ) -> None:
     """with_arguments: False where only the list of verbs is shown; asking for them may import much."""
-    if isinstance(command.module, Unavailable):
-        reason = command.module.reason
+    if isinstance(module, Unavailable):
         # Takes whatever follows, so that it is the reason that is shown and not a complaint about options.
-        verb = verbs.add_parser(
-            command.name, help=_escaped(f"unavailable: {reason}"), add_help=False, prefix_chars="\0"
-        )
+        verb = verbs.add_parser(name, help=_escaped(f"unavailable: {module.reason}"), add_help=False, prefix_chars="\0")
         verb.add_argument("rest", nargs="*")
-        verb.set_defaults(run=partial(_refuse, command.name, reason))
+        verb.set_defaults(run=partial(_refuse, name, module.reason))
         return
     verb = verbs.add_parser(
-        command.name,
-        help=_escaped(command.module.HELP),
-        description=_escaped(command.module.HELP),
+        name,
+        help=_escaped(module.HELP),
+        description=_escaped(module.HELP),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if with_arguments:
-        command.module.add_arguments(verb)
-    verb.set_defaults(run=command.module.run)
+        module.add_arguments(verb)
+    verb.set_defaults(run=module.run)
 
 
 def _refuse(name: str, reason: str, _args: argparse.Namespace) -> int:
     print(f"faces {name} is unavailable: {reason}", file=sys.stderr)
-    return _EXIT_USAGE
+    return EXIT_USAGE
 
 
 def _escaped(text: str) -> str:

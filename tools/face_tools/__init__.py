@@ -1,1 +1,23 @@
 """What people do with faces at a terminal: find, crop, compare, cluster, follow through videos, measure."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+# Extra → what it is for, and the packages in it that are imported.
+_EXTRAS = {
+    "cluster": ("clusters", ("scipy",)),
+    "evaluate": ("evaluation", ("scipy", "sklearn", "matplotlib")),
+    "video": ("videos", ("av", "scipy")),
+}
+
+
+def need_extra(extra: str) -> None:
+    """Raises ImportError, which says what to install, where a package of an extra is missing.
+
+    To be called before the work starts: a run of hours must not end at its plot.
+    """
+    purpose, packages = _EXTRAS[extra]
+    for name in packages:
+        if find_spec(name) is None:
+            raise ImportError(f'{name} is needed for {purpose}: pip install "./tools[{extra}]"', name=name)

@@ -4,109 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
-from face_client.errors import InvalidInput, reason
 from face_client.faces import Faces
 from face_client.similarity import SAME_DISTANCE
 from face_command import console
 from face_command.arguments import number, whole
-from face_tools import pictures
-from face_tools.clustering import UNCLUSTERED, Clusters, cluster_faces, scipy_hierarchy
-from face_tools.connection import EXIT_SOME_FAILED, EXIT_USAGE, parameters_from
-from face_tools.drawing import Font, load_font
-
-if TYPE_CHECKING:
-    from face_client.batches import BatchAnswer
-    from face_client.client import FaceClient
-
-
-# A picture of many faces, row by row, for a person to look at.
-
-
-SIDE = 96
-"""Of a face on the sheet, in pixels."""
-
-COLUMNS = 10
-
-_GAP = 8
-_CAPTION = 14
-_TITLE = 24
-_FONT_SIZE = 10
-_TITLE_SIZE = 15
-_PAPER, _INK, _GREY = (255, 255, 255), (20, 20, 20), (110, 110, 110)
-
-
-class Tile(NamedTuple):
-    """A face. crop: uint8 [S, S, 3] RGB of any size. caption: below it, shortened where it is too long."""
-
-    crop: NDArray[np.uint8]
-    caption: str
-
-
-class Section(NamedTuple):
-    """A title, and its faces below; more than COLUMNS of them take several lines."""
-
-    title: str
-    tiles: Sequence[Tile]
-
-
-def sheet_size(sections: Sequence[Section]) -> tuple[int, int]:
-    """(width, height) of the sheet in pixels."""
-    height = _GAP + sum(_height(section) for section in sections)
-    return _GAP + COLUMNS * (SIDE + _GAP), height
-
-
-def contact_sheet(sections: Sequence[Section]) -> Image.Image:
-    """The sheet, an RGB image."""
-    sheet = Image.new("RGB", sheet_size(sections), _PAPER)
-    pen = ImageDraw.Draw(sheet)
-    top = _GAP
-    for section in sections:
-        pen.text((_GAP, top), section.title, fill=_INK, font=load_font(_TITLE_SIZE))
-        for place, tile in enumerate(section.tiles):
-            line, column = divmod(place, COLUMNS)
-            corner = _GAP + column * (SIDE + _GAP), top + _TITLE + line * _LINE
-            _paste(sheet, pen, tile, corner)
-        top += _height(section)
-    return sheet
-
-
-_LINE = SIDE + _CAPTION + _GAP
-
-
-def _height(section: Section) -> int:
-    return _TITLE + -(-len(section.tiles) // COLUMNS) * _LINE
-
-
-def _paste(sheet: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int]) -> None:
-    sheet.paste(thumbnail(tile.crop), corner)
-    font = load_font(_FONT_SIZE)
-    pen.text((corner[0], corner[1] + SIDE + 1), _shortened(pen, tile.caption, font), fill=_GREY, font=font)
-
-
-def thumbnail(crop: NDArray[np.uint8]) -> Image.Image:
-    """A crop in the size that it has on the sheet."""
-    return Image.fromarray(crop).resize((SIDE, SIDE), Image.Resampling.BOX)
-
-
-def _shortened(pen: ImageDraw.ImageDraw, text: str, font: Font) -> str:
-    """The end of a name tells more than its start: IMG_2034.jpg."""
-    # A name of several lines would be drawn across the next face.
-    text = "".join(character if character.isprintable() else "?" for character in text)
-    if pen.textlength(text, font=font) <= SIDE:
-        return text
-    while text and pen.textlength(f"…{text}", font=font) > SIDE:
-        text = text[1:]
-    return f"…{text}"
-
+from face_tools import need_extra, pictures
+from face_tools.clustering import UNCLUSTERED, Clusters, cluster_faces
+from face_tools.connection import EXIT_OK, EXIT_USAGE, add_asking, in_one_line
+from face_tools.drawing import Section, Tile, contact_sheet, thumbnail
 
 HELP = "tell which faces in many pictures are one person's"
 
@@ -117,7 +28,7 @@ examples:
   faces cluster holiday/ --distance 0.9             only faces that are more alike
 
 The sheet has a row for each cluster, the largest first, and at its end the faces that are with no other. --distance is
-the largest average distance of two embeddings in a cluster, from 0 to 2. Needs the extra "cluster".
+the largest average distance of two embeddings in a cluster, from 0 to 2. Needs SciPy: pip install "./tools[cluster]".
 
 exit status: 0 every picture was read, 1 some were not or a file could not be written, 2 wrong usage, 3 no server, or
 none with FaceNet
@@ -127,7 +38,7 @@ none with FaceNet
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `faces cluster`."""
     parser.epilog = _EPILOG
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder to search for them")
+    pictures.add_paths(parser)
     parser.add_argument(
         "--sheet",
         metavar="FILE",
@@ -137,13 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--distance",
-        type=number(above=0),
+        type=number(above=0, high=2),
         default=SAME_DISTANCE,
         metavar="D",
         help="how far apart the faces of a cluster may be on average (%(default)g)",
     )
     parser.add_argument("--min-faces", type=whole(1), default=2, metavar="N", help="the smallest cluster (%(default)s)")
-    pictures.add_asking(parser)
+    add_asking(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -151,39 +62,24 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet.suffix.lower() != ".png":
         console.message(f"faces cluster: --sheet is {args.sheet}; it must end in .png")
         return EXIT_USAGE
-    # Before the server has worked for it.
-    scipy_hierarchy()
+    need_extra("cluster")
     found: list[tuple[Path, Faces]] = []
-
-    def ask(client: FaceClient, paths: Iterable[Path]) -> Iterator[BatchAnswer]:
-        return client.recognize_batch(
-            paths,
-            crops=True,
-            max_side=args.max_side,
-            in_flight=args.in_flight,
-            on_error="return",
-            **parameters_from(args),
-        )
 
     def show(answers: pictures.FacesOfPictures, _args: argparse.Namespace) -> None:
         found.extend((path, _small(faces)) for path, faces in answers)
 
-    verb = pictures.Verb("cluster", ask, lambda client: [client.recognizer, client.embedder], show=show)
-    status = pictures.run(verb, args)
+    status = pictures.run("cluster", args, recognize=True, crops=True, show=show)
     if not found:
         return status
-    try:
-        clusters = cluster_faces((faces for _, faces in found), args.distance, args.min_faces)
-        paths = [found[image][0] for image in clusters.images]
-        _write(clusters, paths, args)
-    except InvalidInput as error:
-        console.message(f"faces cluster: {error}")
-        return EXIT_USAGE
-    except OSError as error:
-        console.message(f"{args.sheet}: {reason(error)}")
-        return EXIT_SOME_FAILED
+    return in_one_line("cluster", lambda: _report(found, args)) or status
+
+
+def _report(found: list[tuple[Path, Faces]], args: argparse.Namespace) -> int:
+    clusters = cluster_faces((faces for _, faces in found), args.distance, args.min_faces)
+    paths = [found[image][0] for image in clusters.images]
+    _write(clusters, paths, args)
     _print(clusters, paths)
-    return status
+    return EXIT_OK
 
 
 def _small(faces: Faces) -> Faces:

@@ -1,17 +1,37 @@
-"""Which faces of many pictures are one person's, by their embeddings."""
+"""Which faces of many pictures are one person's, by their embeddings.
+
+    from face_client import FaceClient
+    from face_tools.clustering import cluster
+
+    with FaceClient() as client:
+        clusters = cluster(client, paths)
+    for label in range(len(clusters)):
+        print(label, [paths[clusters.images[number]] for number in clusters.members(label)])
+
+Needs SciPy, the extra `cluster`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from face_client.errors import InvalidInput
 from face_client.faces import Face, Faces
+from face_client.messages import ImageLike
+from face_client.options import DEFAULT_IN_FLIGHT
 from face_client.similarity import SAME_DISTANCE, distances
+from face_tools import need_extra
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from face_client import FaceClient
+    from face_client.options import DetectOptions
 
 UNCLUSTERED = -1
 """The label of a face that is with no other."""
@@ -36,8 +56,27 @@ class Clusters:
         return members
 
 
+def cluster(
+    client: FaceClient,
+    images: Iterable[ImageLike],
+    *,
+    distance: float = SAME_DISTANCE,
+    min_faces: int = 2,
+    crops: bool = False,
+    max_side: int | None = None,
+    in_flight: int = DEFAULT_IN_FLIGHT,
+    **options: Unpack[DetectOptions],
+) -> Clusters:
+    """Which faces of the images are one person's: `recognize_batch`, and `cluster_embeddings` of what it finds.
+
+    distance, min_faces: see there. The other arguments and the errors are those of `recognize_batch`.
+    """
+    answers = client.recognize_batch(images, crops=crops, max_side=max_side, in_flight=in_flight, **options)
+    return cluster_faces(answers, distance, min_faces)
+
+
 def cluster_faces(pictures: Iterable[Faces], distance: float = SAME_DISTANCE, min_faces: int = 2) -> Clusters:
-    """The faces of many pictures, as `recognize` gives them, clustered; the arguments are those of `cluster`.
+    """The faces of many pictures, as `recognize` gives them, clustered; see `cluster_embeddings`.
 
     Raises InvalidInput where faces have no embeddings.
     """
@@ -45,11 +84,13 @@ def cluster_faces(pictures: Iterable[Faces], distance: float = SAME_DISTANCE, mi
     rows = [face.embedding for _, face in found if face.embedding is not None]
     if len(rows) < len(found):
         raise InvalidInput("the faces have no embeddings; ask for them with recognize")
-    labels = cluster(np.stack(rows) if rows else np.empty((0, 1), np.float32), distance, min_faces)
+    labels = cluster_embeddings(np.stack(rows) if rows else np.empty((0, 1), np.float32), distance, min_faces)
     return Clusters([face for _, face in found], [number for number, _ in found], labels)
 
 
-def cluster(embeddings: NDArray[np.float32], distance: float = SAME_DISTANCE, min_faces: int = 2) -> NDArray[np.int64]:
+def cluster_embeddings(
+    embeddings: NDArray[np.float32], distance: float = SAME_DISTANCE, min_faces: int = 2
+) -> NDArray[np.int64]:
     """The cluster of each row of embeddings [N, D]: int64 [N], 0 the largest, UNCLUSTERED for those that have none.
 
     Average linkage (Sokal and Michener 1958): the two clusters whose faces are nearest on average become one, as long
@@ -71,7 +112,9 @@ def cluster(embeddings: NDArray[np.float32], distance: float = SAME_DISTANCE, mi
 
 def _linked(embeddings: NDArray[np.float32], distance: float) -> NDArray[Any]:
     """A number of its cluster for each row, any numbers."""
-    hierarchy = scipy_hierarchy()
+    need_extra("cluster")
+    from scipy.cluster import hierarchy
+
     if len(embeddings) == 1:
         return np.zeros(1, np.int64)
     tree = hierarchy.linkage(_pairwise(embeddings), "average")
@@ -93,13 +136,3 @@ def _by_size(numbers: NDArray[Any], min_faces: int) -> NDArray[np.int64]:
     labels[counts < min_faces] = UNCLUSTERED
     renamed: NDArray[np.int64] = labels[inverse.reshape(-1)]
     return renamed
-
-
-def scipy_hierarchy() -> Any:
-    """SciPy's clustering. Raises ImportError without the extra `cluster`."""
-    # An extra: a client that only detects has no use for it.
-    try:
-        import scipy.cluster.hierarchy
-    except ImportError as error:
-        raise ImportError('clusters need SciPy: pip install "triton-faces-client[cluster]"') from error
-    return scipy.cluster.hierarchy

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from face_client.errors import reason
+from face_client.errors import ServerUnavailable, reason
 from face_client.faces import Faces
 from face_client.options import of_one_face
 from face_client.similarity import SAME_DISTANCE, Comparison, compare_embeddings
 from face_command import console
-from face_command.arguments import number, whole
-from face_tools.connection import EXIT_NO_SERVER, add_connection, add_parameters, no_server, parameters_from, tls_from
+from face_command.arguments import number
+from face_tools.connection import add_asking, check_ready, in_one_line, open_client, parameters_from
 
 if TYPE_CHECKING:
-    from face_client.client import FaceClient
-
+    from face_client import FaceClient
 
 Embedding = NDArray[np.float32]
 
@@ -52,28 +51,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="a JSON object instead of the table")
     parser.add_argument(
         "--threshold",
-        type=number(above=0),
+        type=number(above=0, high=2),
         default=SAME_DISTANCE,
         metavar="D",
         help="distance below which two faces are one person's (%(default)g)",
     )
-    parser.add_argument(
-        "--max-side", type=whole(1), metavar="N", help="shrink larger pictures to N pixels before sending"
-    )
-    add_connection(parser)
-    add_parameters(parser)
+    add_asking(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare and print; returns the exit status."""
-    # Not at the top: gRPC takes longer to import than `--help` to answer.
-    from face_client.client import FaceClient
+    return in_one_line("compare", lambda: _compare(args), failed=EXIT_NO_ANSWER)
 
-    with FaceClient(args.url, timeout=args.timeout, tls=tls_from(args)) as client:
-        for model in (client.recognizer, client.embedder):
-            if not client.is_ready(model):
-                console.message(no_server("compare", model, args.url))
-                return EXIT_NO_SERVER
+
+def _compare(args: argparse.Namespace) -> int:
+    with open_client(args) as client:
+        check_ready(client, client.recognizer, client.embedder)
         embeddings = _embeddings(client, args)
     if embeddings is None:
         return EXIT_NO_ANSWER
@@ -85,9 +78,10 @@ def run(args: argparse.Namespace) -> int:
 def _embeddings(client: FaceClient, args: argparse.Namespace) -> tuple[Embedding, Embedding] | None:
     """That of one face of each picture; None, and a line for each picture that has none to give."""
     paths = (args.a, args.b)
-    answers = client.recognize_batch(
-        paths, max_side=args.max_side, in_flight=2, on_error="return", **of_one_face(parameters_from(args))
-    )
+    options = of_one_face(parameters_from(args))
+    answers = list(client.recognize_batch(paths, max_side=args.max_side, in_flight=2, on_error="return", **options))
+    if any(isinstance(answer, ServerUnavailable) for answer in answers):
+        check_ready(client, client.recognizer, client.embedder)
     found = []
     for path, answer in zip(paths, answers):
         if not isinstance(answer, Faces):

@@ -1,12 +1,16 @@
-"""What verbs that ask a server share: arguments of the connection and of detection, and exit statuses."""
+"""What verbs that ask a server share: whom they ask and how, what they need there, and how they end when it fails.
+
+`add_asking` and its parts declare arguments; `open_client` and `batch_options` make of them what is asked with.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Callable
 
 from face_client.endpoints import addresses
-from face_client.errors import InvalidInput
+from face_client.errors import FaceError, InvalidImage, InvalidInput, ServerUnavailable
 from face_client.options import (
     DEFAULT_IN_FLIGHT,
     DEFAULT_TIMEOUT_S,
@@ -17,26 +21,35 @@ from face_client.options import (
     DetectOptions,
 )
 from face_client.tls import CA_VARIABLE, CERT_VARIABLE, KEY_VARIABLE, TLS_VARIABLE, Tls, tls_of
+from face_command import console
 from face_command.arguments import number, readable_file, whole
 
-# Exit statuses of the verbs that ask the server about pictures, and the words for a server that is not there.
+if TYPE_CHECKING:
+    from face_client import FaceClient
 
-
+# Exit statuses of the verbs that ask the server about pictures.
 EXIT_OK = 0
 EXIT_SOME_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NO_SERVER = 3
 
+# gRPC takes deadlines that are too far away for past ones; nobody waits a day for a picture.
+_LONGEST_TIMEOUT_S = 86_400
+# Each has a thread.
+_MOST_IN_FLIGHT = 1_000
 
-def no_server(verb: str, model: str, url: str) -> str:
-    """One sentence; for FaceNet, whose weights may be what is missing, it says how to get them."""
-    start = "start one with `faces serve`, or name another with --url"
-    if model == "facenet":
-        start = "give it FaceNet with `faces export --facenet vggface2`, then start it with `faces serve`"
-    return f"faces {verb}: no server with model '{model}' is ready at {url}; {start}"
+# Only what holds for any server: it knows its own ranges, and says them.
+_NUMBERS = {int: whole(), float: number(0)}
+_PLACEHOLDERS = {int: "N", float: "X", str: "WHICH"}
 
 
-# Command-line arguments that verbs share: the connection, and the parameters of detection.
+def add_asking(parser: argparse.ArgumentParser, names: Iterable[str] = PARAMETERS, what: str = "pictures") -> None:
+    """--max-side, and all of the connection and of the parameters. what: is sent to the server."""
+    parser.add_argument(
+        "--max-side", type=whole(1), metavar="N", help=f"shrink larger {what} to N pixels before sending"
+    )
+    add_connection(parser)
+    add_parameters(parser, names)
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
@@ -51,14 +64,14 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--timeout",
-        type=number(above=0),
+        type=number(above=0, high=_LONGEST_TIMEOUT_S),
         default=DEFAULT_TIMEOUT_S,
         metavar="S",
         help="seconds for one picture (%(default)g)",
     )
     group.add_argument(
         "--in-flight",
-        type=whole(1),
+        type=whole(1, _MOST_IN_FLIGHT),
         default=DEFAULT_IN_FLIGHT,
         metavar="N",
         help="pictures sent at a time (%(default)s)",
@@ -87,12 +100,7 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
         group.add_argument(flag, type=readable_file, default=value, metavar="PEM", help=f"{text} ({variable})")
 
 
-def tls_from(args: argparse.Namespace) -> Tls | None:
-    """How to encrypt, by what was given; None: not at all."""
-    return tls_of(args.tls, args.tls_ca, args.tls_cert, args.tls_key if args.tls_cert else None)
-
-
-def add_parameters(parser: argparse.ArgumentParser, names: Iterable[str] = tuple(PARAMETERS)) -> None:
+def add_parameters(parser: argparse.ArgumentParser, names: Iterable[str] = PARAMETERS) -> None:
     """The request parameters, or some of them; none has a default here, the server has them."""
     group = parser.add_argument_group("detection (the server's defaults in parentheses)")
     for name in names:
@@ -103,11 +111,41 @@ def add_parameters(parser: argparse.ArgumentParser, names: Iterable[str] = tuple
             continue
         group.add_argument(
             flag,
-            type=parameter.type,
+            type=_NUMBERS.get(parameter.type, str),
             choices=SELECTIONS if name == "selection" else None,
-            metavar={int: "N", float: "X", str: "WHICH"}[parameter.type],
+            metavar=_PLACEHOLDERS[parameter.type],
             help=parameter.help,
         )
+
+
+def server_url(text: str) -> str:
+    """An argument type: one endpoint, or several with commas between."""
+    try:
+        addresses(text)
+    except InvalidInput as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+class BatchOptions(DetectOptions, total=False):
+    """How many pictures are asked about: keyword arguments of the client's calls for many pictures, and of
+    `detect_video`."""
+
+    in_flight: int
+    max_side: int | None
+
+
+def open_client(args: argparse.Namespace) -> FaceClient:
+    """A client as the connection's arguments have it; close it."""
+    # Not at the top: gRPC takes longer to import than `--help` to answer.
+    from face_client import FaceClient
+
+    return FaceClient(args.url, timeout=args.timeout, tls=tls_from(args))
+
+
+def batch_options(args: argparse.Namespace) -> BatchOptions:
+    """What was given of `add_asking`, less the connection."""
+    return {"in_flight": args.in_flight, "max_side": args.max_side, **parameters_from(args)}
 
 
 def parameters_from(args: argparse.Namespace) -> DetectOptions:
@@ -116,10 +154,53 @@ def parameters_from(args: argparse.Namespace) -> DetectOptions:
     return DetectOptions(**{name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
 
 
-def server_url(text: str) -> str:
-    """An argparse type: one endpoint, or several with commas between."""
+def tls_from(args: argparse.Namespace) -> Tls | None:
+    """How to encrypt, by what was given; None: not at all."""
+    return tls_of(args.tls, args.tls_ca, args.tls_cert, args.tls_key if args.tls_cert else None)
+
+
+class NotReady(ServerUnavailable):
+    """A model that is needed, or the whole server, is not there. Says how to get it."""
+
+    def __init__(self, model: str, url: str) -> None:
+        start = "start one with `faces serve`, or name another with --url"
+        if model == "facenet":
+            # Its weights may be what is missing.
+            start = "give it FaceNet with `faces export --facenet vggface2`, then start it with `faces serve`"
+        super().__init__(f"no server with model '{model}' is ready at {url}; {start}")
+
+
+def check_ready(client: FaceClient, *models: str) -> None:
+    """Raises NotReady unless the server is there and serves these models."""
+    for model in models:
+        if not client.is_ready(model):
+            raise NotReady(model, client.url)
+
+
+def in_one_line(verb: str, work: Callable[[], int], failed: int = EXIT_SOME_FAILED) -> int:
+    """The exit status of a verb's work. What ends it early becomes a line for the person, and the status that says so.
+
+    failed: the status where neither the arguments are wrong nor the server is missing.
+    """
     try:
-        addresses(text)
-    except InvalidInput as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return text
+        return work()
+    except BrokenPipeError:
+        # Whoever read the output has had enough.
+        raise
+    except (FaceError, OSError) as error:
+        console.message(f"faces {verb}: {_sentence(error)}")
+        return _exit_status(error, failed)
+
+
+def _sentence(error: FaceError | OSError) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _exit_status(error: FaceError | OSError, failed: int) -> int:
+    if isinstance(error, NotReady):
+        return EXIT_NO_SERVER
+    # A picture is no argument.
+    is_usage = isinstance(error, InvalidInput) and not isinstance(error, InvalidImage)
+    return EXIT_USAGE if is_usage else failed

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from face_client.faces import Faces
 from face_command import console
 from face_tools import pictures
-from face_tools.connection import parameters_from
-from face_tools.pictures import plan_stems
+from face_tools.connection import add_asking, in_one_line
 
-if TYPE_CHECKING:
-    from face_client.batches import BatchAnswer
-    from face_client.client import FaceClient
-
+_HEADER = ("image", "face", "probability")
 
 HELP = "cut the faces out of pictures, and save them"
 
@@ -43,49 +38,39 @@ exit status: 0 every picture was read, 1 some were not, 2 wrong usage, 3 no serv
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `faces crop`."""
     parser.epilog = _EPILOG
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder to search for them")
+    pictures.add_paths(parser)
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder to write to; it is made")
     parser.add_argument("--format", choices=_FORMATS, default=_FORMATS[0], help="of the files (%(default)s)")
-    pictures.add_asking(parser)
+    add_asking(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Crop and save; returns the exit status."""
-    stems = plan_stems(args.paths, args.out)
+    return in_one_line("crop", lambda: _crop(args))
+
+
+def _crop(args: argparse.Namespace) -> int:
+    stems = pictures.plan_stems(pictures.find(args.paths), args.out)
     originals = {path.resolve() for path in stems}
 
-    def ask(client: FaceClient, paths: Iterable[Path]) -> Iterator[BatchAnswer]:
-        return client.detect_batch(
-            paths,
-            crops=True,
-            max_side=args.max_side,
-            in_flight=args.in_flight,
-            on_error="return",
-            **parameters_from(args),
-        )
-
     def take(path: Path, faces: Faces) -> None:
-        for crop, file in zip(_crops(faces), _files(stems[path], args.format, len(faces))):
+        for face, file in zip(faces, _files(stems[path], args.format, len(faces))):
             if file.resolve() in originals:
                 raise OSError(f"the crop {file} would overwrite a picture; give another folder")
+            assert face.crop is not None, "crops were asked for"
             file.parent.mkdir(parents=True, exist_ok=True)
-            crop.save(file, quality=_QUALITY)
+            Image.fromarray(face.crop).save(file, quality=_QUALITY)
 
-    def show(answers: pictures.FacesOfPictures, _args: argparse.Namespace) -> None:
-        rows = (row for path, faces in answers for row in _rows(path, faces))
-        console.print_table(("image", "face", "probability"), rows)
-
-    def _rows(path: Path, faces: Faces) -> Iterator[tuple[str, str, str]]:
+    def rows(path: Path, faces: Faces) -> Iterator[tuple[str, str, str]]:
         if not faces:
             yield str(path), "no face", ""
         for face, file in zip(faces, _files(stems[path], args.format, len(faces))):
             yield str(path), str(file), f"{face.probability:.4f}"
 
-    return pictures.run(pictures.Verb("crop", ask, lambda client: [client.model], take, show), args)
+    def show(answers: pictures.FacesOfPictures, _args: argparse.Namespace) -> None:
+        console.print_table(_HEADER, (row for path, faces in answers for row in rows(path, faces)))
 
-
-def _crops(faces: Faces) -> Iterator[Image.Image]:
-    return (Image.fromarray(face.crop) for face in faces if face.crop is not None)
+    return pictures.run("crop", args, crops=True, take=take, show=show)
 
 
 def _files(stem: Path, suffix: str, count: int) -> list[Path]:

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from face_tools import pictures
-from face_tools.connection import parameters_from
-
-if TYPE_CHECKING:
-    from face_client.batches import BatchAnswer
-    from face_client.client import FaceClient
-
 
 HELP = "find the faces in pictures"
 
@@ -36,10 +27,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect and print; returns the exit status."""
-
-    def ask(client: FaceClient, paths: Iterable[Path]) -> Iterator[BatchAnswer]:
-        return client.detect_batch(
-            paths, max_side=args.max_side, in_flight=args.in_flight, on_error="return", **parameters_from(args)
-        )
-
-    return pictures.run(pictures.Verb("detect", ask, lambda client: [client.model]), args)
+    return pictures.run("detect", args)

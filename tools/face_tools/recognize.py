@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,12 +11,7 @@ from face_client.errors import reason
 from face_client.faces import Faces
 from face_command import console
 from face_tools import pictures
-from face_tools.connection import EXIT_SOME_FAILED, parameters_from
-
-if TYPE_CHECKING:
-    from face_client.batches import BatchAnswer
-    from face_client.client import FaceClient
-
+from face_tools.connection import EXIT_SOME_FAILED
 
 HELP = "find the faces in pictures, and their embeddings"
 
@@ -46,17 +39,11 @@ def run(args: argparse.Namespace) -> int:
     """Recognise and print; returns the exit status."""
     found: list[tuple[Path, Faces]] = []
 
-    def ask(client: FaceClient, paths: Iterable[Path]) -> Iterator[BatchAnswer]:
-        return client.recognize_batch(
-            paths, max_side=args.max_side, in_flight=args.in_flight, on_error="return", **parameters_from(args)
-        )
-
     def take(path: Path, faces: Faces) -> None:
         if args.embeddings is not None:
             found.append((path, faces))
 
-    verb = pictures.Verb("recognize", ask, lambda client: [client.recognizer, client.embedder], take)
-    status = pictures.run(verb, args)
+    status = pictures.run("recognize", args, recognize=True, take=take)
     if not found:
         return status
     try:

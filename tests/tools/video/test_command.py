@@ -207,5 +207,5 @@ def test_without_the_extra(clip, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "av", None)
     assert run(clip) == 2
     assert capsys.readouterr().err == (
-        'faces: a package is missing: videos need PyAV and SciPy: pip install "triton-faces-client[video]"\n'
+        'faces: a package is missing: av is needed for videos: pip install "./tools[video]"\n'
     )

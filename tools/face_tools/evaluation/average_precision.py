@@ -20,8 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from face_tools.matching import iou
+
 THRESHOLDS = 1000
 MIN_OVERLAP = 0.5
+
+# From the last pixel inside a box to the first one beyond it.
+_BORDER = np.array([0.0, 0.0, 1.0, 1.0])
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -82,12 +87,7 @@ def normalized(detections: Mapping[str, Detections]) -> dict[str, Detections]:
 
 def overlaps(boxes: Floats, faces: Floats) -> Floats:
     """Intersection over union of boxes [P, 4] with faces [G, 4], as [P, G]; border pixels count."""
-    corner1 = np.maximum(boxes[:, None, :2], faces[None, :, :2])
-    corner2 = np.minimum(boxes[:, None, 2:], faces[None, :, 2:])
-    # A side of zero or less is no intersection, even where the other is negative too.
-    intersection = np.prod(np.maximum(corner2 - corner1 + 1, 0), axis=2)
-    union = _areas(boxes)[:, None] + _areas(faces)[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=intersection > 0)
+    return iou(boxes + _BORDER, faces + _BORDER)
 
 
 def judge(found: Detections, faces: Floats, counted: Bools) -> Judged:
@@ -118,10 +118,6 @@ def precision_recall(pictures: Iterable[Judged]) -> PrecisionRecall:
     # Where nothing is proposed precision is undefined; recall is 0 there, so that it has no part in the area.
     precision = np.divide(hits, proposals, out=np.zeros(THRESHOLDS), where=proposals > 0)
     return PrecisionRecall(precision, hits / max(faces, 1), faces)
-
-
-def _areas(boxes: Floats) -> Floats:
-    return np.asarray(np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=1))
 
 
 def _at_least(scores: list[Floats]) -> NDArray[np.int64]:

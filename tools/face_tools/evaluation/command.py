@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar
 
-from face_tools.evaluation import lfw_command as lfw
-from face_tools.evaluation import wider_command as wider
+from face_client.errors import InvalidInput
+from face_command import console
+from face_command.arguments import whole
+from face_tools import need_extra
+from face_tools.connection import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    NotReady,
+    add_connection,
+    add_parameters,
+    in_one_line,
+    open_client,
+    parameters_from,
+)
+
+if TYPE_CHECKING:
+    from face_client import FaceClient
+    from face_tools.evaluation.results import ResultsFile, Task
 
 HELP = "measure accuracy on a standard set: WIDER FACE or Labeled Faces in the Wild"
+
+# Nobody waits for one picture here, and on a slow machine those that are in flight wait for each other.
+_TIMEOUT_S = 300.0
+
+# So many pictures that failed are named at the terminal.
+_NAMED = 5
+
+_OF_DETECTION = ("min_face_size", "threshold_pnet", "threshold_rnet", "threshold_onet", "factor")
 
 _EPILOG = """\
 The sets must be on this machine; docs/evaluation.md says where they come from and how they lie. A run that is
@@ -19,25 +47,242 @@ examples:
   faces evaluate wider --help
 """
 
-_SETS = {"wider": wider, "lfw": lfw}
+_WIDER_EPILOG = """\
+DATA holds WIDER_val/images/ and the ground truth: the four .mat files of the evaluation tools in ground_truth/
+(easy, medium and hard), or wider_face_split/wider_face_val_bbx_gt.txt (all valid faces as one subset).
+
+Unlike `faces detect` this asks for faces from 10 pixels and for unlikely ones, as a precision-recall curve needs
+and as others measured the published networks: --min-face-size 10 --threshold-pnet 0.5 --threshold-rnet 0.5
+--threshold-onet 0.3 --factor 0.79.
+
+examples:
+  faces evaluate wider WIDER/ --limit 100             a try-out on 100 pictures
+  faces evaluate wider WIDER/ --out wider/            goes on from what is in wider/ already
+  faces evaluate wider WIDER/ --ground-truth wider_face_split/wider_face_val_bbx_gt.txt
+"""
+
+_LFW_EPILOG = """\
+DATA holds a folder a person, NAME/NAME_0001.jpg and so on, and pairs.txt, unless --pairs names it. The face of a
+picture is the one that --selection chooses, center_weighted_size here, cut with --margin 14; where none is
+found, the centre of the picture stands in and is counted.
+
+examples:
+  faces evaluate lfw lfw/ --limit 600                 a try-out on 600 pairs
+  faces evaluate lfw lfw/ --pairs pairs.txt --out lfw-vggface2/
+  faces evaluate lfw lfw/ --mirror                    with each crop's mirror image beside it
+"""
+
+_EVERY_EPILOG = """
+Written into --out: the answers picture by picture, report.json and {curve}.
+exit status: 0 every picture counted, 1 some were missing or failed, or a file could not be written, 2 wrong usage,
+3 no server
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the sets and their arguments."""
     parser.epilog = _EPILOG
     sets = parser.add_subparsers(title="sets", metavar="SET", required=True)
-    for name, module in _SETS.items():
-        verb = sets.add_parser(
-            name,
-            help=module.HELP,
-            description=module.HELP,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(verb)
-        verb.set_defaults(evaluate=module.run)
+
+    wider = _add_set(sets, "wider", "average precision of detection on WIDER FACE: easy, medium, hard", _wider)
+    wider.epilog = _WIDER_EPILOG + _EVERY_EPILOG.format(curve="precision-recall.png")
+    wider.add_argument("data", metavar="DATA", type=Path, help="folder of the set")
+    wider.add_argument(
+        "--ground-truth", metavar="PATH", type=Path, help="folder with the four .mat files, or the text file"
+    )
+    _add_common(wider, out="wider-evaluation", unit="pictures, spread over the set")
+    add_parameters(wider, _OF_DETECTION)
+
+    lfw = _add_set(sets, "lfw", "accuracy of recognition on Labeled Faces in the Wild: ten folds, ROC curve", _lfw)
+    lfw.epilog = _LFW_EPILOG + _EVERY_EPILOG.format(curve="roc.png")
+    lfw.add_argument("data", metavar="DATA", type=Path, help="folder of the people's folders")
+    lfw.add_argument("--pairs", metavar="FILE", type=Path, help="the list of pairs (DATA/pairs.txt)")
+    lfw.add_argument("--mirror", action="store_true", help="compare the mirrored crops too")
+    _add_common(lfw, out="lfw-evaluation", unit="pairs, as many of each fold and kind")
+    add_parameters(lfw, (*_OF_DETECTION, "selection", "margin", "align"))
+
+
+def _add_set(
+    sets: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, measure: Measure
+) -> argparse.ArgumentParser:
+    parser = sets.add_parser(name, help=text, description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(set=name, measure=measure)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, out: str, unit: str) -> None:
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path(out), help="results; a next run goes on there (%(default)s)"
+    )
+    parser.add_argument("--limit", type=whole(1), metavar="N", help=f"try out N {unit}")
+    parser.add_argument("--json", action="store_true", help="print report.json instead of the table")
+    add_connection(parser)
+    parser.set_defaults(timeout=_TIMEOUT_S)
+
+
+class Gaps(NamedTuple):
+    """Pictures that are not part of the measure. missing: no file; failed: name → reason."""
+
+    missing: list[str]
+    failed: dict[str, str]
+
+
+class Outcome(NamedTuple):
+    """What a set's run gives. whole: False for a try-out. report: for JSON; header and rows: for the table."""
+
+    parameters: Mapping[str, Any]
+    source: Path
+    whole: bool
+    gaps: Gaps
+    report: Mapping[str, Any]
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+Measure = Callable[[argparse.Namespace, "FaceClient"], Outcome]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure on the chosen set; returns the exit status."""
-    status: int = args.evaluate(args)
-    return status
+    """Ask for what is not known yet, measure, write and print; returns the exit status."""
+    need_extra("evaluate")
+    return in_one_line(f"evaluate {args.set}", lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        with open_client(args) as client:
+            outcome: Outcome = args.measure(args, client)
+    except NotReady:
+        console.message(f"what is done is kept in {args.out}")
+        raise
+    document = json.dumps(_document(args.set, outcome), indent=2)
+    (args.out / "report.json").write_text(document + "\n", encoding="utf-8")
+    if args.json:
+        print(document)
+    else:
+        console.print_table(outcome.header, outcome.rows)
+    _remark(args.out, outcome)
+    return EXIT_SOME_FAILED if any(outcome.gaps) else EXIT_OK
+
+
+def _wider(args: argparse.Namespace, client: FaceClient) -> Outcome:
+    # Not at the top: `faces evaluate --help` must work without the extra.
+    from face_tools.evaluation.plots import plot_precision_recall
+    from face_tools.evaluation.results import evenly
+    from face_tools.evaluation.wider import IMAGES_FOLDER, OPTIONS, DetectionTask, measure
+    from face_tools.evaluation.wider_truth import find_truth, read_truth
+
+    truth = _read(read_truth, args.ground_truth or find_truth(args.data))
+    names = evenly(list(truth.pictures), args.limit)
+    task = DetectionTask(client, {**OPTIONS, **parameters_from(args)}, args.in_flight)
+    pictures = {name: args.data / IMAGES_FOLDER / name for name in names}
+    with _results(args, "detections.jsonl", task) as results:
+        gaps = _fill(task, results, pictures)
+        report = measure(truth, results, names)
+    plot_precision_recall(report.curves, args.out / "precision-recall.png")
+    if report.truncated:
+        console.message(
+            f"in {report.truncated} of {report.pictures} pictures the server dropped candidates at its limit; "
+            "faces may be missing, a larger --min-face-size leaves fewer"
+        )
+    return Outcome(
+        parameters=task.options,
+        source=truth.source,
+        whole=len(names) == len(truth.pictures),
+        gaps=gaps,
+        report=report.to_dict(),
+        header=("subset", "faces", "average precision", "recall", "precision"),
+        rows=list(report.rows()),
+    )
+
+
+def _lfw(args: argparse.Namespace, client: FaceClient) -> Outcome:
+    # Not at the top: `faces evaluate --help` must work without the extra.
+    from face_tools.evaluation.lfw import OPTIONS, PAIRS_FILE, EmbeddingTask, measure, pictures_of, read_pairs, spread
+    from face_tools.evaluation.plots import plot_roc
+
+    source = args.pairs or args.data / PAIRS_FILE
+    every = _read(read_pairs, source)
+    pairs = spread(every, args.limit)
+    task = EmbeddingTask(client, {**OPTIONS, **parameters_from(args)}, args.in_flight, args.mirror)
+    pictures = {name: args.data / name for name in pictures_of(pairs)}
+    with _results(args, "embeddings.jsonl", task) as results:
+        gaps = _fill(task, results, pictures)
+        report = measure(pairs, results)
+    plot_roc(report.roc, args.out / "roc.png")
+    if report.without_face:
+        console.message(
+            f"no face was found in {len(report.without_face)} of {report.pictures} pictures; their centres stand in"
+        )
+    return Outcome(
+        parameters=task.options,
+        source=source,
+        whole=len(pairs) == len(every),
+        gaps=gaps,
+        report=report.to_dict(),
+        header=("measure", "value"),
+        rows=list(report.rows()),
+    )
+
+
+Read = TypeVar("Read")
+
+
+def _read(read: Callable[[Path], Read], path: Path) -> Read:
+    """What a file given holds. Raises InvalidInput also where it cannot be read: then the argument is wrong."""
+    try:
+        return read(path)
+    except OSError as error:
+        raise InvalidInput(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
+
+
+def _results(args: argparse.Namespace, name: str, task: Task) -> ResultsFile:
+    """The file of results in --out. Raises InvalidInput where it was made with other settings."""
+    from face_tools.evaluation.results import ResultsFile
+
+    return ResultsFile(args.out / name, task.settings(), task.keys)
+
+
+def _fill(task: Task, results: ResultsFile, pictures: Mapping[str, Path]) -> Gaps:
+    """Ask for the pictures that the results lack, with a bar. Raises NotReady, InvalidInput."""
+    from face_tools.evaluation.results import collect, missing_files
+
+    known = sum(name in results for name in pictures)
+    if known:
+        console.message(f"{known} of {len(pictures)} pictures are in {results.path} already")
+    missing = missing_files(pictures, results)
+    _name("not there", dict.fromkeys(missing, "no such file"))
+    wanted = {name: path for name, path in pictures.items() if name not in set(missing)}
+    answers = console.tracked(collect(task, results, wanted), len(wanted), done=known)
+    failed = dict(failure for failure in answers if failure is not None)
+    _name("failed", failed)
+    return Gaps(missing, failed)
+
+
+def _name(what: str, reasons: Mapping[str, str]) -> None:
+    """A line for each of the first few; report.json has them all."""
+    for name in list(reasons)[:_NAMED]:
+        console.message(f"{name}: {reasons[name]}")
+    if len(reasons) > _NAMED:
+        console.message(f"… in all {len(reasons)} pictures {what}")
+
+
+def _document(name: str, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "set": name,
+        "complete": outcome.whole and not any(outcome.gaps),
+        **outcome.report,
+        "ground_truth": str(outcome.source),
+        "parameters": outcome.parameters,
+        "missing": outcome.gaps.missing,
+        "failed": outcome.gaps.failed,
+    }
+
+
+def _remark(out: Path, outcome: Outcome) -> None:
+    if any(outcome.gaps):
+        count = len(outcome.gaps.missing) + len(outcome.gaps.failed)
+        console.message(f"pictures that these numbers lack: {count}; not to be compared with published numbers")
+    elif not outcome.whole:
+        console.message("a try-out on a part of the set: not to be compared with published numbers")
+    console.message(f"written to {out}")

@@ -1,4 +1,9 @@
-"""Labeled Faces in the Wild: its pairs, embeddings for its pictures, and how well they tell the pairs apart."""
+"""Labeled Faces in the Wild: its pairs, embeddings for its pictures, and how well they tell the pairs apart.
+
+The list of pairs (View 2), also of sets in its format: the first line has the number of folds and of pairs of each kind
+in a fold ("10  300"), or the latter alone (View 1, one fold). Each fold is so many lines "name  n1  n2", the same
+person, and then as many "name1  n1  name2  n2", two people. Source: vis-www.cs.umass.edu/lfw/README.txt.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from face_client.batches import BatchAnswer
 from face_client.errors import InvalidInput
 from face_client.faces import Faces
 from face_client.messages import CROP_SIZE
@@ -22,17 +26,22 @@ from face_tools.evaluation.results import Record, ResultsFile
 from face_tools.evaluation.verification import FoldAccuracy, Roc, fold_accuracy, roc
 
 if TYPE_CHECKING:
-    from face_client.client import FaceClient
-
-
-# The list of pairs of Labeled Faces in the Wild (View 2) and of sets in its format.
-#
-# The first line has the number of folds and of pairs of each kind in a fold ("10  300"), or the latter alone
-# (View 1, one fold). Each fold is so many lines "name  n1  n2", the same person, and then as many
-# "name1  n1  name2  n2", two people. Source: README of the set, vis-www.cs.umass.edu/lfw/README.txt.
+    from face_client import FaceClient
+    from face_client.batches import BatchAnswer
 
 
 PAIRS_FILE = "pairs.txt"
+
+FARS = (1e-3, 1e-2)
+
+OPTIONS = DetectOptions(selection="center_weighted_size", margin=14)
+"""As facenet-pytorch's own evaluation on this set has it (examples/lfw_evaluate.ipynb): the person who is
+meant stands in the centre, and some background is cut with the face."""
+
+# The set's pictures are face detections enlarged by 2.2 in each dimension (its README).
+_ENLARGED = 2.2
+# Rounding moves an embedding by 1e-3, a crop that is cut a pixel off by some 0.1, other networks by 1 and more.
+_SAME_DISTANCE = 0.4
 
 
 class Pair(NamedTuple):
@@ -46,7 +55,7 @@ class Pair(NamedTuple):
 
 def read_pairs(path: Path) -> list[Pair]:
     """The pairs in the order of the file. Raises InvalidInput for another format, OSError."""
-    lines = [_columns(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [_columns(line) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     folds, each = _header(path, lines[0] if lines else [])
     body = [(number, columns) for number, columns in enumerate(lines[1:], start=2) if columns]
     if len(body) != 2 * folds * each:
@@ -99,24 +108,9 @@ def _picture(name: str, number: str) -> str:
     return f"{name}/{name}_{int(number):04d}.jpg"
 
 
-# Embeddings for the pictures of Labeled Faces in the Wild, and how well they tell its pairs apart.
-
-
-FARS = (1e-3, 1e-2)
-
-OPTIONS = DetectOptions(selection="center_weighted_size", margin=14)
-"""As facenet-pytorch's own evaluation on this set has it (examples/lfw_evaluate.ipynb): the person who is
-meant stands in the centre, and some background is cut with the face."""
-
-# The set's pictures are face detections enlarged by 2.2 in each dimension (its README).
-_ENLARGED = 2.2
-# Rounding moves an embedding by 1e-3, a crop that is cut a pixel off by some 0.1, other networks by 1 and more.
-_SAME_DISTANCE = 0.4
-
-
 @dataclass(frozen=True)
 class EmbeddingTask:
-    """See `collect.Task`. Keeps of each picture one embedding and whether a face was found.
+    """See `results.Task`. Keeps of each picture one embedding and whether a face was found.
 
     mirror: put the embedding of the mirrored crop behind that of the crop, both by √½, as David Sandberg's
     validation has it: a squared distance is then the mean of the two.
@@ -126,6 +120,8 @@ class EmbeddingTask:
     options: DetectOptions
     in_flight: int
     mirror: bool = False
+
+    keys = ("embedding", "face")
 
     @property
     def models(self) -> Sequence[str]:
@@ -187,6 +183,20 @@ class LfwReport:
             "pictures": self.pictures,
             "without_face": self.without_face,
         }
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """A line of text for each measure: its name and value."""
+        accuracy = self.accuracy
+        yield "pairs", str(self.pairs)
+        yield "accuracy", f"{accuracy.mean:.4f} ± {accuracy.standard_deviation:.4f}"
+        yield "standard error", f"{accuracy.standard_error:.4f}"
+        yield "threshold (distance)", f"{accuracy.thresholds.min():.3f} to {accuracy.thresholds.max():.3f}"
+        yield "area under ROC curve", f"{self.roc.area:.4f}"
+        yield "equal error rate", f"{self.roc.equal_error_rate:.4f}"
+        for far in FARS:
+            tar = self.roc.tar_at(far)
+            yield f"TAR at FAR {far:g}", "too few pairs" if tar is None else f"{tar:.4f}"
+        yield "pictures without a face", str(len(self.without_face))
 
 
 def measure(pairs: Sequence[Pair], results: ResultsFile) -> LfwReport:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from face_client.batches import BatchAnswer
 from face_client.faces import Faces
 from face_client.options import DetectOptions
 from face_tools.evaluation.average_precision import Detections, PrecisionRecall, judge, normalized, precision_recall
@@ -17,7 +16,8 @@ from face_tools.evaluation.results import Record, ResultsFile
 from face_tools.evaluation.wider_truth import Truth
 
 if TYPE_CHECKING:
-    from face_client.client import FaceClient
+    from face_client import FaceClient
+    from face_client.batches import BatchAnswer
 
 
 IMAGES_FOLDER = "WIDER_val/images"
@@ -33,11 +33,13 @@ _SAME_EDGE_PX = 1.0
 
 @dataclass(frozen=True)
 class DetectionTask:
-    """See `collect.Task`. Keeps what `faces detect --json` prints."""
+    """See `results.Task`. Keeps what `faces detect --json` prints."""
 
     client: FaceClient
     options: DetectOptions
     in_flight: int
+
+    keys = ("faces", "candidates_dropped")
 
     @property
     def models(self) -> Sequence[str]:
@@ -81,6 +83,13 @@ class WiderReport:
             "detections": self.detections,
             "pictures_with_dropped_candidates": self.truncated,
         }
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """A line of text for each subset: its name, faces, average precision, recall and precision."""
+        for name, curve in self.curves.items():
+            subset = _summary(curve)
+            values = (subset[key] for key in ("average_precision", "recall", "precision"))
+            yield name, str(curve.faces), *("-" if value is None else f"{value:.4f}" for value in values)
 
 
 def measure(truth: Truth, results: ResultsFile, names: Sequence[str]) -> WiderReport:

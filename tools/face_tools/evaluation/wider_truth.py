@@ -123,7 +123,7 @@ def _from_text(path: Path) -> Iterator[tuple[str, PictureTruth]]:
 
     A picture without a face has one line of zeros all the same.
     """
-    lines = iter(enumerate(path.read_text(encoding="utf-8").splitlines(), start=1))
+    lines = iter(enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1))
     for number, name in lines:
         if not name.strip():
             continue

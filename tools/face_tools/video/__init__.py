@@ -16,6 +16,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from face_tools import need_extra
+
 if TYPE_CHECKING:
     from face_client.errors import VideoError
     from face_tools.video.annotating import draw_tracks
@@ -57,8 +59,9 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    except ModuleNotFoundError as error:
-        raise ImportError('videos need PyAV and SciPy: pip install "./tools[video]"') from error
+    except ModuleNotFoundError:
+        need_extra("video")
+        raise
 
 
 def __dir__() -> list[str]:
