@@ -85,7 +85,9 @@ CMD ["/opt/triton-faces/tritonserver.sh"]
 FROM ${PYTHON_IMAGE} AS load
 WORKDIR /src
 COPY client client
-RUN pip install --no-cache-dir ./client "locust>=2.40" \
+COPY tools tools
+# The tools for the types of their options.
+RUN pip install --no-cache-dir ./client ./tools "locust>=2.40" \
     && rm -rf /src/*
 # As in the repository: the load's picture is one of the tests'.
 WORKDIR /srv

@@ -8,10 +8,8 @@ locust -f load_tests/locustfile.py --headless -u 8 -t 30s Detection      one mod
 """
 
 from face_load import hooks
-from face_load.gevent_grpc import make_grpc_cooperative
 from face_load.users import Detection, Recognition
 
-make_grpc_cooperative()
 hooks.install()
 
 __all__ = ["Detection", "Recognition"]

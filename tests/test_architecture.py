@@ -73,6 +73,7 @@ ARROWS = {
         "face_pictures",
         "face_client",
         "face_command",
+        "face_export",
         "face_server",
         "face_tools.matching",
     ),

@@ -1,31 +1,49 @@
-"""The command: a run, then tables on the terminal and files."""
+"""The command: arguments, a run, then tables on the terminal and files."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from face_bench import progress
-from face_bench.arguments import parser
-from face_bench.errors import BenchError
-from face_bench.pictures import Picture, photos, walls
-from face_bench.render import console, print_tables, write_markdown
-from face_bench.report import Report, write_json
+from face_bench import BenchError
+from face_bench.machine import CHECKOUT
+from face_bench.many_clients import DEFAULT_CLIENTS
+from face_bench.output import make_folder, say, show, to_json
+from face_bench.pictures import MAX_PHOTOS, Picture, photos, walls
+from face_bench.report import Report, in_markdown, tables
 from face_bench.run import Plan, run
 from face_client import FaceError
+from face_command.arguments import whole
 from face_server import ServerError
 
-_CHECKOUT = Path(__file__).parents[2]
-_PORTRAIT = _CHECKOUT / "tests" / "data" / "astronaut.png"
+_MAX_CLIENTS = 256
+
+_DESCRIPTION = """\
+Measures this machine: our server, the whole way from client to answer, against facenet-pytorch and ipazc's mtcnn in
+processes of their own, interleaved in one run. Then our server under 1 to 32 clients, and its memory.
+"""
+
+_EPILOG = """\
+examples:
+  make bench                                     everything; the first time also the peers' environments (about 7 GB)
+  make bench ARGS="--no-peers --rounds 5"        ours alone, quickly
+  make bench ARGS="--photos holiday/"            your own photos, beside the wall
+  make bench ARGS="--networks bls --memory-requests 0 --sweep-seconds 0"
+                                                 latency only, networks as models of their own
+
+0 rounds, seconds or requests leave that part out. Nothing else should run on the machine meanwhile. Without a GPU,
+PIP_EXTRA_INDEX_URL with PyTorch's index of CPU builds saves most of the gigabytes. Output: tables on the terminal, and
+report.json, report.md and report.png.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0, or 1 with a message."""
-    args = parser().parse_args(arguments)
+    """Exit status: 0; 1 with a message; 130 after Ctrl-C."""
+    args = _parser().parse_args(arguments)
     try:
-        _make_folder(args.out)
+        make_folder(args.out)
         report = run(_plan(args))
-        print_tables(report, console())
+        show(tables(report), before=report.machine.line)
         _write(report, args.out)
     except (BenchError, ServerError, FaceError) as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -36,12 +54,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "face_bench",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--no-peers", action="store_true", help="measure ours alone, and install nothing")
+    add("--photos", type=Path, metavar="DIR", help=f"also these photos, at most {MAX_PHOTOS}")
+    add("--no-wall", action="store_true", help="leave out the wall; needs --photos")
+    add(
+        "--networks",
+        choices=("auto", "local", "bls"),
+        default="auto",
+        help="where the cascade runs its networks, as in `faces serve` (default: %(default)s)",
+    )
+    add("--rounds", type=whole(0, 1000), default=15, metavar="N", help="measured rounds (default: %(default)s)")
+    add("--warm-up", type=whole(0, 100), default=3, metavar="N", help="rounds before them (default: %(default)s)")
+    add(
+        "--clients",
+        type=_clients,
+        default=DEFAULT_CLIENTS,
+        metavar="N,N,…",
+        help=f"numbers of concurrent clients (default: {','.join(map(str, DEFAULT_CLIENTS))})",
+    )
+    add(
+        "--sweep-seconds",
+        type=whole(0, 600),
+        default=8,
+        metavar="S",
+        help="for each number of clients (default: %(default)s)",
+    )
+    add(
+        "--memory-requests",
+        type=whole(0, 100_000),
+        default=2000,
+        metavar="N",
+        help="requests to watch the server's memory over (default: %(default)s)",
+    )
+    add("--out", type=Path, default=Path("bench"), metavar="DIR", help="for the files (default: %(default)s)")
+    return parser
+
+
+def _clients(text: str) -> tuple[int, ...]:
+    read = whole(0, _MAX_CLIENTS)
+    counts = tuple(read(part) for part in text.split(","))
+    if 0 in counts or len(set(counts)) < len(counts):
+        raise argparse.ArgumentTypeError(f"{text!r} must be different numbers from 1 to {_MAX_CLIENTS}")
+    return counts
+
+
 def _plan(args: argparse.Namespace) -> Plan:
     return Plan(
-        checkout=_CHECKOUT,
-        repository=_CHECKOUT / "model_repository",
+        repository=CHECKOUT / "model_repository",
         pictures=_pictures(args),
-        cache=None if args.no_peers else _CHECKOUT / ".venv-peers",
+        cache=None if args.no_peers else CHECKOUT / ".venv-peers",
         networks=args.networks,
         warm_up=args.warm_up,
         rounds=args.rounds,
@@ -54,27 +123,19 @@ def _plan(args: argparse.Namespace) -> Plan:
 def _pictures(args: argparse.Namespace) -> list[Picture]:
     if args.no_wall and args.photos is None:
         raise BenchError("--no-wall without --photos leaves no picture to measure")
-    wall = [] if args.no_wall else walls(_PORTRAIT)
+    wall = [] if args.no_wall else walls()
     return wall + (photos(args.photos) if args.photos else [])
 
 
-def _make_folder(folder: Path) -> None:
-    """Before the run: nobody should hear after ten minutes that nothing can be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BenchError(f"--out {folder}: {error.strerror}") from error
-
-
 def _write(report: Report, folder: Path) -> None:
-    write_json(report, folder / "report.json")
-    write_markdown(report, folder / "report.md")
+    (folder / "report.json").write_text(to_json(report))
+    (folder / "report.md").write_text(in_markdown(report))
     written = ["report.json", "report.md"]
     try:
-        from face_bench.plot import plot
+        from face_bench.plots import plot
     except ImportError:
-        progress.say("no plot: matplotlib is not installed")
+        say("no plot: matplotlib is not installed")
     else:
         if plot(report, folder / "report.png"):
             written.append("report.png")
-    progress.say("written: " + ", ".join(str(folder / name) for name in written))
+    say("written: " + ", ".join(str(folder / name) for name in written))

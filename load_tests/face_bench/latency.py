@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from face_bench.contenders import Contender, Measured
-from face_bench.errors import PeerError
+from face_bench.contenders import Contender, Measured, PeerError
 from face_bench.pictures import Picture
 from face_bench.spread import Spread
 
@@ -47,13 +46,13 @@ def measure(
     pictures: Sequence[Picture],
     warm_up: int,
     rounds: int,
-    after_round: Callable[[], None],
+    after_round: Callable[[int], None],
 ) -> Measurements:
     """Every contender on every picture in every round, in an order that turns from round to round.
 
     Args:
         warm_up: rounds before the measured ones.
-        after_round: called after each round of either kind.
+        after_round: told after each round of either kind how many are done.
     """
     measurements = Measurements()
     for n in range(warm_up + rounds):
@@ -61,7 +60,7 @@ def measure(
             for contender in _turned(contenders, n):
                 if contender.name not in measurements.failures:
                     _measure_once(contender, picture, measurements, keep=n >= warm_up)
-        after_round()
+        after_round(n + 1)
     return measurements
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import torch
 
+CHECKOUT = Path(__file__).parents[2]
+
 _PACKAGES = ("torch", "numpy", "numba", "opencv-python-headless", "nvidia-pytriton", "tritonclient")
 
 
@@ -28,7 +30,7 @@ class Machine:
     commit: str
 
     @classmethod
-    def here(cls, checkout: Path) -> "Machine":
+    def here(cls) -> "Machine":
         return cls(
             processor=_processor(),
             cores=len(os.sched_getaffinity(0)),
@@ -37,8 +39,22 @@ class Machine:
             python=platform.python_version(),
             packages={name: version(name) for name in _PACKAGES} | {"torch": str(torch.__version__)},
             date=datetime.now(UTC).isoformat(timespec="seconds"),
-            commit=_commit(checkout),
+            commit=_commit(),
         )
+
+    @property
+    def line(self) -> str:
+        """At the head of every report."""
+        parts = (
+            self.processor,
+            f"{self.cores} cores",
+            f"{self.memory_gb:g} GB",
+            f"Python {self.python}",
+            f"torch {self.packages.get('torch', '?')}",
+            self.date,
+            f"commit {self.commit or 'unknown'}",
+        )
+        return " · ".join(parts)
 
 
 def _processor() -> str:
@@ -49,17 +65,17 @@ def _processor() -> str:
     return platform.processor() or "unknown"
 
 
-def _commit(checkout: Path) -> str:
+def _commit() -> str:
     """Empty outside a git checkout."""
-    commit = _git(checkout, "rev-parse", "--short=12", "HEAD")
-    changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no")
     return f"{commit} with changes" if commit and changed else commit
 
 
-def _git(checkout: Path, *arguments: str) -> str:
+def _git(*arguments: str) -> str:
     try:
         done = subprocess.run(
-            ["git", "-C", str(checkout), *arguments], capture_output=True, text=True, timeout=10, check=False
+            ["git", "-C", str(CHECKOUT), *arguments], capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -3,21 +3,18 @@
 Labels that a question does not name are summed over: Triton adds model and version to each.
 """
 
-import re
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from face_bench.errors import BenchError
+from prometheus_client.parser import text_string_to_metric_families
+
+from face_bench import BenchError
 
 _TIMEOUT_S = 10.0
 
 Labels = frozenset[tuple[str, str]]
 Series = tuple[str, Labels]
-
-_SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)(?:\s+-?\d+)?$")
-_LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
-_ESCAPES = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
 
 
 @dataclass(frozen=True)
@@ -45,28 +42,23 @@ class Metrics:
                 sums[key] = sums.get(key, 0) + value
         return sums
 
+    def batches(self) -> dict[str, float]:
+        """Of a growth: inference count ÷ execution count of every model that Triton executed."""
+        inferences, executions = self.by("nv_inference_count", "model"), self.by("nv_inference_exec_count", "model")
+        return {model: inferences[model] / count for model, count in sorted(executions.items()) if count > 0}
+
 
 def scrape(url: str) -> Metrics:
-    """Reads an endpoint now. Raises BenchError where it does not answer."""
+    """Reads an endpoint now. Raises BenchError where it does not answer, or with something else than metrics."""
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:
             return parse(response.read().decode())
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise BenchError(f"the server's metrics cannot be read at {url}: {error}") from error
 
 
 def parse(text: str) -> Metrics:
-    """Prometheus' text format 0.0.4. Lines that are no sample are passed over."""
-    samples: dict[Series, float] = {}
-    for line in text.splitlines():
-        if found := _SAMPLE.match(line.strip()):
-            samples[found["name"], _labels(found["labels"] or "")] = float(found["value"])
-    return Metrics(samples)
-
-
-def _labels(text: str) -> Labels:
-    return frozenset((name, _unescape(value)) for name, value in _LABEL.findall(text))
-
-
-def _unescape(value: str) -> str:
-    return re.sub(r'\\[\\"n]', lambda found: _ESCAPES[found[0]], value)
+    """Prometheus' text format 0.0.4. Raises ValueError for anything else."""
+    families = text_string_to_metric_families(text)
+    samples = [sample for family in families for sample in family.samples]
+    return Metrics({(sample.name, frozenset(sample.labels.items())): float(sample.value) for sample in samples})

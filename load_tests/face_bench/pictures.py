@@ -1,7 +1,7 @@
-"""The pictures that every contender gets, as pixels and as a JPEG file."""
+"""The pictures that are sent, as pixels and as a JPEG file."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from face_bench.errors import BenchError
+from face_bench import BenchError
 from face_client import InvalidImage, decode_image
+from face_pictures.formats import SUFFIXES
 
 WALL_SIZES = ((1920, 1080), (1280, 720), (960, 540))
 JPEG_QUALITY = 95
 
 MAX_PHOTOS = 100
-"""Of the user's own: each is measured in every round by every contender."""
+"""Of the user's own: the benchmark measures each in every round with every contender."""
 
-_PHOTO_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+_PORTRAIT = Path(__file__).parents[2] / "tests" / "data" / "astronaut.png"
 
 # (side, x, y) of each copy of the portrait on the canvas.
 _WALL = (
@@ -72,10 +73,10 @@ def wall(portrait: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
     return np.array(canvas)
 
 
-def walls(portrait_file: Path) -> list[Picture]:
-    """The wall in the benchmark's three sizes."""
-    portrait = Image.open(portrait_file).convert("RGB")
-    return [Picture.of_pixels(f"wall {w}x{h}", wall(portrait, w, h)) for w, h in WALL_SIZES]
+def walls(sizes: Sequence[tuple[int, int]] = WALL_SIZES, prefix: str = "wall ") -> list[Picture]:
+    """The wall in these sizes, (width, height), each named by its size."""
+    portrait = Image.open(_PORTRAIT).convert("RGB")
+    return [Picture.of_pixels(f"{prefix}{w}x{h}", wall(portrait, w, h)) for w, h in sizes]
 
 
 def photos(folder: Path) -> list[Picture]:
@@ -86,7 +87,7 @@ def photos(folder: Path) -> list[Picture]:
     """
     if not folder.is_dir():
         raise BenchError(f"--photos {folder} is not a folder")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in _PHOTO_ENDINGS)
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not 1 <= len(files) <= MAX_PHOTOS:
         raise BenchError(f"--photos {folder} has {len(files)} photos; 1 to {MAX_PHOTOS} can be measured")
     return [_photo(file) for file in files]

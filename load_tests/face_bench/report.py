@@ -1,30 +1,18 @@
-"""Everything that a run found out, and its JSON form."""
+"""Everything that a run found out: as data (JSON), as tables, and as markdown."""
 
-import json
-import math
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from dataclasses import dataclass, field
 
-from face_bench.agreement import Agreement
+from face_bench.contenders import MATCH_IOU, OURS, Agreement, Unmatched
 from face_bench.floor import Floor
 from face_bench.latency import Latency, Ratio
 from face_bench.machine import Machine
-from face_bench.memory import MemoryUse
-from face_bench.stages import Breakdown
-from face_bench.sweep import SweepStep
-
-FORMAT = 1
-"""Grows when a field changes its meaning or goes."""
-
-
-@dataclass(frozen=True)
-class PeerStatus:
-    """about: versions and threads as the worker gives them. problem: why it was not measured; empty if it was."""
-
-    name: str
-    about: dict[str, Any]
-    problem: str = ""
+from face_bench.many_clients import MemoryUse, SweepStep
+from face_bench.output import Table, all_keys, errors_text, markdown, optional
+from face_bench.peers import PeerStatus
+from face_bench.processes import QUIET_CORES
+from face_bench.stages import STAGE_SECONDS, Breakdown
+from face_bench.wire import WRONG_ANSWER
 
 
 @dataclass(frozen=True)
@@ -55,19 +43,171 @@ class Report:
     memory: MemoryUse | None = None
 
 
-def to_json(report: Report) -> str:
-    """Numbers that do not exist (no measurement to take them of) are null."""
-    return json.dumps({"format": FORMAT, **finite(asdict(report))}, indent=1) + "\n"
+def in_markdown(report: Report) -> str:
+    """The whole report; sections of one level below the document that it is pasted into."""
+    settings = report.settings
+    peers = [f"{peer.name} {_about(peer)}" for peer in report.peers if not peer.problem]
+    how = (
+        f"{settings.rounds} rounds after {settings.warm_up} of warm-up, interleaved. Networks: {settings.networks}. "
+        f"JPEG quality {settings.jpeg_quality}. Peers, in their own processes: {'; '.join(peers) or 'none'}."
+    )
+    return markdown([report.machine.line, how], tables(report))
 
 
-def write_json(report: Report, path: Path) -> None:
-    path.write_text(to_json(report))
+def _about(peer: PeerStatus) -> str:
+    return "(" + ", ".join(f"{name} {value}" for name, value in peer.about.items()) + ")"
 
 
-def finite(value: Any) -> Any:
-    """For JSON: what is no number becomes None, at any depth."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def tables(report: Report) -> list[Table]:
+    """Those that have something in them."""
+    made = (_latency, _agreement, _floor, _stages, _work, _sweep, _memory)
+    return [table for make in made if (table := make(report)).rows or table.notes]
+
+
+def _latency(report: Report) -> Table:
+    ratio = {(r.picture, r.ours, r.peer): f"{r.ratio:.2f}" for r in report.ratios}
+    rows = tuple(
+        (
+            latency.picture,
+            latency.contender,
+            f"{latency.milliseconds.median:.1f}",
+            f"{latency.iqr_ms:.1f}",
+            f"{latency.fps:.1f}",
+            str(latency.faces),
+            *(ratio.get((latency.picture, ours, latency.contender), "") for ours in OURS),
+        )
+        for latency in report.latency
+    )
+    header = ("picture", "who", "median ms", "IQR ms", "FPS", "faces", *(f"× {ours}" for ours in OURS))
+    problems = [f"{peer.name} was not measured: {peer.problem}" for peer in report.peers if peer.problem]
+    return Table("Latency of one client", header, rows, labels=2, notes=(*problems, *_noise(report)))
+
+
+def _noise(report: Report) -> list[str]:
+    if report.other_cores is None:
+        return []
+    note = f"everything else on the machine used {report.other_cores:.2f} cores meanwhile"
+    return [f"{note}: measure again when it is quiet" if report.other_cores > QUIET_CORES else note]
+
+
+def _agreement(report: Report) -> Table:
+    rows = tuple(
+        (
+            agreement.picture,
+            agreement.contender,
+            str(agreement.matched),
+            optional(agreement.largest_landmark_distance, ".4f"),
+            _one_sided(agreement),
+        )
+        for agreement in report.agreement
+    )
+    references = sorted({agreement.reference for agreement in report.agreement})
+    title = f"Same faces as {', '.join(references) or 'the reference'} (IoU ≥ {MATCH_IOU})"
+    header = ("picture", "who", "matched", "largest landmark distance, px", "found by one side only")
+    return Table(title, header, rows, labels=2)
+
+
+def _one_sided(agreement: Agreement) -> str:
+    """Each face for ours; for a peer how many, the rest being in the JSON report."""
+    faces = agreement.unmatched
+    if agreement.contender in OURS:
+        return "; ".join(map(_unmatched, faces)) or "none"
+    counts = Counter(face.found_by for face in faces)
+    return ", ".join(f"{count} by {who}" for who, count in counts.items()) or "none"
+
+
+def _unmatched(face: Unmatched) -> str:
+    x1, y1, x2, y2 = face.box
+    return f"{face.found_by}: {x2 - x1:.0f}x{y2 - y1:.0f} at {x1:.0f},{y1:.0f}, p {face.probability:.3f}"
+
+
+def _floor(report: Report) -> Table:
+    rows = tuple(
+        (
+            floor.picture,
+            floor.contender,
+            f"{floor.pnet_gflop:.2f}",
+            f"{floor.rnet_gflop:.2f}",
+            f"{floor.onet_gflop:.2f}",
+            optional(floor.rnet_candidates, ".0f"),
+            optional(floor.onet_candidates, ".0f"),
+            f"{floor.floor_ms:.1f}",
+            f"{floor.ours_ms:.1f}",
+            f"{floor.ours_over_floor:.2f}",
+        )
+        for floor in report.floor
+    )
+    header = (
+        *("picture", "who", "PNet GFLOP", "RNet GFLOP", "ONet GFLOP"),
+        *("RNet candidates", "ONet candidates", "floor ms", "ours ms", "ours ÷ floor"),
+    )
+    notes = [f"float32 matrix product, measured between the rounds: {report.matrix_gflops or 0:.0f} GFLOP/s"]
+    if any(floor.rnet_candidates is None for floor in report.floor):
+        notes.append("the server does not count candidates: the floor is PNet's alone, so too low")
+    return Table("The floor", header, rows, labels=2, notes=tuple(notes) if rows else ())
+
+
+def _stages(report: Report) -> Table:
+    names = all_keys(breakdown.stages for breakdown in report.stages)
+    rows = tuple(
+        (b.picture, b.contender, f"{b.total_ms:.1f}", *(_share(b, name) for name in names))
+        for b in report.stages
+        if b.stages
+    )
+    absent = bool(report.stages) and not rows
+    notes = (f"the server has no counters {STAGE_SECONDS}: no breakdown",) if absent else ()
+    return Table("Where our time goes, ms (%)", ("picture", "who", "total", *names), rows, labels=2, notes=notes)
+
+
+def _share(breakdown: Breakdown, stage: str) -> str:
+    milliseconds = breakdown.stages.get(stage, 0.0)
+    return f"{milliseconds:.1f} ({100 * milliseconds / breakdown.total_ms:.0f})"
+
+
+def _work(report: Report) -> Table:
+    names = all_keys(breakdown.work for breakdown in report.stages)
+    rows = tuple(
+        (b.picture, b.contender, *(f"{b.work.get(name, 0):.1f}" for name in names)) for b in report.stages if b.work
+    )
+    return Table("Work summed over the server's threads, ms", ("picture", "who", *names), rows, labels=2)
+
+
+def _sweep(report: Report) -> Table:
+    models = all_keys(step.batch for step in report.sweep)
+    rows = tuple(
+        (
+            str(step.clients),
+            f"{step.images_per_second:.1f}",
+            *(f"{value:.0f}" for value in (step.p50_ms, step.p95_ms, step.p99_ms)),
+            errors_text(step.errors),
+            *(optional(step.batch.get(model), ".2f") for model in models),
+            f"{step.server_cores:.2f}",
+            f"{step.client_cores:.2f}",
+            f"{step.other_cores:.2f}",
+        )
+        for step in report.sweep
+    )
+    header = (
+        *("clients", "images/s", "p50 ms", "p95 ms", "p99 ms", "errors"),
+        *(f"batch {model}" for model in models),
+        *("server cores", "load generator", "others"),
+    )
+    notes = (f"an answer with another number of faces than alone is an error, “{WRONG_ANSWER}”",)
+    return Table("Concurrent clients, mixed sizes, raw and JPEG in turns", header, rows, notes=notes if rows else ())
+
+
+def _memory(report: Report) -> Table:
+    memory = report.memory
+    title = "Memory of the whole server"
+    if memory is None:
+        return Table(title, (), ())
+    rows = (
+        ("requests", str(memory.requests)),
+        ("clients", str(memory.clients)),
+        ("errors", errors_text(memory.errors)),
+        ("processes", str(memory.processes)),
+        ("largest PSS, MB (shared pages once)", f"{memory.max_pss_mb:.0f}"),
+        ("largest RSS, MB (shared pages in each process)", f"{memory.max_rss_mb:.0f}"),
+        ("slope over the second half, MB in 1000 requests", f"{memory.slope_mb_per_1000_requests:+.2f}"),
+    )
+    return Table(title, ("", ""), rows)

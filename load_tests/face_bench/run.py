@@ -4,22 +4,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from face_bench import latency, progress
-from face_bench.agreement import Agreement, compare
-from face_bench.contenders import JPEG, OURS, RAW, Contender, InProcess, Ours
+from face_bench import latency
+from face_bench.contenders import OURS, OURS_JPEG, OURS_RAW, Agreement, Contender, Ours, compare
 from face_bench.floor import MatrixRate, floors
 from face_bench.latency import Measurements, measure, ratios
-from face_bench.load import faces_alone
 from face_bench.machine import Machine
-from face_bench.memory import CLIENTS, measure_memory
-from face_bench.peers.catalogue import FACENET_PYTORCH
-from face_bench.peers.start import start_peers
+from face_bench.many_clients import MEMORY_CLIENTS, WARM_UP_S, measure_memory, sweep
+from face_bench.output import bar, say
+from face_bench.peer_worker import FACENET_PYTORCH
+from face_bench.peers import PeerProcess, PeerStatus, start_peers
 from face_bench.pictures import JPEG_QUALITY, Picture, odd_crops
-from face_bench.process_tree import OtherLoad
-from face_bench.report import PeerStatus, Report, RunSettings
+from face_bench.processes import OtherLoad
+from face_bench.report import Report, RunSettings
 from face_bench.stages import break_down
-from face_bench.sweep import WARM_UP_S, sweep
-from face_bench.wire import mix
+from face_bench.wire import MODEL, picture_requests
 from face_client import FaceClient
 from face_server import EmbeddedTriton, Settings
 
@@ -31,7 +29,6 @@ class Plan:
     """What to run. cache: folder of the peers' environments; None measures ours alone. 0 rounds, seconds or
     requests leave that part out."""
 
-    checkout: Path
     repository: Path
     pictures: list[Picture]
     cache: Path | None
@@ -44,11 +41,11 @@ class Plan:
 
 
 def run(plan: Plan) -> Report:
-    """Raises face_server.ServerError and face_client.FaceError where our own side fails; peers may fail."""
+    """Raises BenchError, face_server.ServerError and face_client.FaceError where our own side fails; peers may fail."""
     settings = RunSettings(plan.warm_up, plan.rounds, plan.networks, JPEG_QUALITY, plan.sweep_seconds)
-    report = Report(Machine.here(plan.checkout), settings)
+    report = Report(Machine.here(), settings)
     with ExitStack() as stack:
-        progress.say(f"starting our server, networks: {plan.networks}")
+        say(f"starting our server, networks: {plan.networks}")
         triton = stack.enter_context(EmbeddedTriton(plan.repository, Settings(networks=plan.networks)))
         if plan.rounds:
             _compare_with_peers(plan, triton, report)
@@ -81,12 +78,9 @@ def _compare_with_peers(plan: Plan, triton: EmbeddedTriton, report: Report) -> N
 
 def _measure_rounds(plan: Plan, contenders: list[Contender], rate: MatrixRate) -> Measurements:
     what = f"{len(contenders)} contenders, {len(plan.pictures)} pictures, {plan.warm_up} + {plan.rounds} rounds"
-    done = 0
-    with progress.bar(what, plan.warm_up + plan.rounds) as show:
+    with bar(what, plan.warm_up + plan.rounds) as show:
 
-        def after_round() -> None:
-            nonlocal done
-            done += 1
+        def after_round(done: int) -> None:
             rate.sample()
             show(done)
 
@@ -97,34 +91,32 @@ def _with_failure(status: PeerStatus, measurements: Measurements) -> PeerStatus:
     return PeerStatus(status.name, status.about, status.problem or measurements.failures.get(status.name, ""))
 
 
-def _agreements(pictures: list[Picture], peers: list[InProcess], measurements: Measurements) -> list[Agreement]:
+def _agreements(pictures: list[Picture], peers: list[PeerProcess], measurements: Measurements) -> list[Agreement]:
     """Everybody against facenet-pytorch on the very same pixels; nobody where it is not there."""
     reference = next((p for p in peers if p.name == FACENET_PYTORCH and p.name not in measurements.failures), None)
     if reference is None:
         return []
-    others = [RAW, JPEG, *(peer.name for peer in peers if peer is not reference)]
+    others = [OURS_RAW, OURS_JPEG, *(peer.name for peer in peers if peer is not reference)]
     agreements = []
     for picture in pictures:
-        expected = measurements.of(picture, reference.name)[-1].faces
+        of_pixels = measurements.of(picture, reference.name)[-1].faces
         for name in others:
             if measured := measurements.of(picture, name):
-                wanted = reference.detect_decoded(picture) if name == JPEG else expected
-                agreements.append(compare(picture.name, name, measured[-1].faces, reference.name, wanted))
+                # What it finds in the pixels of the JPEG file, where that file is what we were sent.
+                expected = reference.find(picture.decoded)[1] if name == OURS_JPEG else of_pixels
+                agreements.append(compare(picture.name, name, measured[-1].faces, reference.name, expected))
     return agreements
 
 
 def _sweep(plan: Plan, triton: EmbeddedTriton, report: Report) -> None:
-    requests = mix(plan.pictures)
-    expected = faces_alone(triton.grpc_url, requests)
+    requests = picture_requests(triton.grpc_url, MODEL, plan.pictures)
     each = WARM_UP_S + plan.sweep_seconds
-    with progress.bar(f"clients {', '.join(map(str, plan.clients))}: {each:g} s each", len(plan.clients)) as show:
-        report.sweep = sweep(
-            triton, requests, expected, plan.clients, plan.sweep_seconds, lambda n: show(plan.clients.index(n))
-        )
+    with bar(f"clients {', '.join(map(str, plan.clients))}: {each:g} s each", len(plan.clients)) as show:
+        report.sweep = sweep(triton, requests, plan.clients, plan.sweep_seconds, show)
 
 
 def _measure_memory(plan: Plan, triton: EmbeddedTriton, report: Report) -> None:
-    requests = mix([*plan.pictures, *odd_crops(plan.pictures, _ODD_CROPS)])
-    expected = faces_alone(triton.grpc_url, requests)
-    with progress.bar(f"memory over {plan.memory_requests} requests, {CLIENTS} clients", plan.memory_requests) as show:
-        report.memory = measure_memory(triton, requests, expected, plan.memory_requests, show)
+    requests = picture_requests(triton.grpc_url, MODEL, [*plan.pictures, *odd_crops(plan.pictures, _ODD_CROPS)])
+    what = f"memory over {plan.memory_requests} requests, {MEMORY_CLIENTS} clients"
+    with bar(what, plan.memory_requests) as show:
+        report.memory = measure_memory(triton, requests, plan.memory_requests, show)

@@ -1,7 +1,10 @@
-"""Requests made into bytes once and sent many times, so that the load generator costs next to nothing."""
+"""How both load generators ask: requests made into bytes once and sent many times, and what becomes of each.
+
+Serialised beforehand, a request costs the generator next to nothing.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -10,54 +13,77 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2
 from tritonclient.utils import np_to_triton_dtype, serialize_byte_tensor
 
+from face_bench import BenchError
 from face_bench.pictures import Picture
-from face_client.messages import ImageLike, prepare
 
 MODEL = "mtcnn"
-OUTPUTS = ("boxes", "probabilities", "landmarks", "num_faces")
+RECOGNITION = "face_recognition"
+
+_BOXES = ("boxes", "probabilities", "landmarks", "num_faces")
+OUTPUTS = {MODEL: _BOXES, RECOGNITION: (*_BOXES, "embeddings")}
+"""What each model is asked for."""
+
+RAW, JPEG = "raw", "jpeg"
+FORMATS = (RAW, JPEG)
+"""How a picture is sent."""
+
 _METHOD = "/inference.GRPCInferenceService/ModelInfer"
 _CALL_TIMEOUT_S = 60.0
 _MAX_MESSAGE_BYTES = 2**31 - 1
 
+# What became of a request: one of these, or else the name of its gRPC status.
+
+GOOD = "good"
+"""Answered, with the faces that the picture has."""
+
+REFUSED = "refused"
+"""A bad request that heard INVALID_ARGUMENT, as it must."""
+
+EXPECTED = (GOOD, REFUSED)
+"""All else is an error."""
+
+WRONG_ANSWER = "other number of faces than alone"
+
+BAD_ANSWERED = "bad request answered"
+
+REJECTED = "UNAVAILABLE"
+"""How a server says that it has too much to do."""
+
+PAUSE_AFTER_ERROR_S = 0.05
+"""A server that refuses at once must not be asked a thousand times a second."""
+
 
 @dataclass(frozen=True)
-class WireRequest:
-    """One serialised request for one picture."""
+class Request:
+    """message: serialised. expected: faces in the answer when nothing else runs; None for one that must be refused."""
 
     name: str
     message: bytes
+    expected: int | None = None
 
 
-def mix(pictures: Iterable[Picture]) -> list[WireRequest]:
-    """Every picture as raw pixels and as a JPEG file, in turns."""
-    return [
-        request
-        for picture in pictures
-        for request in (
-            WireRequest(f"{picture.name}, raw", serialised(picture.pixels)),
-            WireRequest(f"{picture.name}, JPEG", serialised(picture.jpeg)),
-        )
-    ]
+def picture_tensors(picture: Picture, form: str) -> dict[str, NDArray[Any]]:
+    """The inputs for one picture in one of FORMATS: `image` [1,H,W,3], or `encoded_image` [1,1] with a file's bytes."""
+    if form == RAW:
+        return {"image": picture.pixels[np.newaxis]}
+    return {"encoded_image": np.array([[picture.jpeg]], np.object_)}
 
 
-def serialised(image: ImageLike, model: str = MODEL, outputs: Sequence[str] = OUTPUTS) -> bytes:
-    """The whole request for one picture."""
-    return serialised_tensors(prepare(image, max_side=None).tensors, model, outputs)
-
-
-def serialised_tensors(tensors: Mapping[str, NDArray[Any]], model: str, outputs: Sequence[str]) -> bytes:
-    """A request with these inputs, right or wrong."""
+def infer_request(
+    model: str, tensors: Mapping[str, NDArray[Any]], outputs: Sequence[str] = ()
+) -> service_pb2.ModelInferRequest:
+    """A request with these inputs, right or wrong. outputs: those of the model unless told."""
     request = service_pb2.ModelInferRequest(model_name=model)
     for name, array in tensors.items():
         request.inputs.add(name=name, datatype=np_to_triton_dtype(array.dtype), shape=array.shape)
-        request.raw_input_contents.append(_tensor_bytes(array))
-    for name in outputs:
+        request.raw_input_contents.append(tensor_bytes(array))
+    for name in outputs or OUTPUTS[model]:
         request.outputs.add(name=name)
-    message: bytes = request.SerializeToString()
-    return message
+    return request
 
 
-def _tensor_bytes(array: NDArray[Any]) -> bytes:
+def tensor_bytes(array: NDArray[Any]) -> bytes:
+    """As the protocol lays an array out: bytes with their length before them, all else as it lies in memory."""
     if array.dtype == np.object_:
         encoded: bytes = serialize_byte_tensor(array).item()
         return encoded
@@ -80,7 +106,7 @@ class WireClient:
             _METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
         )
 
-    def faces(self, request: WireRequest, timeout: float = _CALL_TIMEOUT_S) -> int:
+    def faces(self, request: Request, timeout: float = _CALL_TIMEOUT_S) -> int:
         """Sends the request; the number of faces in the answer. Raises grpc.RpcError."""
         response = self._infer(request.message, timeout=timeout)
         names = [output.name for output in response.outputs]
@@ -88,3 +114,37 @@ class WireClient:
 
     def close(self) -> None:
         self._channel.close()
+
+
+def ask(client: WireClient, request: Request, timeout: float = _CALL_TIMEOUT_S) -> str:
+    """Sends a request; the outcome."""
+    try:
+        faces = client.faces(request, timeout)
+    except grpc.RpcError as error:
+        status: str = error.code().name
+        return REFUSED if request.expected is None and status == "INVALID_ARGUMENT" else status
+    if request.expected is None:
+        return BAD_ANSWERED
+    return GOOD if faces == request.expected else WRONG_ANSWER
+
+
+def picture_requests(
+    url: str, model: str, pictures: Iterable[Picture], formats: Sequence[str] = FORMATS
+) -> list[Request]:
+    """Every picture in every format, in turns. Each is sent once, alone, to know its answer. Raises BenchError."""
+    client = WireClient(url)
+    try:
+        requests = [
+            Request(
+                f"{model} {form} {picture.name}",
+                infer_request(model, picture_tensors(picture, form)).SerializeToString(),
+            )
+            for picture in pictures
+            for form in FORMATS
+            if form in formats
+        ]
+        return [replace(request, expected=client.faces(request)) for request in requests]
+    except grpc.RpcError as error:
+        raise BenchError(f"{url}, {model}: the server failed a request of one client: {error.details()}") from error
+    finally:
+        client.close()

@@ -1,30 +1,45 @@
-"""What happens around a run: options, the users that the server can serve, the plan, the samples."""
+"""What happens around a run of locust: options, stages, the users that the server can serve, the plan, the samples."""
 
 import logging
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import Any
 
 import gevent
-from locust import events
+from grpc.experimental.gevent import init_gevent
+from locust import LoadTestShape, events
 from locust.env import Environment
 from locust.runners import MasterRunner
 
+from face_bench import BenchError
 from face_client import FaceClient
-from face_load import options, stages
-from face_load.errors import LoadError
+from face_load.options import add_options
 from face_load.plan import Plan
-from face_load.shape import Staged
+from face_load.schedule import Stage, parse_stages, users_at
 from face_load.users import FaceUser, Recognition
 
 _log = logging.getLogger(__name__)
 
+MOST_IN_FLIGHT = 4000
+"""Calls of one process that may wait at a time; each takes a thread meanwhile."""
+
 _SECONDS_TO_STOP = 5.0
 _SECONDS_UNTIL_STARTED = 1.0
 
+# As fast as locust can: a stage is its own ramp.
+_SPAWN_RATE = 1000.0
+
 
 def install() -> None:
-    """Connects everything here to locust's events."""
-    events.init_command_line_parser.add_listener(options.add_options)
+    """Makes gRPC wait as locust does, and connects everything here to locust's events.
+
+    Call after locust is imported (it patches the standard library) and before gRPC makes its first object.
+    """
+    init_gevent()
+    # gRPC waits in threads of gevent's pool. With the ten that it has by default the eleventh call in flight waits for
+    # one of the others, for as long as that takes: an open loop would measure its own queue.
+    gevent.get_hub().threadpool.maxsize = MOST_IN_FLIGHT
+    events.init_command_line_parser.add_listener(add_options)
     events.init.add_listener(_prepare)
     events.test_start.add_listener(_start)
     events.test_stop.add_listener(_stop)
@@ -35,12 +50,27 @@ def _prepare(environment: Environment, **_: Any) -> None:
     # Answers that are under way at the end count: nobody is cut off before the deadline.
     environment.stop_timeout = environment.stop_timeout or float(given.deadline) + _SECONDS_TO_STOP
     if given.stages:
-        environment.shape_class = Staged(stages.parse(given.stages))
+        environment.shape_class = Staged(parse_stages(given.stages))
         environment.shape_class.runner = environment.runner
     _leave_out_recognition(environment)
     if given.headless:
         # Now, so that it takes nothing from the time that the run may take; the web page may still change everything.
         _plan(environment)
+
+
+class Staged(LoadTestShape):
+    """Users over time, as `--stages` has them; ends the run when the stages are over."""
+
+    # So that locust does not take it by itself from a file that imports it: it is for runs with --stages alone.
+    abstract = True
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        super().__init__()
+        self._stages = stages
+
+    def tick(self) -> tuple[int, float] | None:
+        users = users_at(self._stages, self.get_run_time())
+        return None if users is None else (users, _SPAWN_RATE)
 
 
 def _leave_out_recognition(environment: Environment) -> None:
@@ -70,7 +100,7 @@ def _plan(environment: Environment) -> Plan | None:
     models = [user.model for user in environment.user_classes if issubclass(user, FaceUser)]
     try:
         return Plan.make(_options(environment), _url(environment), models)
-    except LoadError as error:
+    except BenchError as error:
         environment.process_exit_code = 1
         _log.error("%s", error)
         return None

@@ -1,16 +1,19 @@
-"""What `make soak` found out."""
+"""What `make soak` found out: what was wrong, and whether something grows.
+
+Growth is taken over the second half of the samples, since the first one fills pools and caches.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from face_bench.machine import Machine
-from face_bench.table import Table, errors_text
-from face_load.cells import percentile_cells
-from face_load.server_processes import ServerState
-from face_load.summary import Summary
-from face_load.trends import Trend, trend
+from face_bench.output import Table, errors_text
+from face_bench.processes import ServerState
+from face_bench.spread import slope
+from face_load.report import percentile_cells
+from face_load.samples import Summary
 
-_MB = 1e6
+MB = 1e6
 
 # Triton's Python backend grows its shared memory in steps of 16 MiB. One step is no slope; where it comes in the middle
 # of the second half, the line through the samples rises by one and a half.
@@ -34,6 +37,32 @@ class Supervised:
     canaries_failed: int
     renewals: int
     restarts: int
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One thing over the second half of a run.
+
+    largest: of the whole run. growth: of the straight line through the samples (least squares), from the middle of the
+    run to its end, `seconds` later. allowed: the most that counts as none.
+    """
+
+    what: str
+    unit: str
+    largest: float
+    growth: float
+    seconds: float
+    allowed: float
+
+    @property
+    def an_hour(self) -> float:
+        """The growth if it went on for an hour."""
+        return 3600 * self.growth / self.seconds
+
+    @property
+    def holds(self) -> bool:
+        """False where there were too few samples to tell."""
+        return self.growth <= self.allowed
 
 
 @dataclass(frozen=True)
@@ -82,11 +111,20 @@ class SoakReport:
         ]
 
 
+def trend(what: str, unit: str, times: Sequence[float], values: Sequence[float], allowed: float) -> Trend:
+    """times: seconds, ascending, at least one."""
+    middle = (times[0] + times[-1]) / 2
+    second = [(at, value) for at, value in zip(times, values, strict=True) if at >= middle]
+    rise = slope([at for at, _ in second], [value for _, value in second])
+    seconds = times[-1] - middle
+    return Trend(what, unit, max(values), rise * seconds, seconds, allowed)
+
+
 def trends(samples: Sequence[SoakSample]) -> list[Trend]:
     """Of the server as a whole, with what counts as none."""
     times = [sample.at for sample in samples]
-    memory = [sample.state.pss / _MB for sample in samples]
-    shared = [sample.state.shared_memory / _MB for sample in samples]
+    memory = [sample.state.pss / MB for sample in samples]
+    shared = [sample.state.shared_memory / MB for sample in samples]
     files = [float(sample.state.open_files) for sample in samples]
     return [
         trend("memory (PSS)", "MB", times, memory, _MEMORY_SHARE * max(memory)),
@@ -128,13 +166,13 @@ def _process_table(report: SoakReport) -> Table:
             for use in sample.state.processes
             if (use.pid, use.started) == (last.pid, last.started)
         ]
-        memory = trend(last.name, "MB", [at for at, _ in seen], [use.rss / _MB for _, use in seen], float("inf"))
+        memory = trend(last.name, "MB", [at for at, _ in seen], [use.rss / MB for _, use in seen], float("inf"))
         rows.append(
             (
                 last.name,
                 f"{memory.largest:.0f}",
                 f"{memory.growth:+z.1f}",
-                f"{last.pss / _MB:.0f}",
+                f"{last.pss / MB:.0f}",
                 str(max(use.open_files for _, use in seen)),
             )
         )

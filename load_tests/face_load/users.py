@@ -11,15 +11,10 @@ from gevent.pool import Group
 from locust import User, task
 from locust.exception import StopUser
 
-from face_bench.wire import MODEL, WireClient
+from face_bench.wire import EXPECTED, MODEL, PAUSE_AFTER_ERROR_S, RECOGNITION, REJECTED, Request, WireClient, ask
 from face_client.options import DEFAULT_URL
-from face_load.arrivals import arrivals
-from face_load.outcomes import EXPECTED, REJECTED, ask
 from face_load.plan import Plan
-from face_load.traffic import RECOGNITION, LoadRequest
-
-# Whoever is refused at once must not ask a thousand times a second.
-_PAUSE_AFTER_REJECTION_S = 0.05
+from face_load.schedule import arrivals
 
 
 class RequestFailed(Exception):
@@ -69,7 +64,7 @@ class FaceUser(User):
         request = self._plan.choose(self.model, self._random)
         if self._due is None:
             if self._ask(request, time.perf_counter()) == REJECTED:
-                gevent.sleep(_PAUSE_AFTER_REJECTION_S)
+                gevent.sleep(PAUSE_AFTER_ERROR_S)
             return
         # Locust runs the first task without a wait.
         gevent.sleep(self.wait_time())
@@ -82,14 +77,14 @@ class FaceUser(User):
             self._flights.join()
             self._client.close()
 
-    def _ask(self, request: LoadRequest, due: float) -> str:
+    def _ask(self, request: Request, due: float) -> str:
         sent = time.perf_counter()
         outcome = ask(self._client, request, max(0.001, due + self._plan.deadline_s - sent))
         ended = time.perf_counter()
-        self._plan.record(due, sent, ended, request.wire.name, outcome)
+        self._plan.record(due, sent, ended, request.name, outcome)
         self.environment.events.request.fire(
             request_type="gRPC",
-            name=request.wire.name,
+            name=request.name,
             response_time=1e3 * (ended - due),
             response_length=0,
             exception=None if outcome in EXPECTED else RequestFailed(outcome),

@@ -15,11 +15,10 @@ from contextlib import contextmanager, nullcontext
 import grpc
 import pytest
 
-from face_bench.wire import MODEL, WireClient, WireRequest
-from face_load import load_command, saturate_command, saturation
-from face_load.bad_requests import bad_messages
+from face_bench.wire import MODEL, RECOGNITION, WireClient
+from face_load import load, saturation
 from face_load.command import main
-from face_load.traffic import RECOGNITION
+from face_load.plan import bad_requests
 from tests.e2e.conftest import ROOT
 
 # Small: a machine that is busy with other tests answers some of them in a few seconds.
@@ -65,17 +64,17 @@ def in_time(is_so):
 @pytest.fixture
 def on_session_server(monkeypatch, triton):
     """The verbs take the server of all tests instead of one of their own."""
-    for command in (load_command, saturate_command):
-        monkeypatch.setattr(command, "EmbeddedTriton", lambda _repository, _settings: nullcontext(triton))
+    for verb in (load, saturation):
+        monkeypatch.setattr(verb, "embedded", lambda _args: nullcontext(triton))
 
 
 @pytest.mark.parametrize("model", [MODEL, RECOGNITION])
 def test_every_bad_request_is_refused_for_what_is_wrong_with_it(triton, model):
     client = WireClient(triton.grpc_url)
-    for name, message in bad_messages(model, ("boxes", "num_faces")):
+    for request in bad_requests(model):
         with pytest.raises(grpc.RpcError) as refused:
-            client.faces(WireRequest(name, message))
-        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT, (name, refused.value.details())
+            client.faces(request)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT, (request.name, refused.value.details())
     client.close()
 
 

@@ -2,16 +2,15 @@
 
 import pytest
 
-from face_bench.agreement import Agreement, Unmatched
-from face_bench.contenders import JPEG, RAW
+from face_bench.contenders import OURS_JPEG, OURS_RAW, Agreement, Unmatched
 from face_bench.floor import Floor
 from face_bench.latency import Latency, ratios
 from face_bench.machine import Machine
-from face_bench.memory import MemorySample, MemoryUse
-from face_bench.report import PeerStatus, Report, RunSettings
+from face_bench.many_clients import MemorySample, MemoryUse, SweepStep
+from face_bench.peers import PeerStatus
+from face_bench.report import Report, RunSettings
 from face_bench.spread import Spread
 from face_bench.stages import Breakdown
-from face_bench.sweep import SweepStep
 
 PICTURE = "wall 960x540"
 
@@ -41,19 +40,19 @@ def sweep_step(clients, errors):
 
 @pytest.fixture
 def report():
-    latencies = [latency(RAW, 50), latency(JPEG, 55), latency("facenet-pytorch", 200)]
-    extra = Unmatched(RAW, (10.0, 20.0, 31.0, 42.0), 0.71)
+    latencies = [latency(OURS_RAW, 50), latency(OURS_JPEG, 55), latency("facenet-pytorch", 200)]
+    extra = Unmatched(OURS_RAW, (10.0, 20.0, 31.0, 42.0), 0.71)
     return Report(
         machine(),
         RunSettings(warm_up=3, rounds=15, networks="auto", jpeg_quality=95, sweep_seconds=8),
         peers=[PeerStatus("facenet-pytorch", {"torch": "2.2.2"}), PeerStatus("ipazc mtcnn", {}, "no | network")],
         latency=latencies,
-        ratios=ratios(latencies, (RAW, JPEG)),
-        agreement=[Agreement(PICTURE, RAW, "facenet-pytorch", 10, 0.0004, (extra,))],
+        ratios=ratios(latencies, (OURS_RAW, OURS_JPEG)),
+        agreement=[Agreement(PICTURE, OURS_RAW, "facenet-pytorch", 10, 0.0004, (extra,))],
         other_cores=0.5,
         matrix_gflops=265.0,
-        floor=[floor(RAW, 300.0), floor(JPEG, None)],
-        stages=[breakdown(RAW), breakdown(JPEG)],
+        floor=[floor(OURS_RAW, 300.0), floor(OURS_JPEG, None)],
+        stages=[breakdown(OURS_RAW), breakdown(OURS_JPEG)],
         sweep=[sweep_step(1, {}), sweep_step(32, {"UNAVAILABLE": 2})],
         memory=MemoryUse(2000, 8, {}, 5, 1500, 1200, -0.5, [MemorySample(0, 1400, 1100)]),
     )

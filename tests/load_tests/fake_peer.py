@@ -2,7 +2,7 @@
 
 import sys
 
-from face_bench.peers.protocol import serve
+from face_bench.peer_worker import serve
 
 
 def detect(pixels):

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from face_bench import latency
-from face_bench.contenders import Measured
-from face_bench.errors import PeerError
-from face_bench.faces import FoundFaces
+from face_bench.contenders import FoundFaces, Measured, PeerError
 from face_bench.latency import measure, summarise
 from face_bench.pictures import Picture
 
@@ -38,14 +36,20 @@ def _no_pause(monkeypatch):
 
 def test_contenders_take_turns_at_every_picture():
     log = []
-    measure([Fake("a", log), Fake("b", log)], PICTURES, warm_up=0, rounds=2, after_round=lambda: log.append("round"))
-    first = [("one", "a"), ("one", "b"), ("two", "a"), ("two", "b"), "round"]
-    second = [("one", "b"), ("one", "a"), ("two", "b"), ("two", "a"), "round"]
+    measure(
+        [Fake("a", log), Fake("b", log)],
+        PICTURES,
+        warm_up=0,
+        rounds=2,
+        after_round=lambda done: log.append(f"round {done}"),
+    )
+    first = [("one", "a"), ("one", "b"), ("two", "a"), ("two", "b"), "round 1"]
+    second = [("one", "b"), ("one", "a"), ("two", "b"), ("two", "a"), "round 2"]
     assert log == first + second
 
 
 def test_warm_up_is_not_measured():
-    measurements = measure([Fake("a", [])], PICTURES[:1], warm_up=2, rounds=3, after_round=lambda: None)
+    measurements = measure([Fake("a", [])], PICTURES[:1], warm_up=2, rounds=3, after_round=lambda _done: None)
     (line,) = summarise(measurements, PICTURES[:1], ["a"])
     assert line.milliseconds.count == 3
     assert line.milliseconds.median == 4000
@@ -55,7 +59,7 @@ def test_warm_up_is_not_measured():
 def test_a_peer_that_fails_is_left_out_and_not_asked_again():
     log = []
     contenders = [Fake("a", log), Fake("b", log, fails_at=1)]
-    measurements = measure(contenders, PICTURES, warm_up=0, rounds=3, after_round=lambda: None)
+    measurements = measure(contenders, PICTURES, warm_up=0, rounds=3, after_round=lambda _done: None)
     assert measurements.failures == {"b": "it fell over"}
     assert sum(name == "b" for _, name in log) == 2
     assert {line.contender for line in summarise(measurements, PICTURES, ["a", "b"])} == {"a"}

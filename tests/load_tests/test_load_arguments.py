@@ -1,10 +1,12 @@
 """The command line and the options of the locust file, as far as nothing is started."""
 
+import argparse
+
 import pytest
 
-from face_load.arguments import parse
-from face_load.command import main
-from face_load.options import parse_formats, parse_sizes
+from face_bench import BenchError
+from face_load.command import main, parse
+from face_load.options import add_options, numbers, parse_formats, parse_sizes
 
 
 @pytest.mark.parametrize(
@@ -72,3 +74,33 @@ def test_what_is_no_size_is_told(text):
 def test_what_is_no_format_is_told(text):
     with pytest.raises(ValueError, match="must be of raw, jpeg"):
         parse_formats(text)
+
+
+def locust_options(*arguments):
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return parser.parse_args(arguments)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "soon"])
+def test_what_is_no_number_is_refused_everywhere(value, capsys):
+    of_verbs = {
+        "load": ("--users", "--rate", "--seconds", "--warm-up"),
+        "saturate": ("--p95", "--errors", "--start", "--seconds", "--warm-up", "--users", "--overload"),
+        "soak": ("--minutes", "--users", "--interval", "--bad-share"),
+    }
+    refused = [(parse, verb, option) for verb, options in of_verbs.items() for option in options]
+    refused += [(locust_options, option) for option in ("--rate", "--think", "--bad-share", "--deadline", "--seed")]
+    for read, *words, option in refused:
+        with pytest.raises(SystemExit):
+            read(*([[*words, f"{option}={value}"]] if read is parse else (f"{option}={value}",)))
+        assert f"argument {option}: {value!r} is not a" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["rate", "think", "bad_share", "deadline"])
+def test_the_web_page_gives_no_other_numbers_than_the_command_line(name):
+    given = locust_options()
+    assert numbers(given)[name] == getattr(given, name)
+    setattr(given, name, float("nan"))
+    with pytest.raises(BenchError, match="'nan' is not a number from"):
+        numbers(given)

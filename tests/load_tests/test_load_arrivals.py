@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from face_load.arrivals import CONSTANT, KINDS, POISSON, arrivals
+from face_load.schedule import CONSTANT, KINDS, POISSON, arrivals
 
 
 def first(count, rate, kind, seed=1):

@@ -6,16 +6,16 @@ import json
 import pytest
 from PIL import Image
 
-from face_load import load_report, saturation_plot, saturation_report, soak_plot, soak_report
-from face_load.documents import FORMAT, write_json, write_markdown
-from face_load.load_report import LoadReport
-from face_load.overload import Overload
-from face_load.samples import Sample
-from face_load.saturation_report import SaturationReport, Step
-from face_load.server_processes import ProcessUse, ServerState
-from face_load.server_use import ServerUse
+from face_bench.output import FORMAT
+from face_bench.processes import ProcessUse, ServerState, ServerUse
+from face_load import load as load_verb
+from face_load import saturation_report, soak_report
+from face_load.load import LoadReport
+from face_load.plots import draw_saturation, draw_soak
+from face_load.report import write
+from face_load.samples import Sample, by_request, summarise
+from face_load.saturation_report import Overload, SaturationReport, Step
 from face_load.soak_report import SoakReport, SoakSample, Supervised, trends
-from face_load.summary import by_request, summarise
 from tests.load_tests.conftest import machine
 
 USE = ServerUse(1.9, 0.02, {"mtcnn": 1.25, "face_embeddings": 1.0})
@@ -57,7 +57,7 @@ def soak(grows=0, outcomes=("good", "refused"), supervised=(0, 0, 0), pid=7):
 
 @pytest.mark.parametrize(
     ("tables", "report"),
-    [(load_report.tables, load()), (saturation_report.tables, saturation()), (soak_report.tables, soak())],
+    [(load_verb.tables, load()), (saturation_report.tables, saturation()), (soak_report.tables, soak())],
     ids=["load", "saturation", "soak"],
 )
 def test_every_table_is_rectangular(tables, report):
@@ -70,8 +70,7 @@ def test_every_table_is_rectangular(tables, report):
 
 def test_a_load_has_throughput_latency_errors_and_batches(tmp_path):
     report = load()
-    write_json(report, tmp_path / "summary.json")
-    write_markdown("Load test", report.machine, [report.load], load_report.tables(report), tmp_path / "summary.md")
+    write("Load test", report, [report.load], load_verb.tables(report), tmp_path / "summary")
     read = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
     assert read["format"] == FORMAT
     assert read["summary"]["goodput"] == 8
@@ -135,7 +134,7 @@ def test_what_is_wrong_with_a_soak_is_named(changes, wrong):
 
 
 def test_plots_are_pictures(tmp_path):
-    saturation_plot.plot(saturation(), tmp_path / "saturation.png")
-    soak_plot.plot(soak(), tmp_path / "soak.png")
+    draw_saturation(saturation(), tmp_path / "saturation.png")
+    draw_soak(soak(), tmp_path / "soak.png")
     assert Image.open(tmp_path / "saturation.png").width > Image.open(tmp_path / "saturation.png").height
     assert Image.open(tmp_path / "soak.png").height > 1000

@@ -4,11 +4,10 @@ import random
 
 import pytest
 
-from face_load.errors import LoadError
-from face_load.overload import Overload, peak
-from face_load.samples import Sample
+from face_bench import BenchError
+from face_load.samples import Sample, summarise
 from face_load.saturation import PRECISION, highest
-from face_load.summary import summarise
+from face_load.saturation_report import Overload, peak
 
 
 def search(limit, start):
@@ -48,9 +47,9 @@ def test_where_the_start_fails_lower_rates_are_tried():
 
 
 def test_a_search_without_an_end_has_one():
-    with pytest.raises(LoadError, match=r"not even .* requests a second are sustained"):
+    with pytest.raises(BenchError, match=r"not even .* requests a second are sustained"):
         search(limit=0, start=4)
-    with pytest.raises(LoadError, match="requests a second are sustained: the search ends there"):
+    with pytest.raises(BenchError, match="requests a second are sustained: the search ends there"):
         search(limit=float("inf"), start=4)
 
 

@@ -6,9 +6,8 @@ import random
 import numpy as np
 import pytest
 
-from face_load.outcomes import BAD_ANSWERED, GOOD, REFUSED, REJECTED
-from face_load.samples import Sample
-from face_load.summary import by_request, summarise
+from face_bench.wire import BAD_ANSWERED, GOOD, REFUSED, REJECTED
+from face_load.samples import Sample, by_request, summarise
 
 
 def sample(due, outcome=GOOD, latency=100.0, late=1.0, name="mtcnn raw 8x8"):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from face_load.trends import trend
+from face_load.soak_report import trend
 
 TIMES = [5.0 * n for n in range(61)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from face_bench.memory import MemorySample, growth
+from face_bench.many_clients import MemorySample, growth
 
 
 def samples(pss):

@@ -2,8 +2,10 @@
 
 import math
 
-from face_bench.metrics import Metrics, parse
-from face_bench.sweep import achieved_batches
+import pytest
+
+from face_bench import BenchError
+from face_bench.metrics import Metrics, parse, scrape
 
 TEXT = r"""
 # HELP mtcnn_stage_seconds Seconds on the clock
@@ -14,7 +16,6 @@ mtcnn_stage_seconds_sum{model="mtcnn",stage="pnet",version="2"} 0.5
 mtcnn_candidates_dropped_total{model="mtcnn",version="1"} 12
 up 1 1700000000000
 odd{text="a \"b\" \\ {c},d=\"e\"",empty=""} +Inf
-not a sample
 """
 
 
@@ -55,4 +56,16 @@ nv_inference_exec_count{model="mtcnn"} 3
 nv_inference_count{model="pnet"} 0
 nv_inference_exec_count{model="pnet"} 0"""
     )
-    assert achieved_batches(growth) == {"mtcnn": 4}
+    assert growth.batches() == {"mtcnn": 4}
+
+
+def test_what_is_not_prometheus_text_is_told():
+    with pytest.raises(ValueError, match="could not convert"):
+        parse("not a sample")
+
+
+def test_an_endpoint_with_something_else_is_told(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("<html>not metrics</html>")
+    with pytest.raises(BenchError, match=r"metrics cannot be read at file:.*page\.html"):
+        scrape(page.as_uri())

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_bench.errors import BenchError
+from face_bench import BenchError
 from face_bench.pictures import WALL_SIZES, odd_crops, photos, walls
 from face_client import decode_image
-from tests.pictures import DATA
 
 
 @pytest.fixture(scope="module")
 def pictures():
-    return walls(DATA / "astronaut.png")
+    return walls()
 
 
 def test_the_walls_have_their_sizes_and_files(pictures):

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from face_bench.latency import ratios
-from face_bench.render import markdown
-from face_bench.report import FORMAT, to_json
-from face_bench.tables import tables
+from face_bench.output import FORMAT, to_json
+from face_bench.report import in_markdown, tables
 
 PARTS = {"machine", "settings", "peers", "latency", "ratios", "agreement", "floor", "stages", "sweep", "memory"}
 
@@ -41,7 +40,7 @@ def test_every_table_is_rectangular(report):
 
 
 def test_markdown_has_every_table(report):
-    text = markdown(report)
+    text = in_markdown(report)
     for table in tables(report):
         assert f"## {table.title}\n" in text
     assert "Some CPU · 2 cores" in text
@@ -51,22 +50,22 @@ def test_markdown_has_every_table(report):
 
 
 def test_a_missing_peer_is_named_with_its_reason(report):
-    assert "ipazc mtcnn was not measured: no | network" in markdown(report)
+    assert "ipazc mtcnn was not measured: no | network" in in_markdown(report)
 
 
 def test_a_busy_machine_is_told(report):
-    assert "used 0.50 cores meanwhile: measure again when it is quiet" in markdown(report)
+    assert "used 0.50 cores meanwhile: measure again when it is quiet" in in_markdown(report)
 
 
 def test_faces_of_one_side_are_listed(report):
-    assert "ours, raw: 21x22 at 10,20, p 0.710" in markdown(report)
+    assert "ours, raw: 21x22 at 10,20, p 0.710" in in_markdown(report)
 
 
 def test_floor_without_candidates_says_so(report):
-    assert "does not count candidates" in markdown(report)
+    assert "does not count candidates" in in_markdown(report)
 
 
 def test_parts_that_were_not_run_are_left_out(empty_report):
     assert tables(empty_report) == []
-    assert "##" not in markdown(empty_report)
+    assert "##" not in in_markdown(empty_report)
     assert json.loads(to_json(empty_report))["memory"] is None

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from face_bench.contenders import RAW, Measured
-from face_bench.faces import FoundFaces
+from face_bench.contenders import OURS_RAW, FoundFaces, Measured
 from face_bench.floor import floors
 from face_bench.latency import Measurements, summarise
 from face_bench.metrics import Metrics, parse
@@ -21,7 +20,7 @@ def measured(seconds, text=""):
 
 
 def measurements(*series):
-    return Measurements({(PICTURE.name, RAW): list(series)})
+    return Measurements({(PICTURE.name, OURS_RAW): list(series)})
 
 
 def test_stages_are_medians_and_transport_is_the_rest():
@@ -47,7 +46,7 @@ def test_a_server_without_counters_has_no_breakdown(counters):
 
 def test_the_floor_is_flops_by_rate():
     series = measurements(measured(0.010, 'mtcnn_rows_total{network="rnet"} 100\nmtcnn_rows_total{network="onet"} 10'))
-    latencies = summarise(series, [PICTURE], [RAW])
+    latencies = summarise(series, [PICTURE], [OURS_RAW])
     (floor,) = floors(latencies, break_down(series, [PICTURE]), flops_per_second=1e11)
     gflop = floor.pnet_gflop + floor.rnet_gflop + floor.onet_gflop
     assert floor.floor_ms == pytest.approx(gflop * 10)
@@ -57,6 +56,6 @@ def test_the_floor_is_flops_by_rate():
 
 def test_the_floor_without_counters_is_pnets_alone():
     series = measurements(measured(0.010))
-    (floor,) = floors(summarise(series, [PICTURE], [RAW]), break_down(series, [PICTURE]), 1e11)
+    (floor,) = floors(summarise(series, [PICTURE], [OURS_RAW]), break_down(series, [PICTURE]), 1e11)
     assert floor.rnet_candidates is None
     assert floor.floor_ms == pytest.approx(floor.pnet_gflop * 10)

@@ -5,7 +5,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from face_load.server_processes import server_state
+from face_bench.processes import server_state
 
 MEGABYTES = 32
 

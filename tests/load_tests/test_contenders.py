@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from face_bench.agreement import Unmatched, compare
-from face_bench.faces import FoundFaces
+from face_bench.contenders import FoundFaces, Unmatched, compare
 
 NOTHING = FoundFaces.of([], [], [])
 

@@ -3,10 +3,7 @@
 import grpc
 import pytest
 
-from face_bench.load import WRONG_ANSWER
-from face_bench.wire import WireRequest
-from face_load.outcomes import BAD_ANSWERED, EXPECTED, GOOD, REFUSED, REJECTED, ask
-from face_load.traffic import LoadRequest
+from face_bench.wire import BAD_ANSWERED, EXPECTED, GOOD, REFUSED, REJECTED, WRONG_ANSWER, Request, ask
 
 
 class Failed(grpc.RpcError):
@@ -30,8 +27,8 @@ class Client:
         return self.answer
 
 
-GOOD_REQUEST = LoadRequest(WireRequest("a picture", b""), expected=3)
-BAD_REQUEST = LoadRequest(WireRequest("no picture", b""), expected=None)
+GOOD_REQUEST = Request("a picture", b"", expected=3)
+BAD_REQUEST = Request("no picture", b"")
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,33 @@
-"""The panels of the plot, each drawn on axes of its own."""
+"""The report as one picture: latency, where the time goes, throughput and latency under load."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from face_bench.contenders import JPEG, OURS, RAW
-from face_bench.peers.catalogue import FACENET_PYTORCH, IPAZC_MTCNN
+from face_bench.contenders import OURS, OURS_JPEG, OURS_RAW
+from face_bench.machine import Machine
+from face_bench.peer_worker import FACENET_PYTORCH, IPAZC_MTCNN
 from face_bench.report import Report
 from face_bench.stages import Breakdown
+
+T = TypeVar("T")
+
+_STYLE = Path(__file__).with_name("report.mplstyle")
+_PANEL_INCHES = (7.2, 4.6)
+_TITLE_INCHES = 0.5
 
 MAX_PICTURES = 6
 """More would be bars too thin to read; the tables have them all."""
 
 _OURS_COLOUR = "#1b7f79"
 _COLOURS = {
-    RAW: _OURS_COLOUR,
-    JPEG: "#6cc3b8",
+    OURS_RAW: _OURS_COLOUR,
+    OURS_JPEG: "#6cc3b8",
     FACENET_PYTORCH: "#e07a3f",
     IPAZC_MTCNN: "#b9b4ab",
 }
@@ -31,16 +45,48 @@ _STAGE_COLOURS = {
 _OTHER_COLOUR = "#777777"
 
 
+def plot(report: Report, path: Path) -> bool:
+    """Writes the PNG; False where there is nothing to draw. Panels of parts that were not run are left out."""
+    panels = [
+        draw
+        for draw, present in (
+            (_draw_latency, bool(report.latency)),
+            (_draw_stages, any(b.stages for b in report.stages)),
+            (_draw_throughput, bool(report.sweep)),
+            (_draw_latency_under_load, bool(report.sweep)),
+        )
+        if present
+    ]
+    if not panels:
+        return False
+    picture(panels, report, report.machine, path)
+    return True
+
+
+def picture(panels: Sequence[Callable[[Axes, T], None]], report: T, machine: Machine, path: Path) -> None:
+    """Writes panels, two in a row, each drawn from the report on axes of its own."""
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    width, height = _PANEL_INCHES
+    with style.context(str(_STYLE)):
+        layout = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15, wspace=0.04, hspace=0.05)
+        figure = Figure(figsize=(width * columns, height * rows + _TITLE_INCHES), layout=layout)
+        for n, draw in enumerate(panels, start=1):
+            draw(figure.add_subplot(rows, columns, n), report)
+        figure.suptitle(machine.line, fontsize=8.5, color="#666666", x=0.01, ha="left")
+        figure.savefig(path)
+
+
 def _pictures(report: Report) -> list[str]:
     return list(dict.fromkeys(latency.picture for latency in report.latency))[:MAX_PICTURES]
 
 
-def draw_latency(axes: Axes, report: Report) -> None:
+def _draw_latency(axes: Axes, report: Report) -> None:
     pictures = _pictures(report)
     contenders = list(dict.fromkeys(latency.contender for latency in report.latency))
     width = 0.8 / len(contenders)
     found = {(latency.picture, latency.contender): latency.milliseconds for latency in report.latency}
-    ratio = {(r.picture, r.peer): r.ratio for r in report.ratios if r.ours == RAW}
+    ratio = {(r.picture, r.peer): r.ratio for r in report.ratios if r.ours == OURS_RAW}
     for n, contender in enumerate(contenders):
         places = [i + (n - (len(contenders) - 1) / 2) * width for i in range(len(pictures))]
         shown = [(x, found[p, contender]) for x, p in zip(places, pictures, strict=True) if (p, contender) in found]
@@ -84,7 +130,7 @@ def _inside(axes: Axes, x: float, text: str) -> None:
     )
 
 
-def draw_stages(axes: Axes, report: Report) -> None:
+def _draw_stages(axes: Axes, report: Report) -> None:
     # Horizontal bars grow upwards; the first picture belongs on top.
     bars = [b for b in report.stages if b.stages and b.picture in _pictures(report)][::-1]
     names = list(dict.fromkeys(name for b in reversed(bars) for name in b.stages))
@@ -112,7 +158,7 @@ def _draw_floors(axes: Axes, report: Report, bars: list[Breakdown]) -> None:
             axes.plot([floor, floor], [n - 0.42, n + 0.42], color="black", linewidth=2, label=label)
 
 
-def draw_throughput(axes: Axes, report: Report) -> None:
+def _draw_throughput(axes: Axes, report: Report) -> None:
     clients = [step.clients for step in report.sweep]
     rates = [step.images_per_second for step in report.sweep]
     axes.plot(clients, rates, marker="o", color=_OURS_COLOUR, linewidth=2)
@@ -125,7 +171,7 @@ def draw_throughput(axes: Axes, report: Report) -> None:
     axes.set_title("Throughput, mixed sizes")
 
 
-def draw_latency_under_load(axes: Axes, report: Report) -> None:
+def _draw_latency_under_load(axes: Axes, report: Report) -> None:
     clients = [step.clients for step in report.sweep]
     lines = (
         ("p99", [step.p99_ms for step in report.sweep], "#e07a3f"),
