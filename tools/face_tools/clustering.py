@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from face_client.errors import InvalidInput
 from face_client.faces import Face, Faces
-from face_client.messages import ImageLike
 from face_client.options import DEFAULT_IN_FLIGHT
 from face_client.similarity import SAME_DISTANCE, distances
 from face_tools import need_extra
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from face_client import FaceClient
+    from face_client.messages import ImageLike
     from face_client.options import DetectOptions
 
 UNCLUSTERED = -1

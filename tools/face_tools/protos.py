@@ -1,4 +1,10 @@
-"""`faces protos`: the inference service as other languages' tools want it, a descriptor set and .proto files."""
+"""`faces protos`: the inference service as other languages' tools want it, a descriptor set and .proto files.
+
+They come out of the installed tritonclient, which carries the service compiled, not its sources. protobuf for Python
+keeps descriptors but prints none in their own language; `proto_text` prints what proto3 services are made of: messages,
+maps, oneofs, optional fields, enums, services, and options with plain values. Comments are not in a descriptor. For the
+language see https://protobuf.dev/reference/protobuf/proto3-spec/.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +24,30 @@ from google.protobuf.descriptor_pb2 import (
     MethodDescriptorProto,
     ServiceDescriptorProto,
 )
-from tritonclient.grpc import service_pb2
 
 from face_command import console
 
-# What `proto_text` writes in more than one place: options, indents; and the check that nothing is left out.
+HELP = "write the service's .proto files, for clients in other languages"
 
+_EXIT_OK = 0
+_EXIT_NOT_WRITTEN = 1
 
-INDENT = "  "
+_EPILOG = """\
+Written are grpc_service.proto and model_config.proto, for protoc and its plugins, and inference.desc, the same
+compiled, for tools that read descriptor sets (protoc --descriptor_set_in, grpcurl -protoset). They describe the
+service of the installed tritonclient; older and newer Tritons speak it too. docs/languages.md goes on from there.
+
+examples:
+  faces protos                                        into ./protos
+  faces protos --out client/examples/protos           where the examples look for them
+  protoc -I protos --cpp_out=build protos/*.proto
+
+exit status: 0 all written, 1 not written, 2 wrong usage
+"""
+
+DESCRIPTOR_SET = "inference.desc"
+
+_INDENT = "  "
 
 # Of each kind of descriptor, what is printed. Anything else is refused: text that leaves something out would describe
 # other messages.
@@ -41,51 +63,59 @@ _PRINTED = {
 }
 
 
-def option_lines(options: Any) -> Iterator[str]:
-    """`option name = value;`, one a line, for a file, message, enum, service or method."""
-    return (f"option {option};" for option in _options(options))
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `faces protos`."""
+    parser.epilog = _EPILOG
+    parser.add_argument("--out", metavar="DIR", type=Path, default=Path("protos"), help="folder (%(default)s)")
 
 
-def bracketed(options: Any) -> str:
-    """` [name = value]`, for a field or a value of an enum; empty without options."""
-    listed = ", ".join(_options(options))
-    return f" [{listed}]" if listed else ""
+def run(args: argparse.Namespace) -> int:
+    """Write the files and name them; returns the exit status."""
+    try:
+        written = write_protos(args.out)
+    except (OSError, ValueError) as error:
+        console.message(f"faces protos: {error}")
+        return _EXIT_NOT_WRITTEN
+    for path in written:
+        print(path)
+    return _EXIT_OK
 
 
-def _options(options: Any) -> Iterator[str]:
-    known = type(options)()
-    known.CopyFrom(options)
-    known.DiscardUnknownFields()
-    if known != options:
-        raise ValueError(f"{options.DESCRIPTOR.name} has an option of somebody's own, which cannot be printed")
-    for option, value in options.ListFields():
-        if option.type == FieldDescriptor.TYPE_MESSAGE or option.is_extension:
-            raise ValueError(f"the option {option.full_name} cannot be printed")
-        if option.type == FieldDescriptor.TYPE_ENUM:
-            yield f"{option.name} = {option.enum_type.values_by_number[value].name}"
-        else:
-            # Strings, true and false, and numbers look as they do in JSON.
-            yield f"{option.name} = {json.dumps(value)}"
+def write_protos(folder: Path) -> list[Path]:
+    """Write `inference.desc` and the .proto files into the folder, made if need be; the files' paths.
+
+    Raises OSError where they cannot be written, ValueError where a descriptor cannot be printed.
+    """
+    files = descriptor_set()
+    texts = {file.name: proto_text(file) for file in files.file}
+    written = [folder / DESCRIPTOR_SET]
+    folder.mkdir(parents=True, exist_ok=True)
+    written[0].write_bytes(files.SerializeToString(deterministic=True))
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
 
 
-def indented(lines: Iterable[str]) -> Iterator[str]:
-    """The lines one level deeper."""
-    return (INDENT + line if line else line for line in lines)
+def descriptor_set() -> FileDescriptorSet:
+    """The service's file, after all that it imports: every file stands behind its own imports."""
+    # Not at the top: gRPC takes longer to import than `faces --help` to answer.
+    from tritonclient.grpc import service_pb2
+
+    files: dict[str, FileDescriptorProto] = {}
+    _collect(service_pb2.DESCRIPTOR, files)
+    return FileDescriptorSet(file=files.values())
 
 
-def check_printable(descriptor: Any) -> None:
-    """Raises ValueError where the descriptor has something that is not printed."""
-    printed = _PRINTED[descriptor.DESCRIPTOR.name].split()
-    for field, _value in descriptor.ListFields():
-        if field.name not in printed:
-            raise ValueError(f"{descriptor.name} has {field.name}, which cannot be printed")
-
-
-# A file's descriptor → the text of its .proto file.
-#
-# protobuf for Python keeps descriptors but prints none in their own language. This prints what proto3 services are
-# made of: messages, maps, oneofs, optional fields, enums, services, and options with plain values. Comments are not
-# in a descriptor. For the language see https://protobuf.dev/reference/protobuf/proto3-spec/.
+def _collect(file: FileDescriptor, into: dict[str, FileDescriptorProto]) -> None:
+    if file.name in into:
+        return
+    for imported in file.dependencies:
+        _collect(imported, into)
+    into[file.name] = FileDescriptorProto()
+    file.CopyToProto(into[file.name])
 
 
 def proto_text(file: FileDescriptorProto) -> str:
@@ -105,13 +135,13 @@ class _Printer:
         self._prefix = f".{package}." if package else "."
 
     def file(self, file: FileDescriptorProto) -> Iterator[str]:
-        check_printable(file)
+        _check_printable(file)
         yield 'syntax = "proto3";'
         for name in file.dependency:
             yield f"\nimport {json.dumps(name)};"
         if file.package:
             yield f"\npackage {file.package};"
-        yield from option_lines(file.options)
+        yield from _option_lines(file.options)
         for service in file.service:
             yield from ("", *self._service(service))
         for enum in file.enum_type:
@@ -120,58 +150,58 @@ class _Printer:
             yield from ("", *self._message(message, frozenset()))
 
     def _service(self, service: ServiceDescriptorProto) -> Iterator[str]:
-        check_printable(service)
+        _check_printable(service)
         yield f"service {service.name} {{"
-        yield from indented(option_lines(service.options))
+        yield from _indented(_option_lines(service.options))
         for method in service.method:
-            yield from indented(self._method(method))
+            yield from _indented(self._method(method))
         yield "}"
 
     def _method(self, method: MethodDescriptorProto) -> Iterator[str]:
-        check_printable(method)
+        _check_printable(method)
         takes = "stream " * method.client_streaming + self._reference(method.input_type, frozenset())
         returns = "stream " * method.server_streaming + self._reference(method.output_type, frozenset())
         head = f"rpc {method.name}({takes}) returns ({returns})"
-        options = list(option_lines(method.options))
+        options = list(_option_lines(method.options))
         if options:
-            yield from (f"{head} {{", *indented(options), "}")
+            yield from (f"{head} {{", *_indented(options), "}")
         else:
             # protoc tells `{}` from `;`.
             yield head + (" {}" if method.HasField("options") else ";")
 
     def _enum(self, enum: EnumDescriptorProto) -> Iterator[str]:
-        check_printable(enum)
+        _check_printable(enum)
         yield f"enum {enum.name} {{"
-        yield from indented(option_lines(enum.options))
+        yield from _indented(_option_lines(enum.options))
         for value in enum.value:
-            check_printable(value)
-            yield f"{INDENT}{value.name} = {value.number}{bracketed(value.options)};"
+            _check_printable(value)
+            yield f"{_INDENT}{value.name} = {value.number}{_bracketed(value.options)};"
         yield "}"
 
     def _message(self, message: DescriptorProto, shadowing: frozenset[str]) -> Iterator[str]:
         """shadowing: names of types inside the messages around this one, which come before the package's own."""
-        check_printable(message)
+        _check_printable(message)
         shadowing |= {inner.name for inner in (*message.nested_type, *message.enum_type)}
         maps = {f".{inner.name}": inner for inner in message.nested_type if inner.options.map_entry}
         yield f"message {message.name} {{"
-        yield from indented(option_lines(message.options))
+        yield from _indented(_option_lines(message.options))
         for enum in message.enum_type:
-            yield from indented((*self._enum(enum), ""))
+            yield from _indented((*self._enum(enum), ""))
         for inner in message.nested_type:
             if not inner.options.map_entry:
-                yield from indented((*self._message(inner, shadowing), ""))
+                yield from _indented((*self._message(inner, shadowing), ""))
         for group in _by_oneof(message):
             lines = [self._field(field, maps, shadowing) for field in group]
             if _in_oneof(group[0]):
                 oneof = message.oneof_decl[group[0].oneof_index]
-                check_printable(oneof)
-                lines = [f"oneof {oneof.name} {{", *indented(lines), "}"]
-            yield from indented(lines)
+                _check_printable(oneof)
+                lines = [f"oneof {oneof.name} {{", *_indented(lines), "}"]
+            yield from _indented(lines)
         yield "}"
 
     def _field(self, field: FieldDescriptorProto, maps: dict[str, DescriptorProto], shadowing: frozenset[str]) -> str:
-        check_printable(field)
-        end = f"{field.name} = {field.number}{bracketed(field.options)};"
+        _check_printable(field)
+        end = f"{field.name} = {field.number}{_bracketed(field.options)};"
         entry = next((entry for suffix, entry in maps.items() if field.type_name.endswith(suffix)), None)
         if entry is not None:
             key, value = (self._type(part, shadowing) for part in entry.field)
@@ -205,86 +235,41 @@ def _in_oneof(field: FieldDescriptorProto) -> bool:
     return bool(field.HasField("oneof_index") and not field.proto3_optional)
 
 
-# The inference service as other languages' tools want it: a descriptor set and .proto files.
-#
-# They come out of the installed tritonclient, which carries the service compiled, not its sources.
+def _option_lines(options: Any) -> Iterator[str]:
+    """`option name = value;`, one a line, for a file, message, enum, service or method."""
+    return (f"option {option};" for option in _options(options))
 
 
-DESCRIPTOR_SET = "inference.desc"
+def _bracketed(options: Any) -> str:
+    """` [name = value]`, for a field or a value of an enum; empty without options."""
+    listed = ", ".join(_options(options))
+    return f" [{listed}]" if listed else ""
 
 
-def descriptor_set() -> FileDescriptorSet:
-    """The service's file, after all that it imports: every file stands behind its own imports."""
-    files: dict[str, FileDescriptorProto] = {}
-    _collect(service_pb2.DESCRIPTOR, files)
-    return FileDescriptorSet(file=files.values())
+def _options(options: Any) -> Iterator[str]:
+    known = type(options)()
+    known.CopyFrom(options)
+    known.DiscardUnknownFields()
+    if known != options:
+        raise ValueError(f"{options.DESCRIPTOR.name} has an option of somebody's own, which cannot be printed")
+    for option, value in options.ListFields():
+        if option.type == FieldDescriptor.TYPE_MESSAGE or option.is_extension:
+            raise ValueError(f"the option {option.full_name} cannot be printed")
+        if option.type == FieldDescriptor.TYPE_ENUM:
+            yield f"{option.name} = {option.enum_type.values_by_number[value].name}"
+        else:
+            # Strings, true and false, and numbers look as they do in JSON.
+            yield f"{option.name} = {json.dumps(value)}"
 
 
-def write_protos(folder: Path) -> list[Path]:
-    """Write `inference.desc` and the .proto files into the folder, made if need be; the files' paths.
-
-    Raises OSError where they cannot be written, ValueError where a descriptor cannot be printed.
-    """
-    files = descriptor_set()
-    texts = {file.name: proto_text(file) for file in files.file}
-    written = [folder / DESCRIPTOR_SET]
-    folder.mkdir(parents=True, exist_ok=True)
-    written[0].write_bytes(files.SerializeToString(deterministic=True))
-    for name, text in texts.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        written.append(path)
-    return written
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    """The lines one level deeper."""
+    return (_INDENT + line if line else line for line in lines)
 
 
-def _collect(file: FileDescriptor, into: dict[str, FileDescriptorProto]) -> None:
-    if file.name in into:
-        return
-    for imported in file.dependencies:
-        _collect(imported, into)
-    into[file.name] = FileDescriptorProto()
-    file.CopyToProto(into[file.name])
-
-
-# `faces protos`: the inference service for other languages' compilers.
-
-
-HELP = "write the service's .proto files, for clients in other languages"
-
-_EXIT_OK = 0
-_EXIT_NOT_WRITTEN = 1
-
-_EPILOG = """\
-Written are grpc_service.proto and model_config.proto, for protoc and its plugins, and inference.desc, the same
-compiled, for tools that read descriptor sets (protoc --descriptor_set_in, grpcurl -protoset). They describe the
-service of the installed tritonclient; older and newer Tritons speak it too. docs/languages.md goes on from there.
-
-examples:
-  faces protos                                        into ./protos
-  faces protos --out client/examples/protos           where the examples look for them
-  protoc -I protos --cpp_out=build protos/*.proto
-
-exit status: 0 all written, 1 not written, 2 wrong usage
-"""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `faces protos`."""
-    parser.epilog = _EPILOG
-    parser.add_argument("--out", metavar="DIR", type=Path, default=Path("protos"), help="folder (%(default)s)")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write the files and name them; returns the exit status."""
-    # Not at the top: gRPC takes longer to import than `faces --help` to answer.
-    pass
-
-    try:
-        written = write_protos(args.out)
-    except (OSError, ValueError) as error:
-        console.message(f"faces protos: {error}")
-        return _EXIT_NOT_WRITTEN
-    for path in written:
-        print(path)
-    return _EXIT_OK
+def _check_printable(descriptor: Any) -> None:
+    """Raises ValueError where the descriptor has something that is not printed."""
+    printed = _PRINTED[descriptor.DESCRIPTOR.name].split()
+    for field, _value in descriptor.ListFields():
+        if field.name not in printed:
+            raise ValueError(f"{descriptor.name} has {field.name}, which cannot be printed")

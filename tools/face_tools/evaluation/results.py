@@ -137,12 +137,15 @@ class ResultsFile:
 
     def __init__(self, path: Path, settings: Mapping[str, object], keys: Collection[str] = ()) -> None:
         self.path = path
-        self._keys = keys
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = _whole_lines(path)
-        self._records = dict(map(self._parse, lines[1:]))
+        records = list(map(self._parse, lines[1:]))
         if lines:
             self._check_settings(lines[0], settings)
+        for line, (_, record) in zip(lines[1:], records):
+            if not record.keys() >= set(keys):
+                raise self._damaged(line)
+        self._records = dict(records)
         self._file = path.open("a", encoding="utf-8")
         if not lines:
             self._write({"settings": settings})
@@ -179,7 +182,7 @@ class ResultsFile:
 
     def _parse(self, line: str) -> tuple[str, Record]:
         record = self._object(line)
-        if not {"image", *self._keys} <= record.keys():
+        if "image" not in record:
             raise self._damaged(line)
         return str(record.pop("image")), record
 

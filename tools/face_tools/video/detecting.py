@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Literal, Union
+from functools import partial
+from typing import TYPE_CHECKING, Callable, Literal, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,13 @@ from face_tools.video.tracking import Tracker, between
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from face_client.client import FaceClient
+    from face_client import FaceClient
+    from face_client.batches import BatchAnswer
     from face_client.options import DetectOptions
 
 
 VideoSource = Union[str, "os.PathLike[str]", Iterable[Frame]]
+Ask = Callable[[Iterable[NDArray[np.uint8]]], "Iterator[BatchAnswer]"]
 
 
 def detect_video(
@@ -61,25 +64,17 @@ def detect_video(
         raise InvalidInput(f"stride is {stride}; it must be at least 1")
     if carry not in ("interpolate", "hold"):
         raise InvalidInput(f"carry is {carry!r}; it must be 'interpolate' or 'hold'")
-    return _detect(client, source, stride, carry == "hold", tracker or Tracker(), in_flight, max_side, options)
+    ask = partial(client.detect_batch, max_side=max_side, in_flight=in_flight, on_error="return", **options)
+    return _detect(ask, source, stride, carry == "hold", tracker or Tracker())
 
 
-def _detect(
-    client: FaceClient,
-    source: VideoSource,
-    stride: int,
-    hold: bool,
-    tracker: Tracker,
-    in_flight: int,
-    max_side: int | None,
-    options: DetectOptions,
-) -> Iterator[FrameFaces]:
+def _detect(ask: Ask, source: VideoSource, stride: int, hold: bool, tracker: Tracker) -> Iterator[FrameFaces]:
     if isinstance(source, (str, os.PathLike)):
         with VideoReader(source) as video:
-            yield from _detect(client, video, stride, hold, tracker, in_flight, max_side, options)
+            yield from _detect(ask, video, stride, hold, tracker)
         return
     frames = _EveryNth(source, stride)
-    answers = client.detect_batch(frames, max_side=max_side, in_flight=in_flight, on_error="return", **options)
+    answers = ask(frames)
     last: FrameFaces | None = None
     for answer in answers:
         passed, frame = frames.up_to_next_sent()

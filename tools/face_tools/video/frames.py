@@ -26,9 +26,6 @@ PRESET = "ultrafast"
 CRF = 23
 
 
-# A frame of a video, and the faces in it.
-
-
 @dataclass(frozen=True, eq=False)
 class Frame:
     """index: from 0. time: seconds since the first frame. picture: 4:2:0 (yuv420p), upright."""
@@ -85,9 +82,6 @@ def no_faces(frame: Frame) -> Faces:
         width=frame.picture.width,
         height=frame.picture.height,
     )
-
-
-# What a run over a video comes to.
 
 
 class Summary:

@@ -1,4 +1,7 @@
-"""Numbers for faces that stay the same from frame to frame, and faces carried over frames nobody looked at."""
+"""Numbers for faces that stay the same from frame to frame, and faces carried over frames nobody looked at.
+
+By place alone: no network, no picture.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ from face_client.faces import Faces
 from face_tools.matching import assign, distance_iou
 from face_tools.video.frames import MAX_AGE, MIN_HITS
 
-# Numbers for faces that stay the same from frame to frame. By place alone: no network, no picture.
-
+Tracks = Sequence["int | None"]
 
 # Two boxes of one size, side by side without a gap, are at -0.2.
 _LEAST_AFFINITY = -0.2
@@ -115,12 +117,6 @@ def _centres(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
     """[..., 4] → [..., 2]; of differences of boxes, how far their centres are apart."""
     centres: NDArray[np.float64] = (boxes[..., :2] + boxes[..., 2:]) / 2
     return centres
-
-
-# The faces of frames in which nobody looked for them: carried from the detected frames around.
-
-
-Tracks = Sequence["int | None"]
 
 
 def between(before: Faces, tracks: Tracks, after: Faces, later_tracks: Tracks, share: float) -> Faces:
