@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2
-from tritonclient.utils import np_to_triton_dtype, serialize_byte_tensor
+from tritonclient.utils import np_to_triton_dtype
 
 from face_bench import BenchError
 from face_bench.pictures import Picture
@@ -85,8 +85,7 @@ def infer_request(
 def tensor_bytes(array: NDArray[Any]) -> bytes:
     """As the protocol lays an array out: bytes with their length before them, all else as it lies in memory."""
     if array.dtype == np.object_:
-        encoded: bytes = serialize_byte_tensor(array).item()
-        return encoded
+        return b"".join(len(item).to_bytes(4, "little") + item for item in array.reshape(-1))
     return array.tobytes()
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
-from tests.e2e.fuzz.files import black_png
+from tests.e2e.fuzz.pictures import black_png
 from tests.e2e.requests import counts, encoded_image, outputs, raw_image, tensor
 from tests.pictures import DATA, astronaut, wall
 

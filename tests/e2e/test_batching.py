@@ -1,9 +1,8 @@
 """The answer for an image is the same alone, in a request with others, and among concurrent requests."""
 
-import urllib.request
-
 import numpy as np
 
+from face_bench.metrics import scrape
 from face_cascade import Limits
 from face_client import FaceClient
 from face_server import EmbeddedTriton, Settings
@@ -94,10 +93,8 @@ def test_many_large_images_at_once_are_taken_in_turns(client):
 
 def test_where_the_time_goes_is_on_the_metrics_port(triton, client):
     client.detect(wall(960, 540))
-    with urllib.request.urlopen(triton.metrics_url) as response:
-        lines = response.read().decode().splitlines()
-    values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line.startswith("mtcnn_")}
+    metrics = scrape(triton.metrics_url)
     for stage in ("decode", "integral", "pnet", "nms", "rnet", "onet", "answer"):
-        assert any(f'stage="{stage}"' in name and value > 0 for name, value in values.items()), stage
+        assert metrics.total("mtcnn_stage_seconds_sum", stage=stage) > 0, stage
     for network in ("pnet", "rnet", "onet"):
-        assert any(f'network="{network}"' in name and value > 0 for name, value in values.items()), network
+        assert metrics.total("mtcnn_rows_total", network=network) > 0, network

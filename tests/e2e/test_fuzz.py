@@ -13,8 +13,7 @@ from face_cascade import FACENET
 from tests.e2e.fuzz.messages import Message, add_tensor
 from tests.e2e.fuzz.pictures import damaged, sound_files
 from tests.e2e.fuzz.processes import GROWTH, TAKES, Census, Take, pids
-from tests.e2e.fuzz.run import chunks, outcomes
-from tests.e2e.fuzz.sending import Sender, loose_talk
+from tests.e2e.fuzz.run import Sender, chunks, loose_talk, outcomes
 from tests.e2e.fuzz.special import CROWD, special_cases
 from tests.e2e.fuzz.strategies import wraps_around
 

@@ -5,14 +5,15 @@ import random
 import sys
 from pathlib import Path
 
+from face_command.arguments import whole
 from face_command.console import message, tracked
 from face_repository.layout import default_repository
 from face_server import EmbeddedTriton, ServerError, Settings
 from tests.e2e.fuzz.messages import Message
 from tests.e2e.fuzz.processes import TAKES, Census
-from tests.e2e.fuzz.report import keep_faults, write_summary
-from tests.e2e.fuzz.run import Result, outcomes, special_outcomes
-from tests.e2e.fuzz.sending import Sender
+from tests.e2e.fuzz.run import Result, Sender, outcomes, special_outcomes
+
+_MIB = 1024 * 1024
 
 _EPILOG = """\
 examples:
@@ -44,8 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "fuzz", description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--count", type=int, default=10_000, metavar="N", help="requests (%(default)s)")
-    parser.add_argument("--seed", type=int, metavar="N", help="same seed, same requests (default: a random one)")
+    parser.add_argument("--count", type=whole(1, 10**9), default=10_000, metavar="N", help="requests (%(default)s)")
+    parser.add_argument(
+        "--seed", type=whole(0, 2**32 - 1), metavar="N", help="same seed, same requests (default: a random one)"
+    )
     parser.add_argument("--out", type=Path, default=Path("fuzz"), help="folder for the results (%(default)s)")
     parser.add_argument("--repository", type=Path, default=default_repository(), help="models (%(default)s)")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="send one kept request, and nothing else")
@@ -64,10 +67,52 @@ def _fuzz(sender: Sender, census: Census, count: int, seed: int, out: Path) -> i
         if sent % max(1, count // TAKES) == 0:
             census.take(sent)
     out.mkdir(parents=True, exist_ok=True)
-    keep_faults(result, out)
-    good = write_summary(result, census, seed, out / "summary.md")
+    _keep_faults(result, out)
+    good = _write_summary(result, census, seed, out / "summary.md")
     print((out / "summary.md").read_text())
     return 0 if good else 1
+
+
+def _keep_faults(result: Result, out: Path) -> None:
+    """Each request with a bad outcome as `fault-N.pb`; those of an earlier run go."""
+    for old in out.glob("fault-*.pb"):
+        old.unlink()
+    for number, (outcome, _) in enumerate(result.faults, 1):
+        (out / f"fault-{number}.pb").write_bytes(outcome.request.SerializeToString())
+
+
+def _write_summary(result: Result, census: Census, seed: int, file: Path) -> bool:
+    """Returns whether all is well."""
+    first, last = census.takes[0], census.takes[-1]
+    grown = census.grown()
+    assert result.slowest is not None
+    slow, slow_name = result.slowest
+    lines = [
+        f"# Fuzz: {result.total:,} requests, seed {seed}",
+        "",
+        f"- {len(result.faults)} with a fault; processes that died: {len(census.died())}; "
+        f"still growing in the second half: {', '.join(grown) or 'nowhere'}",
+        f"- slowest: {slow.seconds:.1f} s, {slow_name or 'by seed'}, {slow.status}",
+        "",
+        "| status | requests |",
+        "|---|---|",
+        *(f"| {status} | {count:,} |" for status, count in result.counts.most_common()),
+        "",
+        f"| process | MiB after the special cases | after {census.middle.sent:,} | after {last.sent:,} |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {held / _MIB:.0f} | {census.middle.memory.get(name, 0) / _MIB:.0f} "
+            f"| {last.memory.get(name, 0) / _MIB:.0f} |"
+            for name, held in sorted(first.memory.items())
+        ),
+        "",
+        *(
+            f"- fault-{number}.pb ({name or 'by seed'}, {outcome.request.model_name}): {outcome.fault}; {outcome.text}"
+            for number, (outcome, name) in enumerate(result.faults, 1)
+        ),
+    ]
+    file.write_text("\n".join(lines).rstrip() + "\n")
+    return not (result.faults or census.died() or grown)
 
 
 def _replay(sender: Sender, file: Path) -> int:

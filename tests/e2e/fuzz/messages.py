@@ -1,10 +1,11 @@
 """Requests as the protocol has them, so that they can say what no client library would let them say."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from tritonclient.grpc import service_pb2
-from tritonclient.utils import np_to_triton_dtype
+
+from face_bench.wire import infer_request
 
 Message = service_pb2.ModelInferRequest
 
@@ -19,28 +20,20 @@ OUTPUTS = {
 }
 
 
-def message(model: str, inputs: Mapping[str, np.ndarray], parameters: Mapping | None = None, outputs: Iterable = ()):
+def message(
+    model: str, inputs: Mapping[str, np.ndarray], parameters: Mapping | None = None, outputs: Sequence[str] = ()
+) -> Message:
     """A request with arrays for its inputs, bytes as objects."""
-    request = Message(model_name=model)
-    for name, array in inputs.items():
-        add_tensor(request, name, np_to_triton_dtype(array.dtype), array.shape, raw(array))
+    request = infer_request(model, inputs, outputs or OUTPUTS[model])
     for name, value in (parameters or {}).items():
         set_parameter(request.parameters[name], value)
-    for name in outputs or OUTPUTS[model]:
-        request.outputs.add(name=name)
     return request
 
 
 def add_tensor(request: Message, name: str, datatype: str, shape: Iterable[int], data: bytes) -> None:
+    """An input that may be anything."""
     request.inputs.add(name=name, datatype=datatype, shape=shape)
     request.raw_input_contents.append(data)
-
-
-def raw(array: np.ndarray) -> bytes:
-    """As the protocol lays an array out: bytes with their length before them, all else as it lies in memory."""
-    if array.dtype == object:
-        return b"".join(len(item).to_bytes(4, "little") + item for item in array.reshape(-1))
-    return array.tobytes()
 
 
 def set_parameter(parameter: service_pb2.InferParameter, value: object) -> None:

@@ -5,14 +5,30 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from tests.e2e.fuzz.files import animation, black_png, gif, noise, png_with_text, saved, ten_thousand_faces
 from tests.e2e.fuzz.messages import Message, add_tensor, encoded, message, pixels
-from tests.e2e.fuzz.values import WRONG_PARAMETERS
+from tests.e2e.fuzz.pictures import animation, black_png, gif, noise, png_with_text, saved, ten_thousand_faces
 from tests.pictures import DATA, astronaut, wall
 
 _EVERYTHING = {"threshold_pnet": 0.1, "threshold_rnet": 0, "threshold_onet": 0}
 CROWD = "10,000 faces"
 _SMALL = np.full((40, 40, 3), 90, np.uint8)
+
+
+_WRONG_PARAMETERS = (
+    *(
+        ("min_face_size", value)
+        for value in (float("nan"), float("inf"), -float("inf"), 1e308, -1, 0, 2**63, "", "NaN", "1e999")
+    ),
+    *(("threshold_pnet", value) for value in (float("nan"), -0.1, 1.5, 0, "\x00", "½", '"0.5"')),
+    *(("factor", value) for value in (float("nan"), 0, 1, 1.0000001, 5e-324)),
+    *(("max_faces", value) for value in (-1, 2**63 - 1, 2**64 - 1, 1.5, "9" * 100_000, True)),
+    *(("image_size", value) for value in (0, 15, 1025, 2**31, "160px", False)),
+    *(("margin", value) for value in (-1, 160, float("nan"))),
+    *(("selection", value) for value in ("", "ALL", "\n", '"', "\\", "x" * 10**6, 1)),
+    *(("align", value) for value in ("yes", 1, 0.0, "")),
+    *((name, 1) for name in ("min_size", "", "é", "a\nb", '"', "\\", "\x7f")),
+)
+"""Name and value of parameters that must be refused, each alone."""
 
 
 def special_cases() -> dict[str, tuple[str, Callable[[], Message]]]:
@@ -85,7 +101,7 @@ def special_cases() -> dict[str, tuple[str, Callable[[], Message]]]:
         cases[f"a {form} of {longest:,} pixels by 40"] = ("OK", _file_of(form, (longest, 40)))
         for percent in (1, 50, 99):
             cases[f"{percent} % of a {form}"] = ("INVALID_ARGUMENT", _part_of(form, percent))
-    for name, value in WRONG_PARAMETERS:
+    for name, value in _WRONG_PARAMETERS:
         cases[f"{name} {_shown(value)}"] = ("INVALID_ARGUMENT", _with(name, value))
     return cases
 

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.e2e.fuzz.messages import OUTPUTS, Message, add_tensor, raw, set_parameter
-from tests.e2e.fuzz.values import NAMES, SIZES, TYPES, VALUES
+from face_bench.wire import tensor_bytes
+from tests.e2e.fuzz.messages import OUTPUTS, Message, add_tensor, set_parameter
 
 # Model → its inputs: name, type, and a shape that is right; None is any small size.
 INPUTS = {
@@ -23,6 +23,56 @@ INPUTS = {
 
 _BYTES_OF = {"BOOL": 1, "UINT8": 1, "INT8": 1, "UINT16": 2, "INT16": 2, "FP16": 2, "BF16": 2}
 _BYTES_OF |= {"UINT32": 4, "INT32": 4, "FP32": 4, "UINT64": 8, "INT64": 8, "FP64": 8}
+
+
+_TYPES = (
+    *("BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"),
+    *("FP16", "FP32", "FP64", "BYTES", "BF16", "", "uint8", "STRING", "JSON"),
+)
+
+_PARAMETERS = (
+    *("min_face_size", "threshold_pnet", "threshold_rnet", "threshold_onet", "factor"),
+    *("max_faces", "selection", "image_size", "margin", "align"),
+)
+# Words of Triton's own, and some that are nobody's.
+_OTHER_PARAMETERS = ("timeout", "sequence_id", "sequence_start", "sequence_end", "headers", "binary_data_output", "")
+
+_SIZES = st.one_of(
+    st.integers(1, 90), st.sampled_from((0, -1, 1, 2, 3, 11, 12, 2**31 - 1, 2**31, 2**32, 2**62, -(2**63)))
+)
+
+_NUMBERS = st.one_of(
+    st.floats(),
+    st.integers(-(2**63), 2**64 - 1),
+    st.sampled_from((0.1, 0.5, 0.6, 0.709, 0.9, 1.0, 10, 20, 40, 160, 1024, 65535, 100_000, -0.0, 5e-324, 1e308)),
+)
+_STRINGS = st.one_of(
+    st.text(max_size=12),
+    _NUMBERS.map(str),
+    st.sampled_from(
+        (
+            "all",
+            "largest",
+            "true",
+            "False",
+            "nan",
+            "-inf",
+            "1e999",
+            "9" * 5000,
+            "0x20",
+            "1_0",
+            "٣",
+            '"',
+            "\\",
+            "\0",
+            "\n",
+            "{}",
+        )
+    ),
+)
+_VALUES = st.one_of(_NUMBERS, _STRINGS, st.booleans())
+
+_NAMES = st.one_of(st.sampled_from(_PARAMETERS * 5 + _OTHER_PARAMETERS), st.text(max_size=8))
 
 
 @st.composite
@@ -75,11 +125,11 @@ def _add_input(draw, request, name, datatype, shape) -> None:
     if altered == "name":
         name = draw(st.text(max_size=10))
     elif altered == "type":
-        datatype = draw(st.sampled_from(TYPES))
+        datatype = draw(st.sampled_from(_TYPES))
     elif altered == "size":
-        sizes[draw(st.integers(0, len(sizes) - 1))] = draw(SIZES)
+        sizes[draw(st.integers(0, len(sizes) - 1))] = draw(_SIZES)
     elif altered == "shape":
-        sizes = draw(st.lists(SIZES, max_size=6))
+        sizes = draw(st.lists(_SIZES, max_size=6))
     elif altered == "batch":
         sizes[0] = draw(st.integers(0, 20))
     data = _data(draw, datatype, sizes)
@@ -104,7 +154,7 @@ def _data(draw, datatype, sizes) -> bytes:
     rng = random.Random(draw(st.integers(0, 2**32)))
     if datatype == "BYTES":
         items = np.array([rng.randbytes(rng.choice((0, 1, 50))) for _ in range(min(count, 100))], object)
-        return raw(items)
+        return tensor_bytes(items)
     return rng.randbytes(min(count * _BYTES_OF.get(datatype, 1), 4 * 10**6))
 
 
@@ -139,5 +189,5 @@ def _misplace(draw, request) -> None:
 
 
 def _add_parameters(draw, request) -> None:
-    for name, value in draw(st.dictionaries(NAMES, VALUES, max_size=3)).items():
+    for name, value in draw(st.dictionaries(_NAMES, _VALUES, max_size=3)).items():
         set_parameter(request.parameters[name], value)
