@@ -59,6 +59,8 @@ def scrape(url: str) -> Metrics:
 
 def parse(text: str) -> Metrics:
     """Prometheus' text format 0.0.4. Raises ValueError for anything else."""
-    families = text_string_to_metric_families(text)
+    # Without types: the parser calls a counter NAME_total, whatever its name is, and Triton's are called otherwise.
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    families = text_string_to_metric_families("\n".join(lines) + "\n")
     samples = [sample for family in families for sample in family.samples]
     return Metrics({(sample.name, frozenset(sample.labels.items())): float(sample.value) for sample in samples})

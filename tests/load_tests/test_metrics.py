@@ -51,7 +51,9 @@ def test_growth_counts_new_series_from_zero():
 
 def test_achieved_batch_is_inferences_by_executions():
     growth = parse(
-        """nv_inference_count{model="mtcnn"} 12
+        """# TYPE nv_inference_count counter
+nv_inference_count{model="mtcnn"} 12
+# TYPE nv_inference_exec_count counter
 nv_inference_exec_count{model="mtcnn"} 3
 nv_inference_count{model="pnet"} 0
 nv_inference_exec_count{model="pnet"} 0"""
