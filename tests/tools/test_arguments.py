@@ -35,6 +35,8 @@ def test_numbers_within_the_range(kind, text, value):
         (whole(), "", "'' is not a whole number of at least 0"),
         (number(), "nan", "'nan' is not a number"),
         (number(), "inf", "'inf' is not a number"),
+        (number(), "1_0", "'1_0' is not a number"),
+        (number(), "٣", "'٣' is not a number"),
         (number(0, 1), "nan", "'nan' is not a number from 0 to 1"),
         (number(0), "-0.5", "'-0.5' is not a number of at least 0"),
         (number(high=3), "1e999", "'1e999' is not a number of at most 3"),

@@ -40,7 +40,8 @@ def number(
 
     def finite_number(text: str) -> float:
         try:
-            value = float(text)
+            # As for whole numbers: float() takes 1_000 and Arabic digits too.
+            value = float(text) if text.isascii() and "_" not in text else math.nan
         except ValueError:
             value = math.nan
         within = (

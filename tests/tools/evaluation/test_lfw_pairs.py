@@ -71,3 +71,9 @@ def test_other_files_are_refused(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InvalidInput, match=message):
         read_pairs(path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "pairs.txt").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(InvalidInput, match="its first line must be the numbers"):
+        read_pairs(tmp_path / "pairs.txt")

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import face_tools.video
-from face_client import InvalidInput, ServerError, ServerUnavailable
+from face_client import InvalidInput, ServerError, ServerOverloaded, ServerUnavailable
 from face_command.main import main
 from face_tools.video import VideoReader
 from tests import clips
@@ -209,3 +209,12 @@ def test_without_the_extra(clip, monkeypatch, capsys):
     assert capsys.readouterr().err == (
         'faces: a package is missing: av is needed for videos: pip install "./tools[video]"\n'
     )
+
+
+def test_a_full_server_is_not_taken_for_none(transport, clip, capsys):
+    def reply(_request):
+        raise ServerOverloaded("its queue is full")
+
+    transport.reply = reply
+    assert run(clip, "--timeout", 0.2) == 1
+    assert capsys.readouterr().err == "faces video: its queue is full\n"

@@ -1,8 +1,7 @@
-"""`faces`: arguments, output, exit status."""
+"""`faces detect`, and what the verbs share that are given many pictures: arguments, output, exit status."""
 
 import json
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -10,26 +9,9 @@ from PIL import Image
 
 from face_client import InvalidInput, ServerUnavailable
 from face_command import console
-from face_command import main as commands
 from face_command.main import main
 
 pytestmark = pytest.mark.usefixtures("plain")
-
-
-@pytest.fixture
-def transport(command_transport):
-    return command_transport
-
-
-@pytest.fixture
-def photos(tmp_path, picture, encode):
-    """A folder with two pictures, one in a folder below, and a file that is none."""
-    folder = tmp_path / "photos"
-    (folder / "below").mkdir(parents=True)
-    (folder / "a.jpg").write_bytes(encode(picture, "JPEG"))
-    (folder / "below" / "b.PNG").write_bytes(encode(picture, "PNG"))
-    (folder / "notes.txt").write_text("no picture")
-    return folder
 
 
 def test_a_table_of_tabs(transport, photos, capsys):
@@ -168,80 +150,9 @@ def test_saving_never_overwrites_a_picture_that_is_read(photos, capsys):
     assert (photos / "a.jpg").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["detect"],
-        ["no-such-verb"],
-        ["detect", "a.jpg", "--in-flight", "0"],
-        ["detect", "a.jpg", "--min-face-size", "x"],
-        ["detect", "a.jpg", "--selection", "best"],
-        ["detect", "a.jpg", "--timeout", "nan"],
-    ],
-)
-def test_wrong_usage(arguments):
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-
-
 def test_a_folder_without_pictures_is_wrong_usage(tmp_path, capsys):
     assert main(["detect", str(tmp_path)]) == 2
     assert "no pictures" in capsys.readouterr().err
-
-
-def test_version_and_help(capsys):
-    for arguments, text in (
-        (["--version"], "faces "),
-        (["--help"], "detect"),
-        (["detect", "-h"], "--save found/"),
-    ):
-        with pytest.raises(SystemExit) as caught:
-            main(arguments)
-        assert caught.value.code == 0
-        assert text in capsys.readouterr().out
-
-
-class Point:
-    """An entry point that loads what it is given, or raises it."""
-
-    def __init__(self, name, module):
-        self.name, self.module = name, module
-
-    def load(self):
-        if isinstance(self.module, Exception):
-            raise self.module
-        return self.module
-
-
-@pytest.fixture
-def plugins(monkeypatch):
-    """A verb that works, one that does not import, one that is no verb."""
-    works = types.SimpleNamespace(
-        HELP="count to 100 %",
-        add_arguments=lambda parser: parser.add_argument("--to", type=int),
-        run=lambda args: args.to,
-    )
-    points = [
-        Point("count", works),
-        Point("broken", ImportError("No module named 'x'")),
-        Point("odd", object()),
-    ]
-    monkeypatch.setattr(commands, "_entry_points", lambda: points)
-
-
-@pytest.mark.usefixtures("plugins")
-def test_verbs_of_other_distributions(capsys):
-    assert main(["count", "--to", "7"]) == 7
-    assert main(["broken", "--any", "thing", "-h"]) == 2
-    assert capsys.readouterr().err == "faces broken is unavailable: No module named 'x'\n"
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    out = capsys.readouterr().out
-    assert "count to 100 %" in out
-    assert "unavailable: No module named 'x'" in out
-    assert "its module has no HELP" in out
 
 
 @pytest.mark.usefixtures("transport")

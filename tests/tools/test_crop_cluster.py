@@ -121,3 +121,11 @@ def test_no_server(verb, model, command_transport, folder, capsys):
     command_transport.ready = False
     assert main([verb[0], str(folder), *verb[1:]]) == 3
     assert model in capsys.readouterr().err
+
+
+def test_a_sheet_that_cannot_be_written(faces, folder, tmp_path, capsys):
+    faces(1)
+    (tmp_path / "file").touch()
+    sheet = tmp_path / "file" / "people.png"
+    assert main(["cluster", str(folder / "a.png"), "--sheet", str(sheet)]) == 1
+    assert capsys.readouterr().err == f"faces cluster: {tmp_path / 'file'}: File exists\n"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import face_client.client
-from face_client import DeadlineExceeded, ServerUnavailable
+from face_client import DeadlineExceeded, ServerError, ServerUnavailable
 from face_client.messages import Response
 from face_command import console
 from face_command.main import main
@@ -260,3 +260,44 @@ def test_without_the_extra(data, tmp_path):
     help_text = subprocess.run([*command[:5], "--help"], capture_output=True, text=True, timeout=60)
     assert help_text.returncode == 0
     assert "examples:" in help_text.stdout
+
+
+def test_results_that_cannot_be_written(data, tmp_path, capsys):
+    (tmp_path / "out").touch()
+    assert main(["evaluate", "wider", str(data), "--out", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err == f"faces evaluate wider: {tmp_path / 'out'}: File exists\n"
+
+
+def test_an_error_that_is_no_missing_server_is_not_told_as_one(evaluate, monkeypatch, capsys):
+    def fail(*_arguments):
+        raise ServerError("out of order")
+
+    monkeypatch.setattr("face_tools.evaluation.wider.measure", fail)
+    assert evaluate()[0] == 1
+    assert capsys.readouterr().err == "faces evaluate wider: out of order\n"
+
+
+def test_every_picture_refused_by_a_server_that_is_there(evaluate, transport, capsys):
+    def reply(_request):
+        raise ServerError("out of order")
+
+    transport.reply = reply
+    status, report = evaluate()
+    assert (status, sorted(report["failed"]), report["complete"]) == (1, sorted(NAMES), False)
+    assert "no server" not in capsys.readouterr().err
+
+
+def test_ground_truth_that_is_no_text(evaluate, tmp_path, capsys):
+    (tmp_path / "truth.txt").write_bytes(b"\xff\xfe\x00\x80 no text")
+    assert evaluate("--ground-truth", str(tmp_path / "truth.txt"))[0] == 2
+    assert "line 1: what follows" in capsys.readouterr().err
+    assert evaluate("--ground-truth", str(tmp_path / "missing.txt"))[0] == 2
+    assert f"{tmp_path / 'missing.txt'} cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+def test_results_that_lack_something(evaluate, tmp_path, capsys):
+    evaluate()
+    file = tmp_path / "out" / "detections.jsonl"
+    file.write_text(file.read_text().replace('"candidates_dropped"', '"dropped"'))
+    assert evaluate()[0] == 2
+    assert f"{file} is not a file of results" in capsys.readouterr().err

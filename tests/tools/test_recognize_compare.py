@@ -12,11 +12,6 @@ pytestmark = pytest.mark.usefixtures("plain")
 
 
 @pytest.fixture
-def transport(command_transport):
-    return command_transport
-
-
-@pytest.fixture
 def photos(tmp_path, picture, encode):
     """Two pictures of different sizes."""
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
@@ -158,3 +153,28 @@ def test_a_threshold_that_cannot_be(photos, threshold):
     with pytest.raises(SystemExit) as caught:
         main(["compare", *photos, "--threshold", threshold])
     assert caught.value.code == 2
+
+
+def test_compare_with_a_server_that_goes_away(transport, photos, capsys):
+    def reply(_request):
+        transport.ready = False
+        raise ServerUnavailable("connection refused")
+
+    transport.reply = reply
+    assert main(["compare", *photos, "--timeout", "0.2"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no server with model 'face_recognition'" in line
+
+
+def test_what_was_found_before_the_server_went_away_is_kept(transport, make_answer, photos, tmp_path):
+    def reply(_request):
+        if len(transport.requests) > 1:
+            transport.ready = False
+            raise ServerUnavailable("connection refused")
+        return make_answer()
+
+    transport.reply = reply
+    file = tmp_path / "all.npz"
+    assert main(["recognize", *photos, "--in-flight", "1", "--timeout", "0.2", "--embeddings", str(file)]) == 3
+    with np.load(file) as arrays:
+        assert arrays["images"].tolist() == photos[:1]
