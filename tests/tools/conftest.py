@@ -2,6 +2,8 @@
 
 import pytest
 
+from face_client import ServerUnavailable
+
 
 @pytest.fixture
 def transport(command_transport):
@@ -18,3 +20,19 @@ def photos(tmp_path, picture, encode):
     (folder / "below" / "b.PNG").write_bytes(encode(picture, "PNG"))
     (folder / "notes.txt").write_text("no picture")
     return folder
+
+
+@pytest.fixture
+def goes_away(transport, make_answer):
+    """goes_away(n): the server answers n requests, and is no more."""
+
+    def after(count):
+        def reply(_request):
+            if len(transport.requests) > count:
+                transport.ready = False
+                raise ServerUnavailable("connection refused")
+            return make_answer()
+
+        transport.reply = reply
+
+    return after

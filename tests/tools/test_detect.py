@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_client import InvalidInput, ServerUnavailable
+from face_client import InvalidInput
 from face_command import console
 from face_command.main import main
 
@@ -101,14 +101,9 @@ def test_no_server(transport, photos, capsys):
     assert "faces serve" in err
 
 
-def test_a_server_that_goes_away(transport, make_answer, photos, capsys):
-    def reply(_request):
-        if len(transport.requests) > 1:
-            transport.ready = False
-            raise ServerUnavailable("gone")
-        return make_answer()
-
-    transport.reply = reply
+@pytest.mark.usefixtures("transport")
+def test_a_server_that_goes_away(goes_away, photos, capsys):
+    goes_away(1)
     assert main(["detect", "--json", "--in-flight", "1", str(photos)]) == 3
     assert len(capsys.readouterr().out.splitlines()) == 1
 

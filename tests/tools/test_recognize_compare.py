@@ -155,25 +155,15 @@ def test_a_threshold_that_cannot_be(photos, threshold):
     assert caught.value.code == 2
 
 
-def test_compare_with_a_server_that_goes_away(transport, photos, capsys):
-    def reply(_request):
-        transport.ready = False
-        raise ServerUnavailable("connection refused")
-
-    transport.reply = reply
+def test_compare_with_a_server_that_goes_away(goes_away, photos, capsys):
+    goes_away(0)
     assert main(["compare", *photos, "--timeout", "0.2"]) == 3
     (line,) = capsys.readouterr().err.splitlines()
     assert "no server with model 'face_recognition'" in line
 
 
-def test_what_was_found_before_the_server_went_away_is_kept(transport, make_answer, photos, tmp_path):
-    def reply(_request):
-        if len(transport.requests) > 1:
-            transport.ready = False
-            raise ServerUnavailable("connection refused")
-        return make_answer()
-
-    transport.reply = reply
+def test_what_was_found_before_the_server_went_away_is_kept(goes_away, photos, tmp_path):
+    goes_away(1)
     file = tmp_path / "all.npz"
     assert main(["recognize", *photos, "--in-flight", "1", "--timeout", "0.2", "--embeddings", str(file)]) == 3
     with np.load(file) as arrays:

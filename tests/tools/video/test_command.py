@@ -9,7 +9,7 @@ import time
 import pytest
 
 import face_tools.video
-from face_client import InvalidInput, ServerError, ServerOverloaded, ServerUnavailable
+from face_client import InvalidInput, ServerError, ServerOverloaded
 from face_command.main import main
 from face_tools.video import VideoReader
 from tests import clips
@@ -18,12 +18,6 @@ FRAMES = 20
 
 
 pytestmark = pytest.mark.usefixtures("plain")
-
-
-@pytest.fixture
-def transport(command_transport):
-    """One face, at rest."""
-    return command_transport
 
 
 @pytest.fixture
@@ -121,14 +115,8 @@ def test_no_server(transport, clip, out, capsys):
     assert not out.parent.exists()
 
 
-def test_a_server_that_goes_away(transport, make_answer, clip, out, capsys):
-    def reply(_request):
-        if len(transport.requests) > 7:
-            transport.ready = False
-            raise ServerUnavailable("gone")
-        return make_answer()
-
-    transport.reply = reply
+def test_a_server_that_goes_away(goes_away, clip, out, capsys):
+    goes_away(7)
     assert run(clip, "--out", out, "--in-flight", 1) == 3
     assert len(lines(out.with_suffix(".jsonl"))) == len(clips.read(out)) == 7
     err = capsys.readouterr().err.splitlines()
