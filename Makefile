@@ -10,7 +10,7 @@ PHOTO := tests/data/astronaut.png
 PYTHON ?= $(shell for p in python3 python3.11 python3.12; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo test fuzz check bench load saturate soak train-demo format env export clean
+.PHONY: help demo test test-fast fuzz check bench load saturate soak train-demo format env export clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -26,6 +26,9 @@ demo: export  ## find the face in a sample photo: environment, export, server, p
 
 test: export  ## all tests, on a real Triton
 	$(BIN)/python -m pytest
+
+test-fast: env  ## the tests that need no Triton and are quick: a minute and a half on two cores
+	$(BIN)/python -m pytest --quiet --numprocesses auto --ignore tests/e2e -m "not slow"
 
 fuzz: export  ## bad input in bulk against one server (COUNT=10000); summary and failing requests in fuzz/
 	PYTHONPATH=.:load_tests $(BIN)/python -m tests.e2e.fuzz --count $(or $(COUNT),10000) $(ARGS)
