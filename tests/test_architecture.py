@@ -74,6 +74,7 @@ ARROWS = {
         "face_client",
         "face_command",
         "face_export",
+        "face_runtime.settings",
         "face_server",
         "face_tools.matching",
     ),

@@ -14,6 +14,7 @@ from face_bench.report import Report, in_markdown, tables
 from face_bench.run import Plan, run
 from face_client import FaceError
 from face_command.arguments import whole
+from face_runtime.settings import NETWORKS_CHOICES
 from face_server import ServerError
 
 _MAX_CLIENTS = 256
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-wall", action="store_true", help="leave out the wall; needs --photos")
     add(
         "--networks",
-        choices=("auto", "local", "bls"),
+        choices=NETWORKS_CHOICES,
         default="auto",
         help="where the cascade runs its networks, as in `faces serve` (default: %(default)s)",
     )

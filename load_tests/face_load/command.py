@@ -15,6 +15,7 @@ from face_load.options import add_bad_share, add_sizes, add_stages
 from face_load.perf_data import perf_data
 from face_load.saturation import saturate
 from face_load.soak import soak
+from face_runtime.settings import NETWORKS_CHOICES
 from face_server import ServerError
 
 _LOCUST = """\
@@ -110,7 +111,7 @@ def _add_server(add: Callable[..., Any], out: str) -> None:
     _add_out(add, out)
     add(
         "--networks",
-        choices=("auto", "local", "bls"),
+        choices=NETWORKS_CHOICES,
         default="auto",
         help="where the cascade runs its networks, as in `faces serve` (default: %(default)s)",
     )

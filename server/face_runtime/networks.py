@@ -10,6 +10,7 @@ from face_cascade.networks import STAGES
 from face_repository.layout import EXPORTED
 from face_runtime.bls import ask
 from face_runtime.processor import Networks, network_from_file, on_this_processor
+from face_runtime.settings import NETWORKS_CHOICES
 
 Versions: TypeAlias = Mapping[str, int]
 """By the network's name."""
@@ -18,8 +19,8 @@ Versions: TypeAlias = Mapping[str, int]
 def choose(setting: str, on_gpu: bool) -> str:
     """`auto` is `bls` on a GPU, where separate models batch better, and `local` on a CPU, where processes that take
     turns each wake cold. Raises ValueError for any other setting than these three."""
-    if setting not in ("auto", "bls", "local"):
-        raise ValueError(f"networks is {setting!r}, must be auto, bls or local")
+    if setting not in NETWORKS_CHOICES:
+        raise ValueError(f"networks is {setting!r}, must be one of {', '.join(NETWORKS_CHOICES)}")
     if setting != "auto":
         return setting
     return "bls" if on_gpu else "local"

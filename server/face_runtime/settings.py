@@ -5,6 +5,9 @@ import os
 NETWORKS_VARIABLE = "TRITON_FACES_NETWORKS"
 """Overrides the parameter `networks` of model `mtcnn`."""
 
+NETWORKS_CHOICES = ("auto", "bls", "local")
+"""What both may say: see `face_runtime.networks.choose`."""
+
 LOG_FORMAT_VARIABLE = "TRITON_FACES_LOG_FORMAT"
 """`json`: our models write their lines in the log as JSON objects."""
 

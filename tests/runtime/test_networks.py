@@ -26,7 +26,7 @@ def test_networks_run_where_that_is_faster_or_where_somebody_says(setting, on_gp
 
 @pytest.mark.parametrize("setting", ["", "gpu", "Local"])
 def test_another_setting_is_none(setting):
-    with pytest.raises(ValueError, match=r"networks is '.*', must be auto, bls or local"):
+    with pytest.raises(ValueError, match=r"networks is '.*', must be one of auto, bls, local"):
         networks.choose(setting, False)
 
 
