@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -147,6 +150,42 @@ def test_numbers_are_read_as_what_they_are_and_others_refused(capsys):
         with pytest.raises(SystemExit):
             parser.parse_args(["onet", "work", *words])
         assert f"argument {words[0]}: " in capsys.readouterr().err
+
+
+def verbs():
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    (steps,) = (action.choices for action in parser._actions if isinstance(action.choices, dict))
+    return steps
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_no_number_of_any_step_is_nan_or_infinite(verb, capsys):
+    parser = verbs()[verb]
+    numbers = [a.option_strings[0] for a in parser._actions if a.metavar in ("N", "X", "RATE", "SHARE", "PIXELS")]
+    assert len(numbers) >= 1 if verb == "prepare" else len(numbers) > 7
+    required = [".", "--out", "out"] if verb == "facenet" else ["work"]
+    for option in numbers:
+        for value in ("nan", "inf", "1e999", "-1", "x"):
+            with pytest.raises(SystemExit):
+                parser.parse_args([*required, f"{option}={value}"])
+            assert f"argument {option}: {value!r} is not a " in capsys.readouterr().err
+
+
+def test_declaring_the_steps_imports_neither_torch_nor_compiled_code():
+    code = "import sys, argparse, face_training.command as c; c.add_arguments(argparse.ArgumentParser()); "
+    code += "sys.exit('torch' in sys.modules or 'numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_pictures_that_cannot_be_read_are_named(sets, tmp_path, capsys):
+    shutil.copytree(sets / "WIDER", tmp_path / "WIDER")
+    picture = tmp_path / "WIDER" / "WIDER_train" / "images" / "0--Generated" / "0003.jpg"
+    picture.write_bytes(picture.read_bytes()[:-500])
+    assert run("prepare", tmp_path / "work", "--wider", tmp_path / "WIDER") == 0
+    capsys.readouterr()
+    assert run("pnet", tmp_path / "work", "--batches", "1", *FAST) == 0
+    assert f"pnet: no samples of {picture}: encoded_image is damaged or truncated" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(sets, tmp_path, capsys):

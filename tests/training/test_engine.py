@@ -7,16 +7,17 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from face_cascade.networks import NETWORKS
 from face_export.readers import read_stage
 from face_training import checkpoint
 from face_training import engine as engine_module
 from face_training.engine import Engine
 from face_training.errors import CheckpointError, NonFiniteLoss, SamplesError
-from face_training.samples.records import CROP_SIZES, Kind, record_type
+from face_training.samples.records import Kind, record_type
 from face_training.samples.store import Shards, write_shard
+from face_training.settings import TrainingSettings
 from face_training.stage_task import StageTask
 from face_training.trainable import new_network
-from face_training.workplace import TrainingSettings
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(epochs=4, batch_size=28, batches=5, steps=(0.5,))
@@ -25,7 +26,7 @@ SETTINGS = TrainingSettings(epochs=4, batch_size=28, batches=5, steps=(0.5,))
 def make_store(folder, stage, kinds=tuple(Kind), count=200):
     """Noise: bright where there is a face, so that there is something to learn."""
     random = np.random.default_rng(0)
-    records = np.zeros(count, record_type(CROP_SIZES[stage]))
+    records = np.zeros(count, record_type(NETWORKS[stage].side))
     records["kind"] = random.choice([int(kind) for kind in kinds], count)
     records["picture"] = np.arange(count) % 40
     records["pixels"] = random.integers(0, 128, records["pixels"].shape)
@@ -33,7 +34,7 @@ def make_store(folder, stage, kinds=tuple(Kind), count=200):
     records["regression"] = random.normal(0, 0.1, (count, 4))
     records["landmarks"] = random.uniform(0, 1, (count, 10))
     write_shard(folder / "0.npy", records)
-    return Shards(folder, record_type(CROP_SIZES[stage]))
+    return Shards(folder, record_type(NETWORKS[stage].side))
 
 
 def engine(folder, store, stage="onet", settings=SETTINGS, provenance=None):
@@ -204,6 +205,23 @@ def test_checkpoints_of_other_runs_and_other_files_are_refused(tmp_path):
     torch.save({"model": {}}, tmp_path / "run" / "checkpoint.pt")
     with pytest.raises(CheckpointError, match="no checkpoint of this version"):
         engine(tmp_path / "run", store, "pnet")
+
+
+def test_damaged_checkpoints_are_one_sentence(tmp_path):
+    store = make_store(tmp_path / "samples", "pnet")
+    list(engine(tmp_path / "run", store, "pnet", dataclasses.replace(SETTINGS, epochs=1)).run())
+    path = tmp_path / "run" / "checkpoint.pt"
+    whole = torch.load(path, weights_only=True)
+    for key in whole:
+        for broken in ({k: v for k, v in whole.items() if k != key}, {**whole, key: "other"}):
+            torch.save(broken, path)
+            with pytest.raises(CheckpointError, match=r"checkpoint\.pt is no checkpoint of this version"):
+                checkpoint.read(path)
+    weights = {name: tensor[:1] for name, tensor in whole["model"].items()}
+    for broken in ({"model": weights}, {"model": {}}, {"optimizer": {}}, {"rng": {}}, {"rng": {"cpu": [1]}}):
+        torch.save({**whole, **broken}, path)
+        with pytest.raises(CheckpointError, match=r"checkpoint\.pt does not fit this network"):
+            engine(tmp_path / "run", store, "pnet", dataclasses.replace(SETTINGS, epochs=1))
 
 
 @pytest.mark.parametrize("missing", [Kind.POSITIVE, Kind.NEGATIVE])

@@ -12,9 +12,11 @@ import pytest
 
 from face_training.errors import SamplesError
 from face_training.samples import making
-from face_training.samples.making import make_samples, stage_plan
-from face_training.samples.records import SampleSettings, record_type
+from face_training.samples.making import make_samples
+from face_training.samples.of_picture import stage_plan
+from face_training.samples.records import record_type
 from face_training.samples.store import Shards, write_shard
+from face_training.settings import SampleSettings
 
 SETTINGS = SampleSettings(negatives=8, near=1, around=10)
 
@@ -44,6 +46,14 @@ def test_two_processes_make_what_one_does(tmp_path, many):
     assert sorted(make_samples(plan(tmp_path / "two", many, {}), many, processes=2)) == [1, 2, 2, 2]
     assert len(contents(tmp_path / "one")) == 4
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_what_cannot_be_read_is_told_from_other_processes_too(tmp_path, many):
+    unreadable = [dataclasses.replace(picture, path=tmp_path / f"{n}.png") for n, picture in enumerate(many[:3])]
+    mixed = [*many, *unreadable]
+    told = []
+    assert sum(make_samples(plan(tmp_path / "samples", mixed, {}), mixed, 2, told.append)) == 10
+    assert sorted(error.path.name for error in told) == ["0.png", "1.png", "2.png"]
 
 
 def test_shards_grow_before_they_are_too_many_to_be_open_at_once(tmp_path, many, monkeypatch):
@@ -152,7 +162,7 @@ def test_a_recipe_without_samples_is_replaced_and_samples_without_one_are_refuse
     other = plan(tmp_path, many, {}, settings=dataclasses.replace(SETTINGS, seed=3))
     other.recipe.claim(tmp_path)
     assert sum(make_samples(plan(tmp_path, many, {}), many, 1)) == 7
-    for text in ("", "{"):
+    for text in ("", "{", "[1]", "7"):
         (tmp_path / "recipe.json").write_text(text)
         with pytest.raises(SamplesError, match=r"have no recipe\.json: pass --fresh"):
             list(make_samples(plan(tmp_path, many, {}), many, 1))

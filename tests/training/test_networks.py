@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from face_cascade.networks import NETWORKS
 from face_export.weights import digest
-from face_training.samples.records import CROP_SIZES
 from face_training.trainable import initialised, new_network, stage_weights
 
 STAGES = ("pnet", "rnet", "onet")
@@ -13,7 +13,7 @@ STAGES = ("pnet", "rnet", "onet")
 @pytest.mark.parametrize("stage", STAGES)
 def test_scores_are_what_the_probabilities_are_made_of(stage):
     trainable = initialised(stage, "pretrained").eval()
-    pixels = torch.rand(6, 3, CROP_SIZES[stage], CROP_SIZES[stage]) * 255
+    pixels = torch.rand(6, 3, NETWORKS[stage].side, NETWORKS[stage].side) * 255
     with torch.inference_mode():
         scores, regression, landmarks = trainable(pixels)
         wanted, *points, probability = trainable.network((pixels - 127.5) / 128)
@@ -25,7 +25,7 @@ def test_scores_are_what_the_probabilities_are_made_of(stage):
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_weight_is_reached_by_the_loss(stage):
     trainable = new_network(stage, 0)
-    outputs = trainable(torch.rand(4, 3, CROP_SIZES[stage], CROP_SIZES[stage]) * 255)
+    outputs = trainable(torch.rand(4, 3, NETWORKS[stage].side, NETWORKS[stage].side) * 255)
     sum(output.square().sum() for output in outputs if output is not None).backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in trainable.parameters())
 

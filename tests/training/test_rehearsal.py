@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from face_repository.layout import REQUIRED, Repository
-from face_training.annotations import landmark_lists, wider
-from face_training.annotations.pictures import Report, checked
+from face_training.annotations.index import Report, checked
+from face_training.annotations.lists import read_facial_points, read_wider
 from face_training.rehearsal.__main__ import clear
 from face_training.rehearsal.serving import accuracy, draw_curves, make_repository
 from face_training.rehearsal.sets import generate, photo_with_face, portraits, scenes, write_facial_points, write_wider
@@ -18,7 +18,7 @@ from tests.training.test_engine import SETTINGS, engine, make_store
 
 def test_generated_pictures_are_read_back_as_they_were_made(tmp_path):
     made = write_wider(tmp_path, "train", 12, np.random.default_rng(4))
-    found = list(checked(wider.read(tmp_path), Report("wider")))
+    found = list(checked(read_wider(tmp_path), Report("wider")))
     assert [(picture.width, picture.height) for picture in found] == [p.pixels.shape[1::-1] for p in made]
     for picture, expected in zip(found, made, strict=True):
         np.testing.assert_allclose(picture.faces, expected.boxes, atol=0.51)
@@ -28,7 +28,7 @@ def test_generated_pictures_are_read_back_as_they_were_made(tmp_path):
 
 def test_generated_facial_points_lie_in_their_faces(tmp_path):
     write_facial_points(tmp_path, 6, np.random.default_rng(5))
-    found = list(checked(landmark_lists.read(tmp_path), Report("landmarks")))
+    found = list(checked(read_facial_points(tmp_path), Report("landmarks")))
     assert len(found) == 6
     for picture in found:
         (left_eye, right_eye, _, left_mouth, right_mouth), (face,) = picture.landmarks[0], picture.faces

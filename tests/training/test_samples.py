@@ -8,10 +8,14 @@ import pytest
 
 from face_cascade.area import integral_image
 from face_cascade.boxes import landmark_points, refine
+from face_cascade.networks import NETWORKS
 from face_client import decode_image
-from face_training.samples.of_picture import Miner, SampleMaker, mined_records
+from face_training.samples.making import make_samples
+from face_training.samples.of_picture import Miner, SampleMaker, mined_records, stage_plan
 from face_training.samples.random_crops import anywhere, around, beside, landmark_records
-from face_training.samples.records import CROP_SIZES, Kind, SampleSettings
+from face_training.samples.records import Kind
+from face_training.samples.store import Shards
+from face_training.settings import SampleSettings
 from tests.training.sets import annotated, slow_area, slow_iou, slow_kind
 
 SETTINGS = SampleSettings(negatives=20, near=3, around=30, shifts=20, mined_negatives=15)
@@ -45,7 +49,7 @@ def check(stage, picture, record):
     else:
         assert not record["regression"].any()
     assert not record["landmarks"].any()
-    expected = slow_area(pixels[y1:y2, x1:x2], CROP_SIZES[stage])
+    expected = slow_area(pixels[y1:y2, x1:x2], NETWORKS[stage].side)
     # A mean of half a grey level may be rounded either way.
     np.testing.assert_allclose(record["pixels"].astype(int), expected, atol=1)
     assert (record["pixels"] == expected).mean() > 0.95
@@ -172,12 +176,18 @@ def test_onet_is_mined_from_what_rnet_left(pictures, pretrained_arrays):
     np.testing.assert_allclose(from_rnet[:, 2] - from_rnet[:, 0], from_rnet[:, 3] - from_rnet[:, 1], atol=1e-3)
 
 
-def test_a_picture_that_is_gone_or_changed_gives_none(tmp_path, pretrained_arrays):
+def test_a_picture_that_is_gone_or_changed_gives_none_and_is_named(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (80, 90, 3), np.uint8)
-    picture = annotated(tmp_path / "a.png", pixels)
-    maker = SampleMaker("pnet", SETTINGS, pretrained_arrays)
-    assert len(maker(0, picture)) > 0
-    annotated(tmp_path / "a.png", pixels[:50])
-    assert len(maker(0, picture)) == 0
-    picture.path.unlink()
-    assert len(maker(0, picture)) == 0
+    changed, gone, cut, whole = (annotated(tmp_path / f"{name}.png", pixels) for name in ("a", "b", "c", "d"))
+    pictures = [changed, gone, cut, whole]
+    maker = SampleMaker("pnet", SETTINGS, {})
+    assert all(len(maker(n, picture)) > 0 for n, picture in enumerate(pictures))
+    annotated(changed.path, pixels[:50])
+    gone.path.unlink()
+    cut.path.write_bytes(cut.path.read_bytes()[:9000])
+    told = []
+    plan = stage_plan("pnet", tmp_path / "samples", SETTINGS, {}, pictures)
+    assert sum(make_samples(plan, pictures, 1, told.append)) == 4
+    assert set(Shards(plan.folder, plan.row).column("picture")) == {3}
+    assert [error.path for error in told] == [changed.path, gone.path, cut.path]
+    assert [error.reason.split()[0] for error in told] == ["is", "[Errno", "encoded_image"]

@@ -1,27 +1,32 @@
-"""What a run leaves: checkpoints that torch reads without running code, and curves for TensorBoard."""
+"""Checkpoints: everything that the rest of a run depends on, in one file that torch reads without running code.
+
+`faces export` takes the network out of one as it is: its weights are under the key `model`.
+"""
 
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.tensorboard import SummaryWriter
 
 from face_training.errors import CheckpointError
-from face_training.workplace import write_atomically
-
-# Checkpoints: everything that the rest of a run depends on, in one file that torch reads without running code.
-#
-# `faces export` takes the network out of one as it is: its weights are under the key `model`.
-
+from face_training.workplace import write_file
 
 FORMAT = 1
-_KEYS = frozenset({"format", "model", "optimizer", "schedule", "epoch", "rng", "settings", "history"})
+_KINDS = {
+    "format": int,
+    "model": dict,
+    "optimizer": dict,
+    "schedule": dict,
+    "epoch": int,
+    "rng": dict,
+    "settings": dict,
+    "history": list,
+}
 
 
 def save(
@@ -45,7 +50,7 @@ def save(
         "settings": dict(settings),
         "history": history,
     }
-    write_atomically(path, lambda file: torch.save(state, file))
+    write_file(path, lambda file: torch.save(state, file))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -58,7 +63,8 @@ def read(path: Path) -> dict[str, Any]:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as a checkpoint: remove it, or pass --fresh") from error
-    if not isinstance(state, dict) or not state.keys() >= _KEYS or state["format"] != FORMAT:
+    whole = isinstance(state, dict) and all(isinstance(state.get(key), kind) for key, kind in _KINDS.items())
+    if not whole or state["format"] != FORMAT:
         raise CheckpointError(f"{path} is no checkpoint of this version: remove it, or pass --fresh")
     return state
 
@@ -75,36 +81,13 @@ def restore(
     other = [name for name in settings if state["settings"].get(name) != settings[name]]
     if other:
         raise CheckpointError(f"{path} is of a run with another {' and '.join(other)}: pass --fresh to begin anew")
-    network.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
-    torch.set_rng_state(state["rng"]["cpu"])
-    if torch.cuda.is_available() and state["rng"]["cuda"]:
-        torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+    try:
+        network.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["rng"]["cpu"])
+        if torch.cuda.is_available() and state["rng"]["cuda"]:
+            torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} does not fit this network: remove it, or pass --fresh") from error
     return state["epoch"], state["history"]
-
-
-# Curves of a run, for TensorBoard.
-
-
-class CurveLog:
-    """Writes numbers by epoch into a folder: `tensorboard --logdir` shows them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._writer = SummaryWriter(str(folder))
-
-    def write(self, epoch: int, measured: dict[str, float]) -> None:
-        """`validation_…` comes below `validation`, the rest below `training`."""
-        for name, value in measured.items():
-            plain = name.removeprefix("validation_")
-            group = "training" if plain == name else "validation"
-            self._writer.add_scalar(f"{group}/{plain}", value, epoch)
-        self._writer.flush()
-
-    def __enter__(self) -> "CurveLog":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._writer.close()

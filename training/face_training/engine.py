@@ -1,19 +1,21 @@
-"""Epochs, steps, schedule, checkpoints and logging, for whatever is trained."""
+"""A training run in a folder, whatever is trained: epochs, steps, schedule, checkpoints, curves for TensorBoard."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import MultiStepLR
+from torch.utils.tensorboard import SummaryWriter
 
 from face_training import checkpoint
-from face_training.checkpoint import CurveLog
 from face_training.errors import NonFiniteLoss
-from face_training.workplace import CHECKPOINT, LOG, TrainingSettings
+from face_training.settings import TrainingSettings
+from face_training.workplace import CHECKPOINT, LOG
 
 Batch = TypeVar("Batch")
 
@@ -134,6 +136,29 @@ class Engine:
         self.task.module.eval()
         with torch.inference_mode():
             return self.task.validate()
+
+
+class CurveLog:
+    """Writes numbers by epoch into a folder: `tensorboard --logdir` shows them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = SummaryWriter(str(folder))
+
+    def write(self, epoch: int, measured: dict[str, float]) -> None:
+        """`validation_…` comes below `validation`, the rest below `training`."""
+        for name, value in measured.items():
+            plain = name.removeprefix("validation_")
+            group = "training" if plain == name else "validation"
+            self._writer.add_scalar(f"{group}/{plain}", value, epoch)
+        self._writer.flush()
+
+    def __enter__(self) -> "CurveLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:

@@ -2,6 +2,7 @@
 
     TrainingError
     ├── AnnotationError     a set of pictures is not where or what it should be
+    ├── UnreadablePicture   a picture that gives no samples: its pixels cannot be read, or it has changed
     ├── SamplesError        samples that do not belong to this run, or none of a kind that training needs
     ├── CheckpointError     a checkpoint that cannot be read, or is of another run
     ├── NonFiniteLoss       the loss became infinite or no number; says which part of it
@@ -10,6 +11,8 @@
 Each message is one sentence for the person at the command line, without a traceback.
 """
 
+from pathlib import Path
+
 
 class TrainingError(Exception):
     """Base of everything that `face_training` raises on purpose."""
@@ -17,6 +20,17 @@ class TrainingError(Exception):
 
 class AnnotationError(TrainingError):
     """A list of faces is missing, or is not in the format that its name says."""
+
+
+class UnreadablePicture(TrainingError):
+    """A picture whose header was fine and that cannot be read after all; samples are made without it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 class SamplesError(TrainingError):

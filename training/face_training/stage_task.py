@@ -1,4 +1,9 @@
-"""PNet, RNet or ONet on its samples: which samples make a batch, the losses, the task for the engine."""
+"""PNet, RNet or ONet on its samples: the task for the engine, which samples make a batch, and the losses.
+
+As Zhang et al. 2016 (arXiv:1604.02878) have it, section III: cross-entropy of negatives and positives, of which only
+the hardest 70 % of a batch count (online hard sample mining), squared distance of the regression of positives and
+parts, squared distance of landmarks.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,20 +14,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from face_cascade.networks import ONET, PNET, RNET
 from face_training.errors import SamplesError
 from face_training.samples.records import Kind, Records
 from face_training.samples.store import Shards
+from face_training.settings import TrainingSettings
 from face_training.trainable import Trainable
-from face_training.workplace import TrainingSettings
 
-# What a stage is trained on: three losses, each of the samples that it concerns.
-#
-# Zhang et al. 2016 (arXiv:1604.02878), section III-B: cross-entropy of negatives and positives, squared distance of the
-# regression of positives and parts, squared distance of landmarks. Of the cross-entropies only the hardest 70 % of a
-# batch count (online hard sample mining, section III-C).
-
+Rows = NDArray[np.intp]
 
 HARDEST = 0.7
+"""The share of a batch's cross-entropies that counts."""
+
+SHARES = {Kind.NEGATIVE: 3, Kind.POSITIVE: 1, Kind.PART: 1, Kind.LANDMARK: 2}
+"""Negatives, positives, parts and landmarks as 3:1:1:2 (Zhang et al. 2016, section III-B)."""
+
+HELD_OUT = 20
+"""One picture of so many is kept from training, for validation: the last of each such row of the index."""
+
+_VALIDATION_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -35,9 +45,9 @@ class LossWeights:
 
 
 PAPER_WEIGHTS = {
-    "pnet": LossWeights(1, 0.5, 0.5),
-    "rnet": LossWeights(1, 0.5, 0.5),
-    "onet": LossWeights(1, 0.5, 1),
+    PNET.name: LossWeights(1, 0.5, 0.5),
+    RNET.name: LossWeights(1, 0.5, 0.5),
+    ONET.name: LossWeights(1, 0.5, 1),
 }
 """By stage. PNet and RNet as they are published have no landmarks, so that theirs weighs nothing there."""
 
@@ -49,88 +59,6 @@ class Targets:
     kinds: Tensor
     regression: Tensor
     landmarks: Tensor
-
-
-def hard_cross_entropy(scores: Tensor, kinds: Tensor) -> Tensor:
-    """The mean over the hardest 70 % of negatives and positives, at least one; 0 where there is neither."""
-    classified = (kinds == Kind.NEGATIVE) | (kinds == Kind.POSITIVE)
-    each = cross_entropy(scores[classified].float(), (kinds[classified] == Kind.POSITIVE).long(), reduction="none")
-    if not len(each):
-        return scores.sum() * 0
-    return each.topk(max(1, int(HARDEST * len(each)))).values.mean()
-
-
-def squared_distance(found: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
-    """The mean over the masked rows of the squared Euclidean distance; 0 where there are none."""
-    if not mask.any():
-        return found.sum() * 0
-    return (found[mask].float() - wanted[mask]).square().sum(dim=1).mean()
-
-
-def stage_losses(scores: Tensor, regression: Tensor, landmarks: Tensor | None, targets: Targets) -> dict[str, Tensor]:
-    """The losses by name, not yet weighted; `landmark` only for a network that has them."""
-    kinds = targets.kinds
-    faced = (kinds == Kind.POSITIVE) | (kinds == Kind.PART)
-    losses = {
-        "classification": hard_cross_entropy(scores, kinds),
-        "box": squared_distance(regression, targets.regression, faced),
-    }
-    if landmarks is not None:
-        losses["landmark"] = squared_distance(landmarks, targets.landmarks, kinds == Kind.LANDMARK)
-    return losses
-
-
-def weighted(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:
-    """Their sum, each times its weight."""
-    return torch.stack([losses[name] * getattr(weights, name) for name in losses]).sum()
-
-
-# Which samples make a batch: the kinds in fixed shares, in an order that a seed and the epoch decide.
-
-
-SHARES = {Kind.NEGATIVE: 3, Kind.POSITIVE: 1, Kind.PART: 1, Kind.LANDMARK: 2}
-"""Negatives, positives, parts and landmarks as 3:1:1:2 (Zhang et al. 2016, section III-B)."""
-
-Rows = NDArray[np.intp]
-
-
-def batches(rows: Mapping[Kind, Rows], batch_size: int, count: int, seed: int, epoch: int) -> Iterator[Rows]:
-    """`count` batches of row numbers. A kind without rows leaves its share to the others.
-
-    Each kind goes through all its rows in a new order before one comes again; epochs are independent of each other, so
-    that a run can go on at any of them.
-    """
-    kinds = [kind for kind in SHARES if len(rows.get(kind, ()))]
-    sizes = _whole_shares(np.array([SHARES[kind] for kind in kinds]), batch_size)
-    orders = [
-        _endless(rows[kind], size * count, np.random.default_rng([seed, epoch, int(kind)]))
-        for kind, size in zip(kinds, sizes, strict=True)
-    ]
-    for n in range(count):
-        parts = [order[n * size : (n + 1) * size] for order, size in zip(orders, sizes, strict=True)]
-        yield np.concatenate(parts)
-
-
-def _whole_shares(weights: NDArray[np.integer], total: int) -> list[int]:
-    """Whole numbers near to these shares of `total`, which they sum up to."""
-    bounds = np.rint(np.cumsum(weights) / weights.sum() * total).astype(int)
-    shares: list[int] = np.diff(bounds, prepend=0).tolist()
-    return shares
-
-
-def _endless(rows: Rows, count: int, random: np.random.Generator) -> Rows:
-    """`count` rows: permutations of all of them, one after the other."""
-    rounds = -(-count // len(rows))
-    return np.concatenate([random.permutation(rows) for _ in range(rounds)] or [rows[:0]])[:count]
-
-
-# PNet, RNet or ONet on its samples, as a task for the engine.
-
-
-HELD_OUT = 20
-"""One picture of so many is kept from training, for validation: the last of each such row of the index."""
-
-_VALIDATION_BATCH = 1024
 
 
 class StageTask:
@@ -218,3 +146,67 @@ def _answers(scores: Tensor, regression: Tensor, landmarks: Tensor | None, targe
 def _means(parts: list[dict[str, Tensor]]) -> dict[str, float]:
     joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return {name: float(values.mean()) for name, values in joined.items() if len(values)}
+
+
+def batches(rows: Mapping[Kind, Rows], batch_size: int, count: int, seed: int, epoch: int) -> Iterator[Rows]:
+    """`count` batches of row numbers. A kind without rows leaves its share to the others.
+
+    Each kind goes through all its rows in a new order before one comes again; epochs are independent of each other, so
+    that a run can go on at any of them.
+    """
+    kinds = [kind for kind in SHARES if len(rows.get(kind, ()))]
+    sizes = _whole_shares(np.array([SHARES[kind] for kind in kinds]), batch_size)
+    orders = [
+        _endless(rows[kind], size * count, np.random.default_rng([seed, epoch, int(kind)]))
+        for kind, size in zip(kinds, sizes, strict=True)
+    ]
+    for n in range(count):
+        parts = [order[n * size : (n + 1) * size] for order, size in zip(orders, sizes, strict=True)]
+        yield np.concatenate(parts)
+
+
+def _whole_shares(weights: NDArray[np.integer], total: int) -> list[int]:
+    """Whole numbers near to these shares of `total`, which they sum up to."""
+    bounds = np.rint(np.cumsum(weights) / weights.sum() * total).astype(int)
+    shares: list[int] = np.diff(bounds, prepend=0).tolist()
+    return shares
+
+
+def _endless(rows: Rows, count: int, random: np.random.Generator) -> Rows:
+    """`count` rows: permutations of all of them, one after the other."""
+    rounds = -(-count // len(rows))
+    return np.concatenate([random.permutation(rows) for _ in range(rounds)] or [rows[:0]])[:count]
+
+
+def hard_cross_entropy(scores: Tensor, kinds: Tensor) -> Tensor:
+    """The mean over the hardest 70 % of negatives and positives, at least one; 0 where there is neither."""
+    classified = (kinds == Kind.NEGATIVE) | (kinds == Kind.POSITIVE)
+    each = cross_entropy(scores[classified].float(), (kinds[classified] == Kind.POSITIVE).long(), reduction="none")
+    if not len(each):
+        return scores.sum() * 0
+    return each.topk(max(1, int(HARDEST * len(each)))).values.mean()
+
+
+def squared_distance(found: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
+    """The mean over the masked rows of the squared Euclidean distance; 0 where there are none."""
+    if not mask.any():
+        return found.sum() * 0
+    return (found[mask].float() - wanted[mask]).square().sum(dim=1).mean()
+
+
+def stage_losses(scores: Tensor, regression: Tensor, landmarks: Tensor | None, targets: Targets) -> dict[str, Tensor]:
+    """The losses by name, not yet weighted; `landmark` only for a network that has them."""
+    kinds = targets.kinds
+    faced = (kinds == Kind.POSITIVE) | (kinds == Kind.PART)
+    losses = {
+        "classification": hard_cross_entropy(scores, kinds),
+        "box": squared_distance(regression, targets.regression, faced),
+    }
+    if landmarks is not None:
+        losses["landmark"] = squared_distance(landmarks, targets.landmarks, kinds == Kind.LANDMARK)
+    return losses
+
+
+def weighted(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:
+    """Their sum, each times its weight."""
+    return torch.stack([losses[name] * getattr(weights, name) for name in losses]).sum()

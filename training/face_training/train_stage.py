@@ -1,30 +1,33 @@
 """One stage from the index to its weight files: samples, training, files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from face_cascade.compiled import Weights
+from face_cascade.networks import NETWORKS
 from face_export.weights import digest
 from face_training.annotations.pictures import AnnotatedPicture
 from face_training.engine import Engine
-from face_training.errors import SamplesError
-from face_training.samples.making import make_samples, stage_plan
-from face_training.samples.records import CROP_SIZES, SampleSettings, record_type
+from face_training.errors import SamplesError, UnreadablePicture
+from face_training.samples.making import make_samples
+from face_training.samples.of_picture import stage_plan
+from face_training.samples.records import record_type
 from face_training.samples.store import Shards, recipe_digest
+from face_training.settings import SampleSettings, TrainingSettings
 from face_training.stage_task import StageTask
 from face_training.trainable import (
     PRETRAINED,
     Trainable,
     initialised,
     new_network,
-    stage_weights,
+    stage_arrays,
     write_keras_list,
     write_state_dict,
 )
-from face_training.workplace import TrainingSettings, Workplace, clear_run, stages_before
+from face_training.workplace import Workplace, clear_run, stages_before
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,20 @@ class StageRun:
         """Removes the samples and the run that are there for this stage; weight files stay until they are written."""
         clear_run(self.work.stage(self.stage))
 
-    def make_samples(self, pictures: Sequence[AnnotatedPicture], processes: int) -> Iterator[int]:
-        """Makes the samples that are not there yet; yields numbers of pictures done."""
+    def make_samples(
+        self,
+        pictures: Sequence[AnnotatedPicture],
+        processes: int,
+        unreadable: Callable[[UnreadablePicture], object] | None = None,
+    ) -> Iterator[int]:
+        """Makes the samples that are not there yet; yields numbers of pictures done (`samples.making`)."""
         weights = {stage: self._weights_of(stage) for stage in stages_before(self.stage)}
         plan = stage_plan(self.stage, self.work.samples(self.stage), self.samples, weights, pictures)
-        return make_samples(plan, pictures, processes)
+        return make_samples(plan, pictures, processes, unreadable)
 
     def store(self) -> Shards:
         """The samples."""
-        return Shards(self.work.samples(self.stage), record_type(CROP_SIZES[self.stage]))
+        return Shards(self.work.samples(self.stage), record_type(NETWORKS[self.stage].side))
 
     def engine(self, store: Shards, device: torch.device) -> Engine:
         """The training, at its start or where it was left."""
@@ -92,5 +100,4 @@ class StageRun:
             raise SamplesError(
                 f"there is no {choice}: run `faces train {stage} {self.work.root}` first, or name a file with --{stage}"
             )
-        tensors = stage_weights(stage, choice, self.trust).tensors
-        return {name: tensor.numpy() for name, tensor in tensors.items()}
+        return stage_arrays(stage, choice, self.trust)

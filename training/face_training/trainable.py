@@ -1,7 +1,8 @@
-"""The networks of `face_export` as training needs them, and their trained weights in the formats that others read."""
+"""The networks of `face_export` with their scores before the softmax, and their weights in the formats of others."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -9,17 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from face_cascade.networks import ONET, PNET, RNET
 from face_export.mtcnn import STAGES
 from face_export.readers import read_stage
 from face_export.readers.keras_list import tensor_names
 from face_export.serving import Normalise
 from face_export.weights import Weights, load_into
-from face_training.workplace import write_atomically
+from face_training.workplace import write_file
 
-# The networks of `face_export` as training needs them: with class scores before the softmax.
-
-
-_CLASSIFIERS = {"pnet": "conv4_1", "rnet": "dense5_1", "onet": "dense6_1"}
+_CLASSIFIERS = {PNET.name: "conv4_1", RNET.name: "dense5_1", ONET.name: "dense6_1"}
 
 PRETRAINED = "pretrained"
 
@@ -66,6 +65,11 @@ def stage_weights(stage: str, choice: str, trust: bool = False) -> Weights:
     return read_stage(stage, None if choice == PRETRAINED else Path(choice), trust)
 
 
+def stage_arrays(stage: str, choice: str, trust: bool = False) -> dict[str, NDArray[Any]]:
+    """The same as arrays, for the compiled cascade."""
+    return {name: tensor.numpy() for name, tensor in stage_weights(stage, choice, trust).tensors.items()}
+
+
 def initialised(stage: str, choice: str, trust: bool = False) -> Trainable:
     """A network that begins with weights by `choice` (see `stage_weights`)."""
     trainable = Trainable(stage)
@@ -73,20 +77,17 @@ def initialised(stage: str, choice: str, trust: bool = False) -> Trainable:
     return trainable
 
 
-# Trained weights in the formats that others read: a torch state dict, and ipazc's `.lz4` list of arrays.
-
-
 def write_state_dict(path: Path, network: nn.Module) -> None:
-    """As facenet-pytorch's `pnet.pt`, `rnet.pt`, `onet.pt`: tensors by name."""
+    """A torch state dict, as facenet-pytorch's `pnet.pt`, `rnet.pt`, `onet.pt`: tensors by name."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write_atomically(path, lambda file: torch.save(tensors, file))
+    write_file(path, lambda file: torch.save(tensors, file))
 
 
 def write_keras_list(path: Path, stage: str, network: nn.Module) -> None:
     """As ipazc's mtcnn 1.0 ships and reads them: `joblib.load(path)` is what Keras's `set_weights` takes."""
     tensors = network.state_dict()
     arrays = [_keras_order(name, tensors) for name in tensor_names(stage)]
-    write_atomically(path, lambda file: joblib.dump(arrays, file, compress="lz4"))
+    write_file(path, lambda file: joblib.dump(arrays, file, compress="lz4"))
 
 
 def _keras_order(name: str, tensors: Mapping[str, Tensor]) -> NDArray[np.float32]:

@@ -1,76 +1,32 @@
-"""A work folder: settings, and where each step of a training leaves what the next one needs."""
+"""A work folder: where each step of a training leaves what the next one needs, and how it is written.
+
+WORK/pictures.jsonl, report.json       `faces train prepare`
+WORK/pnet/samples/                     shards and their recipe
+WORK/pnet/checkpoint.pt, log/          the run
+WORK/pnet/pnet.pt, pnet.lz4            what it is for
+"""
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from face_cascade import networks
 from face_repository.files import replace_atomically
 from face_training.errors import WriteError
 
-# Files that are written whole or not at all.
-
-
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """`write` fills a temporary file, which then takes the place of `path`. Makes the folder.
-
-    Raises:
-        WriteError: the disk is full, or the folder may not be written to.
-    """
-    try:
-        replace_atomically(path, write)
-    except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Text as UTF-8."""
-    write_atomically(path, lambda file: file.write(text.encode()))
-
-
-# How a network is trained. All of it stands in the checkpoint.
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Adam with weight decay; the learning rate is divided by ten at `steps`, fractions of all epochs.
-
-    batches: in an epoch; 0 for as many as the samples fill. seed: of the first weights, the order of the samples and
-    what dropout drops.
-    """
-
-    epochs: int = 20
-    batch_size: int = 512
-    batches: int = 0
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    steps: tuple[float, ...] = (0.5, 0.75, 0.9)
-    seed: int = 0
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values only: a checkpoint is read without running any code."""
-        return {**asdict(self), "steps": list(self.steps)}
-
-    def milestones(self) -> list[int]:
-        """Epochs after which the rate falls."""
-        return [max(1, round(step * self.epochs)) for step in self.steps]
-
-
-# A work folder: where each step of a training leaves what the next one needs.
-#
-# WORK/pictures.jsonl, report.json       `faces train prepare`
-# WORK/pnet/samples/                     shards and their recipe
-# WORK/pnet/checkpoint.pt, log/          the run
-# WORK/pnet/pnet.pt, pnet.lz4            what it is for
-
+STAGES = tuple(network.name for network in networks.STAGES)
+"""In the order in which they run, and are trained."""
 
 SAMPLES = "samples"
 LOG = "log"
 CHECKPOINT = "checkpoint.pt"
 
-STAGES = ("pnet", "rnet", "onet")
-"""In the order in which they run, and are trained. Needs no torch, as `--help` must not."""
+
+def stages_before(stage: str) -> tuple[str, ...]:
+    """The stages whose candidates this one is trained on."""
+    return STAGES[: STAGES.index(stage)]
 
 
 @dataclass(frozen=True)
@@ -96,13 +52,25 @@ class Workplace:
         return self.stage(stage) / f"{stage}.lz4"
 
 
-def stages_before(stage: str) -> tuple[str, ...]:
-    """The stages whose candidates this one is trained on."""
-    return STAGES[: STAGES.index(stage)]
-
-
 def clear_run(folder: Path) -> None:
     """Removes samples, log and checkpoint of a run, and nothing else that may lie in its folder."""
     for name in (SAMPLES, LOG):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def write_file(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """A file that is there whole or not at all: see `replace_atomically`.
+
+    Raises:
+        WriteError: the disk is full, or the folder may not be written to.
+    """
+    try:
+        replace_atomically(path, write)
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text as UTF-8, likewise."""
+    write_file(path, lambda file: file.write(text.encode()))

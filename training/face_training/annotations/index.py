@@ -1,19 +1,128 @@
-"""The index of a work folder: `pictures.jsonl`, one annotated picture a line, and `report.json` beside it."""
+"""The index of a work folder: from lists to the pictures that can be used, and a count of what cannot and why.
+
+`pictures.jsonl` has one annotated picture a line, `report.json` the counts.
+"""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from face_training.annotations.pictures import AnnotatedPicture, Report
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from face_training.annotations.lists import Listed
+from face_training.annotations.pictures import AnnotatedPicture, boxes, no_landmarks
 from face_training.errors import AnnotationError
 from face_training.workplace import write_text
 
 INDEX = "pictures.jsonl"
 REPORT = "report.json"
 
+SMALLEST_FACE = 20
+"""Pixels of a face's longer side, as the guides have it: smaller ones teach PNet noise."""
+
+_EXAMPLES = 3
+_UPRIGHT = 1
+
+
+@dataclass
+class Report:
+    """Counts of one set. skipped: pictures, ignored: faces, by reason; examples: a few names for each reason."""
+
+    name: str
+    pictures: int = 0
+    faces: int = 0
+    landmarks: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values. (`asdict` cannot copy a Counter.)"""
+        return {**self.__dict__, "skipped": dict(self.skipped), "ignored": dict(self.ignored)}
+
+    def note(self, counts: Counter[str], reason: str, name: str) -> None:
+        """Counts in `skipped` or `ignored`, and keeps the first few names of a reason."""
+        counts[reason] += 1
+        names = self.examples.setdefault(reason, [])
+        if len(names) < _EXAMPLES and name not in names:
+            names.append(name)
+
+
+def checked(listed: Iterable[Listed], report: Report) -> Iterator[AnnotatedPicture]:
+    """The pictures that are there, with their faces sorted into usable and ignored; counts into the report.
+
+    Of each picture the header is read, and no more: whether its pixels can be, samples show.
+    """
+    for entry in listed:
+        size = _size(entry, report)
+        picture = None if size is None else _sorted(entry, *size, report)
+        if picture is not None:
+            report.pictures += 1
+            report.faces += len(picture.faces)
+            report.landmarks += int(np.isfinite(picture.landmarks).all(axis=(1, 2)).sum())
+            yield picture
+
+
+def _size(entry: Listed, report: Report) -> tuple[int, int] | None:
+    """Width and height of the picture; None, and counted, where it cannot be used."""
+    try:
+        with Image.open(entry.folder / entry.name) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) != _UPRIGHT
+            if not turned:
+                return image.size
+            reason = "turned by its EXIF data, unlike its faces"
+    except FileNotFoundError:
+        reason = "the file is missing"
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
+        reason = "the file is no picture that can be read"
+    report.note(report.skipped, reason, entry.name)
+    return None
+
+
+def _sorted(entry: Listed, width: int, height: int, report: Report) -> AnnotatedPicture | None:
+    """The picture with its usable and its ignored faces; None, and counted, where it has nothing to learn from."""
+    reasons = [_why_not(box, valid, width, height) for box, valid in zip(entry.boxes, entry.valid, strict=True)]
+    for reason in filter(None, reasons):
+        report.note(report.ignored, reason, entry.name)
+    usable = np.array([reason is None for reason in reasons], bool)
+    if not usable.any() and not entry.complete:
+        report.note(report.skipped, "no usable face", entry.name)
+        return None
+    landmarks = no_landmarks(len(reasons)) if entry.landmarks is None else entry.landmarks.astype(np.float32)
+    # A face without a size covers nothing, and of one without an end nobody knows what it covers.
+    covering = (entry.boxes[:, 2:] > entry.boxes[:, :2]).all(axis=1) & np.isfinite(boxes(entry.boxes)).all(axis=1)
+    return AnnotatedPicture(
+        entry.folder / entry.name,
+        width,
+        height,
+        boxes(entry.boxes[usable]),
+        landmarks[usable],
+        boxes(entry.boxes[~usable & covering]),
+        entry.complete,
+    )
+
+
+def _why_not(box: NDArray[np.float64], valid: np.bool_, width: int, height: int) -> str | None:
+    """Why nothing is learned from a face; None if something is."""
+    x1, y1, x2, y2 = box
+    if not (x2 > x1 and y2 > y1):
+        return "no size"
+    if not valid:
+        return "marked invalid"
+    if max(x2 - x1, y2 - y1) < SMALLEST_FACE:
+        return f"smaller than {SMALLEST_FACE} pixels"
+    if not (0 <= (x1 + x2) / 2 <= width and 0 <= (y1 + y2) / 2 <= height):
+        return "outside of the picture"
+    return None
+
 
 def write_index(work: Path, pictures: Iterable[AnnotatedPicture], reports: Sequence[Report]) -> None:
-    """Writes both files, whole or not at all."""
+    """Writes both files, each whole or not at all. Raises WriteError."""
     lines = [json.dumps(picture.as_json()) for picture in pictures]
     write_text(work / INDEX, "".join(f"{line}\n" for line in lines))
     # After the pictures: a generator has counted by now.
@@ -24,13 +133,20 @@ def read_index(work: Path) -> list[AnnotatedPicture]:
     """The pictures, in the order in which they were written.
 
     Raises:
-        AnnotationError: `faces train prepare` has not been here.
+        AnnotationError: `faces train prepare` has not been here, or a line is not what it wrote.
     """
     path = work / INDEX
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [AnnotatedPicture.from_json(json.loads(line)) for line in lines]
+        lines = path.read_bytes().splitlines()
     except FileNotFoundError as error:
         raise AnnotationError(f"there is no {path}: run `faces train prepare {work}` first") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise AnnotationError(f"{path} is damaged: run `faces train prepare {work}` again") from error
+    except OSError as error:
+        raise AnnotationError(f"cannot read {path}: {error.strerror}") from error
+    return [_picture(line, f"{path}, line {number}", work) for number, line in enumerate(lines, start=1)]
+
+
+def _picture(line: bytes, where: str, work: Path) -> AnnotatedPicture:
+    try:
+        return AnnotatedPicture.from_json(json.loads(line))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise AnnotationError(f"{where} is damaged: run `faces train prepare {work}` again") from error

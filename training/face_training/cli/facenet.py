@@ -6,14 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from face_command.console import message, print_table, tracked
+from face_command.arguments import existing_folder, number, whole
+from face_command.console import message, tracked
 from face_export.published import DEFAULT, RANDOM, cache_directory
-from face_training.cli.arguments import add_processes, add_training_arguments, existing_folder, training_settings
-from face_training.workplace import SAMPLES, TrainingSettings
+from face_training.cli.training import (
+    add_processes,
+    add_training_arguments,
+    follow_samples,
+    print_epoch,
+    training_settings,
+)
+from face_training.settings import CropSettings, TrainingSettings
+from face_training.workplace import SAMPLES, STAGES, clear_run, write_text
 
 if TYPE_CHECKING:  # torch takes a second to import, which `--help` should not wait for
     from face_export.weights import Weights
-    from face_training.facenet import PersonPicture
+    from face_training.samples.people import PersonPicture
     from face_training.samples.store import Shards
 
 HELP = "fine-tune FaceNet as a classifier of the people in a folder"
@@ -45,9 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
     )
     parser.add_argument("--cache", type=Path, default=cache_directory(), metavar="DIR", help="where downloads are kept")
     group = parser.add_argument_group("crops")
-    group.add_argument("--margin", type=int, default=0, metavar="PIXELS", help="around the box (default: 0)")
+    group.add_argument("--margin", type=whole(), default=0, metavar="PIXELS", help="around the box (default: 0)")
     group.add_argument("--align", action="store_true", help="cut by the landmarks instead of the box")
-    group.add_argument("--min-face-size", type=float, default=20, metavar="PIXELS", help="(default: %(default)s)")
+    group.add_argument(
+        "--min-face-size", type=number(above=0), default=20, metavar="PIXELS", help="(default: %(default)s)"
+    )
     add_processes(parser)
     add_training_arguments(parser, _DEFAULTS)
 
@@ -55,8 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Crops, training, weight file."""
     from face_export.facenet_weights import load
-    from face_training.facenet import read_people
-    from face_training.workplace import clear_run
+    from face_training.samples.people import read_people
 
     # Whatever may be missing is looked for before anything is removed or made.
     names, pictures = read_people(args.people.resolve())
@@ -72,19 +81,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _make_crops(args: argparse.Namespace, pictures: "list[PersonPicture]") -> "Shards":
-    from face_export.mtcnn import STAGES
-    from face_training.facenet import CROP, CropSettings, crop_plan
     from face_training.samples.making import make_samples
+    from face_training.samples.people import CROP, crop_plan
     from face_training.samples.store import Shards
-    from face_training.trainable import PRETRAINED, stage_weights
+    from face_training.trainable import PRETRAINED, stage_arrays
 
-    networks = {stage: stage_weights(stage, PRETRAINED).tensors for stage in STAGES}
-    weights = {stage: {k: v.numpy() for k, v in tensors.items()} for stage, tensors in networks.items()}
+    weights = {stage: stage_arrays(stage, PRETRAINED) for stage in STAGES}
     settings = CropSettings(args.margin, args.align, min_face_size=args.min_face_size)
     plan = crop_plan(args.out / SAMPLES, settings, weights, pictures)
-    done = (1 for count in make_samples(plan, pictures, args.processes) for _ in range(count))
-    for _ in tracked(done, len(pictures)):
-        pass
+    follow_samples(lambda tell: make_samples(plan, pictures, args.processes, tell), len(pictures), "facenet")
     crops = Shards(plan.folder, CROP)
     message(f"facenet: a face in {len(crops):,} of {len(pictures):,} pictures")
     return crops
@@ -93,10 +98,9 @@ def _make_crops(args: argparse.Namespace, pictures: "list[PersonPicture]") -> "S
 def _train(args: argparse.Namespace, crops: "Shards", names: Sequence[str], weights: "Weights") -> None:
     from face_export.weights import digest
     from face_training.engine import Engine, best_device
-    from face_training.facenet import FaceNetTask, with_classifier
+    from face_training.facenet_task import FaceNetTask, with_classifier
     from face_training.samples.store import recipe_digest
     from face_training.trainable import write_state_dict
-    from face_training.workplace import write_text
 
     settings, device = training_settings(args), best_device()
     network = with_classifier(weights, len(names), settings.seed)
@@ -104,12 +108,7 @@ def _train(args: argparse.Namespace, crops: "Shards", names: Sequence[str], weig
     engine = Engine(FaceNetTask(network, crops, settings, device), args.out, settings, provenance, device)
     for _ in tracked(engine.run(), settings.epochs - engine.epoch, what="facenet epochs"):
         pass
-    print_table(("epoch", "what", "value"), _last(engine.history))
+    print_epoch(engine.history[-1])
     write_state_dict(args.out / "facenet.pt", engine.task.network)
     write_text(args.out / "people.json", json.dumps(list(names), indent=2, ensure_ascii=False) + "\n")
     message(f"written: {args.out / 'facenet.pt'}, people.json (who is which score)")
-
-
-def _last(history: Sequence[dict[str, float]]) -> list[tuple[str, str, str]]:
-    measured = history[-1]
-    return [(f"{measured['epoch']:g}", name, f"{value:.4g}") for name, value in measured.items() if name != "epoch"]

@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from face_command.arguments import whole
 from face_command.console import message, print_table, tracked
-from face_training.annotations import celeba, landmark_lists, wider
-from face_training.annotations.index import INDEX, REPORT, write_index
-from face_training.annotations.pictures import AnnotatedPicture, Listed, Report, checked
-from face_training.cli.arguments import positive
+from face_training.annotations.index import INDEX, REPORT, Report, checked, write_index
+from face_training.annotations.lists import Listed, read_celeba, read_facial_points, read_wider
+from face_training.annotations.pictures import AnnotatedPicture
 from face_training.errors import AnnotationError
 
 HELP = "read the annotations, check every picture, and say what is usable"
@@ -24,9 +24,9 @@ examples:
 """
 
 _READERS: dict[str, tuple[str, Callable[[Path], Iterator[Listed]]]] = {
-    "wider": ("WIDER FACE: the folder of WIDER_train and wider_face_split", wider.read),
-    "landmarks": ("facial points: the folder of trainImageList.txt, lfw_5590 and net_7876", landmark_lists.read),
-    "celeba": ("CelebA in the wild: the folder of Anno and img_celeba", celeba.read),
+    "wider": ("WIDER FACE: the folder of WIDER_train and wider_face_split", read_wider),
+    "landmarks": ("facial points: the folder of trainImageList.txt, lfw_5590 and net_7876", read_facial_points),
+    "celeba": ("CelebA in the wild: the folder of Anno and img_celeba", read_celeba),
 }
 
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
     parser.add_argument("work", type=Path, help="the work folder; made if it is not there")
     for name, (text, _) in _READERS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=text)
-    parser.add_argument("--limit", type=positive, metavar="N", help="of each set its first N pictures (default: all)")
+    parser.add_argument("--limit", type=whole(1), metavar="N", help="of each set its first N pictures (default: all)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,10 +5,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from face_command.console import message, print_table, tracked
-from face_training.cli.arguments import add_processes, add_training_arguments, amount, count, training_settings
-from face_training.samples.records import Kind, SampleSettings
-from face_training.workplace import STAGES, TrainingSettings, Workplace, stages_before
+from face_command.arguments import number, whole
+from face_command.console import message, tracked
+from face_training.cli.training import (
+    add_processes,
+    add_training_arguments,
+    follow_samples,
+    print_epoch,
+    training_settings,
+)
+from face_training.settings import SampleSettings, TrainingSettings
+from face_training.workplace import STAGES, Workplace, stages_before
 
 if TYPE_CHECKING:  # torch takes a second to import, which `--help` should not wait for
     from face_training.annotations.pictures import AnnotatedPicture
@@ -63,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.epilog = _EPILOGS[verb]
     parser.add_argument("work", type=Path, help="the work folder of `faces train prepare`")
     parser.add_argument("--init", metavar="WEIGHTS", help=_init_help(verb))
-    for stage in STAGES[: STAGES.index(verb)] if verb in STAGES else ():
+    for stage in stages_before(verb) if verb in STAGES else ():
         parser.add_argument(
             f"--{stage}",
             metavar="WEIGHTS",
@@ -76,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
         if field.name in _SAMPLE_HELP:
             group.add_argument(
                 f"--{field.name.replace('_', '-')}",
-                type=count if isinstance(field.default, int) else amount,
+                type=whole() if isinstance(field.default, int) else number(0),
                 default=field.default,
                 metavar="N",
                 help=f"{_SAMPLE_HELP[field.name]} (default: %(default)s)",
@@ -119,11 +126,9 @@ def _stage_run(args: argparse.Namespace, stage: str) -> "StageRun":
 
 def _train(run: "StageRun", pictures: "list[AnnotatedPicture]", args: argparse.Namespace) -> None:
     from face_training.engine import best_device
+    from face_training.samples.records import Kind
 
-    # Pictures come in shards; the bar counts them one by one.
-    done = (1 for count in run.make_samples(pictures, args.processes) for _ in range(count))
-    for _ in tracked(done, len(pictures), what=f"{run.stage} samples"):
-        pass
+    follow_samples(lambda tell: run.make_samples(pictures, args.processes, tell), len(pictures), run.stage)
     store = run.store()
     kinds = store.column("kind")
     counts = ", ".join(f"{(kinds == kind).sum():,} {kind.name.lower()}" for kind in Kind)
@@ -132,10 +137,5 @@ def _train(run: "StageRun", pictures: "list[AnnotatedPicture]", args: argparse.N
     left = engine.settings.epochs - engine.epoch
     for _ in tracked(engine.run(), left, what=f"{run.stage} epochs"):
         pass
-    print_table(("stage", "epoch", "what", "value"), _last(run.stage, engine.history))
+    print_epoch(engine.history[-1], stage=run.stage)
     message(f"written: {', '.join(map(str, run.write_weights(engine)))}")
-
-
-def _last(stage: str, history: list[dict[str, float]]) -> list[tuple[str, str, str, str]]:
-    measured = history[-1]
-    return [(stage, f"{measured['epoch']:g}", k, f"{v:.4g}") for k, v in measured.items() if k != "epoch"]

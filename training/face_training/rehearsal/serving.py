@@ -19,10 +19,14 @@ from face_training import checkpoint
 from face_training.trainable import stage_weights
 from face_training.workplace import CHECKPOINT, STAGES, Workplace
 
-# A model repository with networks of one's own, and what a real Triton finds with it.
-
+matplotlib.use("Agg")
 
 Boxes = NDArray[np.float64]
+
+SAME_FACE = 0.5
+"""Intersection over union from which a found box is the annotated face."""
+
+_LOSSES = ("classification", "box", "landmark")
 
 _BUILT = shutil.ignore_patterns("model.pt", "export.json", "__pycache__")
 
@@ -40,13 +44,6 @@ def served_boxes(repository: Path, pictures: Sequence[Path]) -> list[Boxes]:
     with EmbeddedTriton(repository) as triton, FaceClient(triton.grpc_url, timeout=120) as client:
         answers = client.detect_batch(pictures)
         return [np.array([face.box for face in faces], np.float64).reshape(-1, 4) for faces in answers]
-
-
-# Recall and precision of found boxes.
-
-
-SAME_FACE = 0.5
-"""Intersection over union from which a found box is the annotated face."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +73,6 @@ def accuracy(found: Sequence[NDArray[np.floating]], annotated: Sequence[NDArray[
         matched = len(match(boxes, truth, SAME_FACE))
         faces, hits, false = faces + len(truth), hits + matched, false + len(boxes) - matched
     return Accuracy(faces, hits, false)
-
-
-# The losses of a training as a picture.
-
-
-matplotlib.use("Agg")
-
-
-_LOSSES = ("classification", "box", "landmark")
 
 
 def draw_curves(work: Workplace, path: Path) -> None:

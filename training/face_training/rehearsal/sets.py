@@ -1,4 +1,8 @@
-"""A small set made on the spot of real pictures that Python packages hold, in the formats of the standard sets."""
+"""A small set made on the spot, in the formats of WIDER FACE and of the facial points.
+
+Faces of real pictures that Python packages hold are pasted into others that show none, in any size, light, tilt and
+blur.
+"""
 
 import math
 from collections.abc import Sequence
@@ -16,19 +20,15 @@ from PIL import Image
 from face_training.annotations.pictures import MIRRORED_POINTS
 from face_training.errors import TrainingError
 
-# Real pictures that come inside of Python packages: three faces, and things that are none.
-
-
 Pixels = NDArray[np.uint8]
+Float64 = NDArray[np.float64]
 
+_EVENT = "0--Generated"
 
-@dataclass(frozen=True, eq=False)
-class Portrait:
-    """A picture of one face and little more: pixels UINT8 [H,W,3], box FLOAT64 [4], landmarks FLOAT64 [5,2]."""
+_TRIES = 20
 
-    pixels: Pixels
-    box: NDArray[np.float64]
-    landmarks: NDArray[np.float64]
+# Half axes of what is cut out of a portrait, in sides of its face's box: the head without much of what is behind it.
+_HEAD = (0.68, 0.74)
 
 
 # Package, file, box, five points. Boxes and points are the pretrained cascade's, rounded, and were looked at.
@@ -70,6 +70,15 @@ _SCENES = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A picture of one face and little more: pixels UINT8 [H,W,3], box FLOAT64 [4], landmarks FLOAT64 [5,2]."""
+
+    pixels: Pixels
+    box: NDArray[np.float64]
+    landmarks: NDArray[np.float64]
+
+
 def portraits() -> list[Portrait]:
     """Eileen Collins, Grace Hopper and a cameraman half from the side."""
     return [
@@ -87,10 +96,12 @@ def _close_up(pixels: Pixels, box: NDArray[np.float64], points: NDArray[np.float
     return Portrait(pixels[top:bottom, left:right], box - np.tile(shift, 2), points - shift)
 
 
-def sample_photo() -> tuple[Pixels, NDArray[np.float64]]:
-    """The first of them, whole: pixels UINT8 [512,512,3] and box FLOAT64 [4]."""
+def photo_with_face(folder: Path) -> tuple[Path, Float64]:
+    """The first of them, whole and as it is, written into the folder; its face FLOAT64 [1,4]."""
     package, file, box, _ = _PORTRAITS[0]
-    return _read(package, file), np.array(box, np.float64)
+    path = folder / "astronaut.png"
+    Image.fromarray(_read(package, file)).save(path)
+    return path, np.array([box], np.float64)
 
 
 def scenes() -> list[Pixels]:
@@ -104,17 +115,6 @@ def _read(package: str, file: str) -> Pixels:
         raise TrainingError(f"the demo takes pictures out of {package}, which is not installed: run `make env`")
     with Image.open(Path(spec.submodule_search_locations[0]) / file) as image:
         return np.array(image.convert("RGB"))
-
-
-# Generated pictures: portraits' faces pasted into scenes, in any size, light, tilt and blur.
-
-
-Float64 = NDArray[np.float64]
-
-_TRIES = 20
-
-# Half axes of what is cut out of a portrait, in sides of its face's box: the head without much of what is behind it.
-_HEAD = (0.68, 0.74)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,12 +227,6 @@ def _weathered(pixels: Pixels, random: Generator) -> Pixels:
     return found
 
 
-# Generated pictures in the file formats of WIDER FACE and of the facial point set.
-
-
-_EVENT = "0--Generated"
-
-
 def write_wider(root: Path, part: str, count: int, random: Generator) -> list[Generated]:
     """`count` pictures as part `train` or `val` of WIDER FACE, with no face to four in each, 20 to 200 pixels high."""
     heads, places = portraits(), scenes()
@@ -274,11 +268,3 @@ def _wider_faces(picture: Generated) -> Sequence[str]:
 def _save(path: Path, picture: Generated, random: Generator) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture.pixels).save(path, quality=int(random.integers(60, 96)))
-
-
-def photo_with_face(folder: Path) -> tuple[Path, NDArray[np.float64]]:
-    """The sample photo, whole and as it is, written into the folder; its face FLOAT64 [1,4]."""
-    pixels, box = sample_photo()
-    path = folder / "astronaut.png"
-    Image.fromarray(pixels).save(path)
-    return path, box[None]

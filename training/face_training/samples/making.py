@@ -1,26 +1,27 @@
-"""Makes the rows of many pictures, in several processes, and goes on where an earlier run stopped."""
+"""Makes the rows of many pictures, in several processes, and goes on where an earlier run stopped.
 
-import hashlib
+What a row is, and how it is made of a picture, is the plan's: samples of a stage, or crops for FaceNet.
+"""
+
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from face_cascade.compiled import Weights
-from face_training.annotations.pictures import AnnotatedPicture
-from face_training.errors import SamplesError
-from face_training.samples.of_picture import SampleMaker
-from face_training.samples.records import CROP_SIZES, Records, SampleSettings, record_type
+from face_pictures.decoding import decode_image
+from face_pictures.errors import InvalidImage
+from face_training.errors import SamplesError, UnreadablePicture
+from face_training.samples.records import Records
 from face_training.samples.store import Recipe, write_shard
 
 PICTURES_PER_SHARD = 64
@@ -30,7 +31,11 @@ _MOST_SHARDS = 500
 """All are open at once when they are read, and a process may have 1,024 files open."""
 
 Maker: TypeAlias = Callable[[int, Any], Records]
-"""From a picture's number and what is known of it to its rows; depends on nothing else."""
+"""From a picture's number and what is known of it to its rows; depends on nothing else. Raises UnreadablePicture."""
+
+
+_Made: TypeAlias = tuple[int, list[UnreadablePicture]]
+"""How many pictures a shard is of, and which of them could not be read."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,24 @@ class Plan:
     maker: Callable[[], Maker]
 
 
-def make_samples(plan: Plan, pictures: Sequence[Any], processes: int) -> Iterator[int]:
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """The pixels UINT8 [H,W,3] of a picture, as the service reads them. Raises UnreadablePicture."""
+    try:
+        return decode_image(path.read_bytes())
+    except (InvalidImage, OSError) as error:
+        raise UnreadablePicture(path, str(error)) from error
+
+
+def make_samples(
+    plan: Plan, pictures: Sequence[Any], processes: int, unreadable: Callable[[UnreadablePicture], object] | None = None
+) -> Iterator[int]:
     """Makes what is not there yet; after each shard yields the number of its pictures, those of an earlier run first.
 
-    The samples do not depend on the number of processes. Raises SamplesError where others are in the folder,
-    or a process is killed.
+    The samples do not depend on the number of processes. unreadable: is told of each picture that gives no rows because
+    it cannot be read.
+
+    Raises:
+        SamplesError: samples of another recipe are in the folder, or a process was killed.
     """
     plan.recipe.claim(plan.folder)
     size = max(PICTURES_PER_SHARD, -(-len(pictures) // _MOST_SHARDS))
@@ -62,12 +80,21 @@ def make_samples(plan: Plan, pictures: Sequence[Any], processes: int) -> Iterato
     if processes == 1 or len(missing) == 1:
         maker = plan.maker()
         for start, part in missing:
-            yield _make_shard(plan, maker, start, part)
+            yield _told(_make_shard(plan, maker, start, part), unreadable)
     else:
-        yield from _in_parallel(plan, missing, processes)
+        for made in _in_parallel(plan, missing, processes):
+            yield _told(made, unreadable)
 
 
-def _in_parallel(plan: Plan, shards: Sequence[tuple[int, Sequence[Any]]], processes: int) -> Iterator[int]:
+def _told(made: _Made, unreadable: Callable[[UnreadablePicture], object] | None) -> int:
+    count, failures = made
+    if unreadable:
+        for failure in failures:
+            unreadable(failure)
+    return count
+
+
+def _in_parallel(plan: Plan, shards: Sequence[tuple[int, Sequence[Any]]], processes: int) -> Iterator[_Made]:
     # Spawned: to fork a process in which torch has started its threads may hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(processes, len(shards)), context, _start, (plan,)) as pool:
@@ -105,10 +132,15 @@ def _path(plan: Plan, start: int) -> Path:
     return plan.folder / f"{start:08d}.npy"
 
 
-def _make_shard(plan: Plan, maker: Maker, start: int, pictures: Sequence[Any]) -> int:
-    rows = [maker(start + i, picture) for i, picture in enumerate(pictures)]
-    write_shard(_path(plan, start), np.concatenate([np.zeros(0, plan.row), *rows]))
-    return len(pictures)
+def _make_shard(plan: Plan, maker: Maker, start: int, pictures: Sequence[Any]) -> _Made:
+    rows, failures = [np.zeros(0, plan.row)], []
+    for number, picture in enumerate(pictures, start):
+        try:
+            rows.append(maker(number, picture))
+        except UnreadablePicture as error:
+            failures.append(error)
+    write_shard(_path(plan, start), np.concatenate(rows))
+    return len(pictures), failures
 
 
 # Of a worker process: what `_start` made there.
@@ -121,43 +153,6 @@ def _start(plan: Plan) -> None:
     _worker.append((plan, plan.maker()))
 
 
-def _in_worker(start: int, pictures: Sequence[Any]) -> int:
+def _in_worker(start: int, pictures: Sequence[Any]) -> _Made:
     (found,) = _worker
     return _make_shard(*found, start, pictures)
-
-
-# What samples depend on, as plain values.
-
-
-def stage_plan(
-    stage: str,
-    folder: Path,
-    settings: SampleSettings,
-    weights: Mapping[str, Weights],
-    pictures: Sequence[AnnotatedPicture],
-) -> Plan:
-    """Samples of a stage; weights: of the networks before it, by their names.
-
-    Raises:
-        face_cascade.parameters.InvalidInput: the cascade takes no such threshold, size or factor.
-    """
-    settings.detection()
-    index = hashlib.sha256(repr([picture.as_json() for picture in pictures]).encode())
-    recipe = Recipe(
-        {
-            "stage": stage,
-            **asdict(settings),
-            "pictures": index.hexdigest(),
-            "networks before it": weights_digest(weights),
-        }
-    )
-    return Plan(folder, recipe, record_type(CROP_SIZES[stage]), partial(SampleMaker, stage, settings, weights))
-
-
-def weights_digest(networks: Mapping[str, Weights]) -> str:
-    """SHA-256 over names, shapes and values."""
-    total = hashlib.sha256()
-    for name, weights in sorted(networks.items()):
-        for tensor, values in sorted(weights.items()):
-            total.update(f"{name} {tensor} {values.shape}".encode() + values.tobytes())
-    return total.hexdigest()

@@ -1,4 +1,7 @@
-"""Samples at random: windows everywhere in a picture and around its faces, and landmark samples."""
+"""Samples at random: PNet's, from square windows everywhere in a picture and around its faces, and landmark samples.
+
+`sums` is a picture's integral image INT32 [H+1,W+1,3], `random` what decides.
+"""
 
 import numpy as np
 from numpy.random import Generator
@@ -12,22 +15,19 @@ from face_training.samples.records import (
     POSITIVE_FROM,
     Kind,
     Records,
-    SampleSettings,
     crop_records,
     joined,
     kinds_of,
     set_regression,
 )
-
-# PNet's samples: square windows at random, everywhere in a picture and around its faces.
-
+from face_training.settings import SampleSettings
 
 # Windows drawn for each negative that is wanted: in a crowd most of them touch a face.
 _TRIES = 4
 
 
 def pnet_records(picture: AnnotatedPicture, sums: Int32, settings: SampleSettings, random: Generator) -> Records:
-    """Negatives, positives and parts of a picture; `sums` is its integral image INT32 [H+1,W+1,3]."""
+    """Negatives, positives and parts of a picture."""
     windows = np.concatenate(
         [
             _first_negatives(anywhere(picture, _TRIES * settings.negatives, random), settings.negatives, picture),
@@ -94,17 +94,17 @@ def _faces_only(windows: Int32, picture: AnnotatedPicture) -> Int32:
     return windows[(kinds == Kind.POSITIVE) | (kinds == Kind.PART)]
 
 
-# Landmark samples: crops around annotated faces, shifted a little, of the picture and of its mirror image.
-
-
 def landmark_records(picture: AnnotatedPicture, sums: Int32, size: int, shifts: int, random: Generator) -> Records:
-    """Of each face with landmarks: those of `shifts` windows that overlap it enough and hold all five points."""
+    """Crops around each face with landmarks, shifted a little.
+
+    They are those of `shifts` windows that overlap the face enough and hold all five points.
+    """
     parts = []
     for face, points in zip(picture.faces, picture.landmarks, strict=True):
         if np.isfinite(points).all():
             windows = around(picture, face, shifts, random)
             windows = windows[_shows(windows, face, points)]
-            parts.append(_records(sums, windows, points, size))
+            parts.append(_landmark_crops(sums, windows, points, size))
     return joined(parts, size)
 
 
@@ -114,7 +114,7 @@ def _shows(windows: Int32, face: Float32, points: Float32) -> np.ndarray:
     return close & inside.all(axis=(1, 2))
 
 
-def _records(sums: Int32, windows: Int32, points: Float32, size: int) -> Records:
+def _landmark_crops(sums: Int32, windows: Int32, points: Float32, size: int) -> Records:
     boxes = crop_boxes(windows)
     records = crop_records(sums, windows, boxes, np.full(len(windows), Kind.LANDMARK), size)
     records["landmarks"] = landmark_targets(boxes, np.repeat(points[None], len(windows), axis=0))

@@ -1,24 +1,29 @@
-"""What a sample holds, how many there are to be, and how one is cut out of a picture."""
+"""What a sample holds, which kind of sample a box is, and how one is cut out of a picture.
+
+A sample is one row of a structured array, which lies in a .npy file as it is. Its pixels are as the cascade resizes
+them, its targets as the cascade decodes them.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cascade import DetectionParameters
 from face_cascade.area import Int32, area_crops
 from face_cascade.boxes import Float32
-from face_cascade.networks import ONET, PNET, RNET
 from face_training.annotations.pictures import AnnotatedPicture
 from face_training.geometry import covered, overlaps, regression_targets
 
-# What a sample holds: one row of a structured array, which lies in a .npy file as it is.
-
-
 Records = NDArray[np.void]
+
+NO_SAMPLE = -1
+
+POSITIVE_FROM = 0.65
+PART_FROM = 0.4
+NEGATIVE_BELOW = 0.3
+"""Bands of the intersection over union with a face; what lies between them is no sample."""
 
 
 class Kind(IntEnum):
@@ -32,12 +37,6 @@ class Kind(IntEnum):
     """A part of a face: box."""
     LANDMARK = 3
     """A face with its five points: landmarks."""
-
-
-POSITIVE_FROM = 0.65
-PART_FROM = 0.4
-NEGATIVE_BELOW = 0.3
-"""Bands of the intersection over union with a face; what lies between them is no sample."""
 
 
 def record_type(size: int) -> np.dtype[Any]:
@@ -61,51 +60,6 @@ def record_type(size: int) -> np.dtype[Any]:
     )
 
 
-# How many samples, and of what.
-
-
-CROP_SIZES = {PNET.name: PNET.side, RNET.name: RNET.side, ONET.name: ONET.side}
-"""Side in pixels of the crops that each stage is trained on."""
-
-
-@dataclass(frozen=True)
-class SampleSettings:
-    """Numbers as in the guides' generators (`gen_12net_data.py` and its descendants).
-
-    negatives: of a picture, anywhere. near: negatives around each face. around: tries for positives and parts around
-    each face. shifts: tries for landmark samples around each face, for the picture and for its mirror image.
-    mined_negatives: of a picture, the likeliest candidates that are no faces. The rest is how the cascade is asked
-    when it mines. RNet keeps all by default: it knows the very pictures that ONet is trained on, and above the usual
-    0.7 few of its errors are left to learn from.
-    """
-
-    negatives: int = 50
-    near: int = 5
-    around: int = 20
-    shifts: int = 10
-    mined_negatives: int = 60
-    min_face_size: float = 20.0
-    threshold_pnet: float = 0.6
-    threshold_rnet: float = 0.0
-    factor: float = 0.709
-    seed: int = 0
-
-    def detection(self) -> DetectionParameters:
-        """What the cascade is asked with."""
-        return DetectionParameters(
-            min_face_size=self.min_face_size,
-            threshold_pnet=self.threshold_pnet,
-            threshold_rnet=self.threshold_rnet,
-            factor=self.factor,
-        )
-
-
-# Which kind of sample a box is.
-
-
-NO_SAMPLE = -1
-
-
 def kinds_of(boxes: Float32, picture: AnnotatedPicture) -> tuple[NDArray[np.int8], NDArray[np.intp]]:
     """For boxes FP32 [N,4]: their kinds INT8 [N] (`NO_SAMPLE`: none) and the face each overlaps most, INTP [N].
 
@@ -124,9 +78,6 @@ def kinds_of(boxes: Float32, picture: AnnotatedPicture) -> tuple[NDArray[np.int8
     kinds[best >= PART_FROM] = Kind.PART
     kinds[best > POSITIVE_FROM] = Kind.POSITIVE
     return kinds, nearest
-
-
-# From boxes to records: pixels as the cascade resizes them, targets as it decodes them.
 
 
 def cut_out(sums: Int32, windows: Int32, size: int) -> NDArray[np.uint8]:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from face_cascade.compiled import Weights
 from face_training.errors import SamplesError
 from face_training.samples.records import Records
-from face_training.workplace import write_atomically, write_text
+from face_training.workplace import write_file, write_text
 
 _RECIPE = "recipe.json"
 
@@ -60,7 +61,7 @@ def _open(path: Path, row: np.dtype[Any]) -> Records:
 
 def write_shard(path: Path, records: Records) -> None:
     """Whole or not at all: a shard that is there is done."""
-    write_atomically(path, lambda file: np.save(file, records, allow_pickle=False))
+    write_file(path, lambda file: np.save(file, records, allow_pickle=False))
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class Recipe:
             write_text(path, json.dumps(dict(self.values), indent=2) + "\n")
             return
         try:
-            there = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            there = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
             raise SamplesError(f"the samples in {folder} have no {_RECIPE}: pass --fresh to make them anew") from error
         other = [name for name in self.values if there.get(name) != self.values[name]]
         if other:
@@ -91,3 +92,12 @@ class Recipe:
 def recipe_digest(folder: Path) -> str:
     """SHA-256 of the recipe in a folder, which all its samples follow from."""
     return hashlib.sha256((folder / _RECIPE).read_bytes()).hexdigest()
+
+
+def weights_digest(networks: Mapping[str, Weights]) -> str:
+    """SHA-256 over names, shapes and values, for a recipe of samples that the cascade finds."""
+    total = hashlib.sha256()
+    for name, weights in sorted(networks.items()):
+        for tensor, values in sorted(weights.items()):
+            total.update(f"{name} {tensor} {values.shape}".encode() + values.tobytes())
+    return total.hexdigest()
