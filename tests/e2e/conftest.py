@@ -1,10 +1,11 @@
-"""One real Triton for all end-to-end tests, networks as models of their own."""
+"""Two real Tritons for the end-to-end tests: one as a CPU has it by default, one as a GPU has it."""
 
 import hashlib
 import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,10 +64,20 @@ def repository(tmp_path_factory, facenet_file):
     return folder
 
 
+MODELS = (*REQUIRED, FACENET.name, FLOAT_FACENET)
+
+
 @pytest.fixture(scope="session")
 def triton(repository):
-    models = (*REQUIRED, FACENET.name, FLOAT_FACENET)
-    with EmbeddedTriton(repository, Settings(networks="bls", models=models)) as server:
+    """The cascade's networks compiled in its own processes: what a CPU has by default, and nearly every test asks."""
+    with EmbeddedTriton(repository, Settings(networks="local", models=MODELS)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bls(repository):
+    """The cascade's networks as models of their own, which gather batches of all callers: what a GPU has by default."""
+    with EmbeddedTriton(repository, Settings(networks="bls", models=MODELS)) as server:
         yield server
 
 
@@ -98,19 +109,20 @@ def instances(grpc_client):
     return sum(group.count for group in grpc_client.get_model_config("mtcnn").config.instance_group)
 
 
+@contextmanager
+def at_work(client, picture, instances):
+    """Every instance of the cascade is at work on a large picture, so that what comes next gathers in its queue."""
+    with ThreadPoolExecutor(instances) as pool:
+        answers = []
+        for _ in range(instances):
+            answers.append(pool.submit(client.detect, picture))
+            # Time for the request to leave the queue, alone.
+            time.sleep(0.3)
+        yield
+        assert all(len(faces.result()) > 90 for faces in answers)
+
+
 @pytest.fixture
 def busy(client, large_picture, instances):
-    """A context in which every instance of the cascade is at work, so that what comes next gathers in its queue."""
-
-    @contextmanager
-    def at_work():
-        with ThreadPoolExecutor(instances) as pool:
-            answers = []
-            for _ in range(instances):
-                answers.append(pool.submit(client.detect, large_picture))
-                # Time for the request to leave the queue, alone.
-                time.sleep(0.3)
-            yield
-            assert all(len(faces.result()) > 90 for faces in answers)
-
-    return at_work
+    """Makes a context in which the server is at work."""
+    return partial(at_work, client, large_picture, instances)

@@ -1,12 +1,13 @@
 """The answer for an image is the same alone, in a request with others, and among concurrent requests."""
 
 import numpy as np
+import pytest
+import tritonclient.grpc as grpc
 
 from face_bench.metrics import scrape
 from face_cascade import Limits
 from face_client import FaceClient
-from face_server import EmbeddedTriton, Settings
-from tests.e2e.conftest import REPOSITORY
+from tests.e2e.conftest import at_work
 from tests.e2e.requests import counts, outputs, tensor
 from tests.pictures import astronaut, mixed_sizes, wall
 
@@ -41,23 +42,28 @@ def test_a_request_with_several_images(client, grpc_client):
         assert not boxes[counted[n] :].any()
 
 
-def test_mixed_requests_meet_in_one_execution_and_in_the_networks_batches(
-    triton, grpc_client, client, busy, large_picture, instances
-):
+@pytest.fixture(scope="module")
+def bls_client(bls):
+    with FaceClient(bls.grpc_url, timeout=120) as client:
+        yield client
+
+
+def test_mixed_requests_meet_in_one_execution_and_in_the_networks_batches(bls, bls_client, large_picture, instances):
     def work(do):
-        before = {model: counts(grpc_client, model) for model in ("mtcnn", "pnet", "rnet", "onet")}
-        do()
-        return {model: counts(grpc_client, model) - before[model] for model in before}
+        with grpc.InferenceServerClient(bls.grpc_url) as statistics:
+            before = {model: counts(statistics, model) for model in ("mtcnn", "pnet", "rnet", "onet")}
+            do()
+            return {model: counts(statistics, model) - before[model] for model in before}
 
     def eight_beside_large_ones():
-        with busy():
-            list(client.detect_batch(mixed_sizes(8), in_flight=8))
+        with at_work(bls_client, large_picture, instances):
+            list(bls_client.detect_batch(mixed_sizes(8), in_flight=8))
 
-    of_large_one = work(lambda: client.detect(large_picture))
+    of_large_one = work(lambda: bls_client.detect(large_picture))
     of_all = work(eight_beside_large_ones)
     done = {model: of_all[model] - instances * of_large_one[model] for model in of_all}
     assert done["mtcnn"].tolist() == [8, 1]
-    assert any("mtcnn: executed requests=8 images=8 " in line for line in triton.log_lines)
+    assert any("mtcnn: executed requests=8 images=8 " in line for line in bls.log_lines)
     tiles, runs = done["pnet"]
     # One run for each shape of tile, with the tiles of all images.
     assert tiles > 8
@@ -68,6 +74,12 @@ def test_mixed_requests_meet_in_one_execution_and_in_the_networks_batches(
         assert runs == 1
 
 
+def test_mixed_requests_meet_in_one_execution_where_the_networks_are_the_cascades_own(triton, client, busy):
+    with busy():
+        list(client.detect_batch(mixed_sizes(8), in_flight=8))
+    assert any("mtcnn: executed requests=8 images=8 " in line for line in triton.log_lines)
+
+
 def test_limits_are_what_the_networks_take(grpc_client):
     limits = Limits()
     networks = ("pnet", limits.pnet), ("rnet", limits.rnet), ("onet", limits.onet), ("facenet", limits.facenet)
@@ -75,11 +87,10 @@ def test_limits_are_what_the_networks_take(grpc_client):
         assert grpc_client.get_model_config(model).config.max_batch_size == rows
 
 
-def test_networks_in_the_cascades_process_give_the_same_faces(client):
+def test_networks_in_the_cascades_process_give_the_same_faces(client, bls_client):
     pictures = [*mixed_sizes(6), wall(960, 540)]
-    with EmbeddedTriton(REPOSITORY, Settings(networks="local")) as local, FaceClient(local.grpc_url) as other:
-        for faces, expected in zip(other.detect_batch(pictures), client.detect_batch(pictures), strict=True):
-            assert_same(faces, expected)
+    for faces, expected in zip(client.detect_batch(pictures), bls_client.detect_batch(pictures), strict=True):
+        assert_same(faces, expected)
 
 
 def test_many_large_images_at_once_are_taken_in_turns(client):

@@ -9,7 +9,7 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from face_bench.metrics import parse, scrape
-from face_client import InvalidImage, InvalidInput
+from face_client import FaceClient, InvalidImage, InvalidInput
 from face_server.supervision.health import Health
 from tests.deploy.expressions import alert_expressions, dashboard_expressions, documented_metrics, metrics_of
 from tests.e2e.requests import encoded_image, outputs, raw_image, tensor
@@ -79,6 +79,20 @@ def test_stages_are_histograms_of_every_execution(triton, client):
     assert all(value > 0 for value in seconds.values())
     # Triton's own clock on the same three executions, which goes on while they are reported.
     assert sum(seconds.values()) < grown.total("nv_inference_compute_infer_duration_us", model="mtcnn") / 1e6
+
+
+def test_rows_are_those_that_the_networks_see(bls):
+    """Where they are models of their own, and Triton counts them too."""
+
+    def work():
+        with FaceClient(bls.grpc_url, timeout=120) as client:
+            list(client.detect_batch([astronaut(), BLANK, wall(960, 540)], in_flight=3))
+
+    grown = growth(bls, work)
+    rows = grown.by("mtcnn_rows_total", "network")
+    inferences = grown.by("nv_inference_count", "model")
+    assert all(rows.values())
+    assert rows == {network: inferences[network] for network in ("pnet", "rnet", "onet")}
 
 
 def test_recognised_faces(triton, client):
