@@ -62,10 +62,10 @@ COPY server server
 # so that is where the packages go, whether or not the distribution marks it as its own.
 RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir ./client ".[tracing]" \
     && rm -rf /src/* \
-    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_pictures.decoding, face_server.environment" \
+    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_pictures.decoding, face_server.healthcheck" \
     && rm -rf /tmp/numba
 COPY deploy/container/tritonserver.sh /opt/triton-faces/
-# malloc: as the embedded server has it (face_server.environment), where it was measured.
+# malloc: as the embedded server has it (face_server.invocation), where it was measured.
 ENV HOME=/tmp \
     NUMBA_CACHE_DIR=/tmp/numba \
     PYTHONDONTWRITEBYTECODE=1 \

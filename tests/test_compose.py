@@ -10,7 +10,8 @@ import pytest
 
 from face_repository.layout import REQUIRED
 from face_server.healthcheck import CANARY_SECONDS
-from face_server.settings import DEFAULT_PORTS, DRAIN_SECONDS
+from face_server.invocation import DRAIN_SECONDS
+from face_server.settings import DEFAULT_PORTS
 from tests.deploy.containers import (
     COMPOSE,
     COMPOSE_TEXT,

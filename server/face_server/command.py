@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from face_client.options import URL_VARIABLE
+from face_command.arguments import number, whole
 from face_server.foreground import Stopped, run_command, stop_on_signals, tell
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ in 10 minutes, or 5 in a row that fail, `faces serve` gives up, with exit status
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from face_repository.layout import default_repository
-    from face_runtime.settings import TRACE_VARIABLE
-    from face_server.settings import DEFAULT_PORTS, Settings
+    from face_runtime.settings import NETWORKS_CHOICES, TRACE_VARIABLE
+    from face_server.settings import DEFAULT_PORTS, LOG_FORMATS, LONGEST_START, PORT_RANGE, RANGES, Settings
 
     parser.description = "Starts the real Triton server out of a Python package: no container, no GPU needed."
     parser.epilog = _EPILOG
@@ -54,31 +54,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, port in zip(("http", "grpc", "metrics"), DEFAULT_PORTS, strict=True):
         add(
             f"--{name}-port",
-            type=_whole(0, 65535),
+            type=whole(*PORT_RANGE),
             default=port,
             metavar="PORT",
             help="default: %(default)s; 0 for any free one",
         )
     add("--any-ports", action="store_true", help="any three free ports")
-    add("--threads", type=_whole(1, 1024), metavar="N", help="threads of each network (default: one a core)")
+    add("--threads", type=whole(*RANGES["threads"]), metavar="N", help="threads of each network (default: one a core)")
     add(
         "--networks",
-        choices=("auto", "bls", "local"),
+        choices=NETWORKS_CHOICES,
         help="run the networks as models of their own (bls), inside the cascade's process (local), or local on a "
         "CPU and bls on a GPU (auto; the default, from the configuration of model mtcnn)",
     )
     add(
         "--start-timeout",
-        type=float,
+        type=number(high=LONGEST_START, above=0),
         default=Settings.start_timeout,
         metavar="S",
-        help="default: %(default)g",
+        help="seconds that Triton has for its start (default: %(default)g)",
     )
-    add("--verbose", type=_whole(0, 9), default=0, metavar="LEVEL", help="Triton's log level, 0 to 3 (default: 0)")
+    add(
+        "--verbose",
+        type=whole(*RANGES["verbose"]),
+        default=0,
+        metavar="LEVEL",
+        help="Triton's log level, 0 to 3 (default: 0)",
+    )
     add("--bounded-queue", action="store_true", help="refuse requests when 8 wait, so that others are answered in time")
     add(
         "--health-port",
-        type=_whole(0, 65535),
+        type=whole(*PORT_RANGE),
         metavar="PORT",
         help="for load balancers: answer /health/ready and /health/live there, and /metrics of the supervisor; 0 for "
         "any free one (default: nowhere)",
@@ -87,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--quiet", action="store_true", help="do not show Triton's log")
     add(
         "--log-format",
-        choices=("text", "json"),
+        choices=LOG_FORMATS,
         help="json: each line of the log as an object, for collectors (default: TRITON_FACES_LOG_FORMAT, else text)",
     )
     add(
@@ -100,7 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--trace-rate",
-        type=_whole(1, 1_000_000),
+        type=whole(*RANGES["trace_rate"]),
         default=Settings.trace_rate,
         metavar="N",
         help="trace one of N requests (default: %(default)s, all)",
@@ -196,21 +202,11 @@ def _tls(args: argparse.Namespace) -> ServerTls | None:
     return ServerTls(args.tls_cert, args.tls_key or args.tls_cert, args.tls_ca)
 
 
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    """An argument type: a whole number from low to high."""
-
-    def number(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not a whole number from {low} to {high}")
-        return int(text)
-
-    return number
-
-
 def _collector(text: str) -> str:
     """An argument type: the address of an OTLP/HTTP collector."""
-    url = urlsplit(text)
-    if url.scheme not in ("http", "https") or not url.hostname:
+    from face_server.settings import is_collector
+
+    if not is_collector(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not http://HOST:PORT, with or without a path")
     return text
 

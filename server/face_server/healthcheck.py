@@ -15,7 +15,8 @@ from face_client.canary import ask_canary
 from face_client.errors import FaceError
 from face_repository.layout import REQUIRED
 from face_server.http_api import HttpTransport
-from face_server.settings import DEFAULT_PORTS, LOOPBACK
+from face_server.ports import LOOPBACK
+from face_server.settings import DEFAULT_PORTS
 
 MODELS_VARIABLE = "TRITON_FACES_MODELS"
 """Names of models, with spaces between; unset: those that every server of ours has."""

@@ -11,14 +11,13 @@ from types import TracebackType
 
 from face_repository.configurations import refresh
 from face_repository.layout import Repository, RepositoryError
-from face_repository.versions import VARIABLE, to_text
 from face_server.ending import Workplace, end, without_orphans
-from face_server.environment import ADMIN_KEY_VARIABLE, server_environment
 from face_server.errors import SetupError, StartError
 from face_server.http_api import is_up
+from face_server.invocation import DRAIN_SECONDS, arguments, environment
 from face_server.log import LogReader
-from face_server.ports import free_ports, ipv4_address
-from face_server.settings import DRAIN_SECONDS, Settings, arguments, to_reach
+from face_server.ports import free_ports, ipv4_address, to_reach
+from face_server.settings import ADMIN_KEY_VARIABLE, Settings
 from face_server.wheel import TritonWheel, make_backend_directory
 
 _POLL_SECONDS = 0.05
@@ -122,8 +121,7 @@ class EmbeddedTriton:
         hosts = (settings.http_address, settings.host, settings.host)
         self.ports = free_ports(hosts, (settings.http_port, settings.grpc_port, settings.metrics_port))
         self._address, self._http_address = map(to_reach, addresses)
-        more = {**settings.environment, VARIABLE: to_text(repository.live)}
-        environment = server_environment(wheel, os.environ, settings.threads, settings.networks, more)
+        variables = environment(settings, wheel, os.environ, repository.live)
         # Unless the environment has one, nobody is told the key, so nobody can load more over the network; other users
         # of this machine can read it in the list of processes.
         self.admin_key = os.environ.get(ADMIN_KEY_VARIABLE) or secrets.token_hex()
@@ -132,7 +130,7 @@ class EmbeddedTriton:
             backends = make_backend_directory(workplace.path / "backends", wheel)
             options = arguments(settings, self.ports, repository, backends, wheel, self.admin_key)
             command = without_orphans([str(wheel.executable), *options])
-            self._running = _Running(*_spawn(command, environment, self._sink, workplace), workplace)
+            self._running = _Running(*_spawn(command, variables, self._sink, workplace), workplace)
             self._wait_ready(settings.start_timeout)
         except BaseException:
             if self._running is None:

@@ -1,8 +1,27 @@
-"""Ports for the server's three listeners."""
+"""Addresses and ports of a server's listeners."""
 
 import socket
 
 from face_server.errors import SetupError
+
+LOOPBACK = "127.0.0.1"
+
+
+def to_reach(address: str) -> str:
+    """Where this machine reaches what listens on an address: all interfaces, by loopback."""
+    return LOOPBACK if address == "0.0.0.0" else address
+
+
+def ipv4_address(host: str) -> str:
+    """The address of a host: Triton 2.51 listens on IPv4 addresses only, and not by name.
+
+    Raises:
+        SetupError: it has none.
+    """
+    try:
+        return socket.gethostbyname(host)
+    except OSError as error:
+        raise SetupError(f"host is {host!r}, must be an IPv4 address or a name that has one") from error
 
 
 def free_ports(hosts: tuple[str, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
@@ -21,18 +40,6 @@ def free_ports(hosts: tuple[str, ...], wanted: tuple[int, ...]) -> tuple[int, ..
     finally:
         for listener in held:
             listener.close()
-
-
-def ipv4_address(host: str) -> str:
-    """The address of a host: Triton 2.51 listens on IPv4 addresses only, and not by name.
-
-    Raises:
-        SetupError: it has none.
-    """
-    try:
-        return socket.gethostbyname(host)
-    except OSError as error:
-        raise SetupError(f"host is {host!r}, must be an IPv4 address or a name that has one") from error
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,23 +1,45 @@
-"""Settings of the embedded server, and tritonserver's command line made from them."""
+"""How to run an embedded server: what its owner may choose, checked."""
 
 import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from face_repository.configurations import BOUNDED, EMBEDDED
-from face_repository.layout import Repository
-from face_runtime.settings import LOG_FORMAT_VARIABLE, SERVICE_NAME, TRACE_VARIABLE
+from face_runtime.settings import LOG_FORMAT_VARIABLE, NETWORKS_CHOICES
 from face_server.errors import SetupError
-from face_server.http_api import ADMIN_HEADER
-from face_server.wheel import TritonWheel
+from face_server.ports import LOOPBACK
 
-# Encryption of the gRPC endpoint. Triton has none for HTTP.
+ADMIN_KEY_VARIABLE = "TRITON_FACES_ADMIN_KEY"
+"""The key that opens the restricted protocols of a server; unset, `faces serve` makes one up and tells nobody."""
+
+DEFAULT_PORTS = (8000, 8001, 8002)
+"""HTTP, gRPC and metrics, as everywhere in Triton."""
+
+LOG_FORMATS = ("text", "json")
+
+PORT_RANGE = (0, 65535)
+"""0 means any free one."""
+
+RANGES = {
+    "http_port": PORT_RANGE,
+    "grpc_port": PORT_RANGE,
+    "metrics_port": PORT_RANGE,
+    "threads": (1, 1024),
+    "verbose": (0, 9),
+    "trace_rate": (1, 1_000_000),
+}
+"""What the whole numbers of `Settings` may be, both ends included."""
+
+LONGEST_START = 86400
+"""The most that `Settings.start_timeout` may be, in seconds."""
+
+_TRACES_PATH = "/v1/traces"  # where OTLP over HTTP takes spans, on every collector
 
 
 @dataclass(frozen=True)
 class ServerTls:
-    """Files in PEM format.
+    """Encryption of the gRPC endpoint, by files in PEM format. Triton has none for HTTP.
 
     certificate, key: the server's own; the certificates of those who vouch for it may follow its own.
     client_authority: only clients come in for whom one of these vouches; None lets in everybody.
@@ -46,40 +68,14 @@ class ServerTls:
             except OSError as error:
                 raise SetupError(f"tls: {self.client_authority} holds no certificate: {error}") from error
 
-    def arguments(self) -> list[str]:
-        """Those of tritonserver."""
-        own = [
-            "--grpc-use-ssl=true",
-            f"--grpc-server-cert={self.certificate}",
-            f"--grpc-server-key={self.key}",
-        ]
-        if self.client_authority is None:
-            return own
-        return [*own, "--grpc-use-ssl-mutual=true", f"--grpc-root-cert={self.client_authority}"]
-
-
-_MIB = 1024 * 1024
-
-LOOPBACK = "127.0.0.1"
-
-DRAIN_SECONDS = 30
-"""So long a server that stops waits for requests in flight."""
-
-TRACES_PATH = "/v1/traces"
-"""Where OTLP over HTTP takes spans, on every collector."""
-
-DEFAULT_PORTS = (8000, 8001, 8002)
-"""HTTP, gRPC and metrics, as everywhere in Triton."""
-
-
-def to_reach(address: str) -> str:
-    """Where this machine reaches what listens on an address: all interfaces, by loopback."""
-    return LOOPBACK if address == "0.0.0.0" else address
-
 
 @dataclass(frozen=True)
 class Settings:
-    """How to run the server. Port 0 means any free one. `threads` defaults to the cores of the machine."""
+    """How to run the server. Port 0 means any free one. `threads` defaults to the cores of the machine.
+
+    Raises:
+        ValueError: a value that cannot be, in one sentence. What this machine lacks is found when the server starts.
+    """
 
     host: str = LOOPBACK
     http_port: int = 0
@@ -93,6 +89,7 @@ class Settings:
     bounded_queue: bool = False
     """Refuse requests when eight wait, so that those let in are answered in time whatever the load."""
     start_timeout: float = 120
+    """Seconds that Triton has for its start."""
     verbose: int = 0
     log_format: str | None = None
     """How our models write their lines in the log: `text` or `json`; None leaves it to the environment, else `text`."""
@@ -105,6 +102,20 @@ class Settings:
     http_host: str | None = None
     """Where HTTP listens; None: on `host`, and with encryption, which HTTP has none of, on this machine only."""
 
+    def __post_init__(self) -> None:
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            # A default needs no check: that of `threads` is no number.
+            if value != getattr(Settings, name):
+                is_whole = isinstance(value, int) and low <= value <= high
+                require(name, value, is_whole, f"a whole number from {low} to {high}")
+        seconds = self.start_timeout
+        require("start_timeout", seconds, 0 < seconds <= LONGEST_START, f"above 0 and at most {LONGEST_START} seconds")
+        for name, choices in (("networks", NETWORKS_CHOICES), ("log_format", LOG_FORMATS)):
+            value = getattr(self, name)
+            require(name, value, value is None or value in choices, f"one of {', '.join(choices)}")
+        require("trace", self.trace, self.trace is None or is_collector(self.trace), "http://HOST:PORT")
+
     @property
     def http_address(self) -> str:
         return self.http_host or (self.host if self.tls is None else LOOPBACK)
@@ -114,63 +125,20 @@ class Settings:
         """The collector's address with its path."""
         if self.trace is None or "/" in self.trace.partition("://")[2].rstrip("/"):
             return self.trace
-        return self.trace.rstrip("/") + TRACES_PATH
+        return self.trace.rstrip("/") + _TRACES_PATH
 
     @property
     def writes_json(self) -> bool:
         return (self.log_format or os.environ.get(LOG_FORMAT_VARIABLE)) == "json"
 
-    @property
-    def environment(self) -> dict[str, str | None]:
-        """Variables that tell our models of these settings; None leaves one as it is."""
-        return {LOG_FORMAT_VARIABLE: self.log_format, TRACE_VARIABLE: self.trace_endpoint}
+
+def is_collector(address: str) -> bool:
+    """Whether this may be the address of an OTLP/HTTP collector."""
+    url = urlsplit(address)
+    return url.scheme in ("http", "https") and bool(url.hostname)
 
 
-def arguments(
-    settings: Settings, ports: tuple[int, ...], repository: Repository, backends: Path, wheel: TritonWheel, key: str
-) -> list[str]:
-    """Arguments of tritonserver. key: opens the restricted protocols."""
-    http, grpc, metrics = ports
-    return [
-        f"--model-repository={repository.path}",
-        # Loads what is exported and leaves the rest.
-        "--model-control-mode=explicit",
-        f"--model-config-name={BOUNDED if settings.bounded_queue else EMBEDDED}",
-        *(f"--load-model={name}" for name in repository.loadable),
-        f"--backend-directory={backends}",
-        f"--cache-directory={wheel.caches}",
-        # Room for one 1080p photo at once, and for more in steps of the same size: the default is 1 MiB.
-        f"--backend-config=python,shm-default-byte-size={16 * _MIB}",
-        f"--backend-config=python,shm-growth-byte-size={16 * _MIB}",
-        # So that the launcher knows its own: a server that was killed leaves its memory behind.
-        f"--backend-config=python,shm-region-prefix-name={backends.parent.name}",
-        f"--http-address={settings.http_address}",
-        f"--http-port={http}",
-        f"--grpc-address={settings.host}",
-        f"--grpc-port={grpc}",
-        f"--metrics-address={settings.host}",
-        f"--metrics-port={metrics}",
-        f"--http-restricted-api=model-repository,shared-memory,trace,logging:{ADMIN_HEADER}={key}",
-        f"--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:{ADMIN_HEADER}={key}",
-        # Quantiles of latency and queue time; without this Triton reports sums only.
-        "--metrics-config=summary_latencies=true",
-        *(settings.tls.arguments() if settings.tls else []),
-        *_tracing(settings),
-        "--disable-auto-complete-config",
-        f"--exit-timeout-secs={DRAIN_SECONDS}",
-        f"--log-verbose={settings.verbose}",
-    ]
-
-
-def _tracing(settings: Settings) -> list[str]:
-    """Triton's own spans: request, queue and computation of every model that takes part."""
-    if settings.trace_endpoint is None:
-        return []
-    values = (
-        "mode=opentelemetry",
-        "level=TIMESTAMPS",
-        f"rate={settings.trace_rate}",
-        f"opentelemetry,url={settings.trace_endpoint}",
-        f"opentelemetry,resource=service.name={SERVICE_NAME}",
-    )
-    return [f"--trace-config={value}" for value in values]
+def require(name: str, value: object, allowed: bool, must_be: str) -> None:
+    """Raises ValueError, in the words of all settings, where a value is not allowed."""
+    if not allowed:
+        raise ValueError(f"{name} is {value!r}, must be {must_be}")

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from face_repository.layout import REQUIRED
-from face_server.environment import MALLOC
 from face_server.healthcheck import MODELS_VARIABLE
+from face_server.invocation import MALLOC
 from tests.deploy.containers import ROOT, copies, dockerfile, environment, stages
 
 PYPROJECT = (ROOT / "pyproject.toml").read_text()

@@ -12,7 +12,8 @@ import pytest
 from face_repository.layout import OPTIONAL, REQUIRED, Repository
 from face_runtime.settings import TRACE_VARIABLE
 from face_server import command
-from face_server.settings import DEFAULT_PORTS, ServerTls, Settings, arguments
+from face_server.invocation import arguments
+from face_server.settings import DEFAULT_PORTS, ServerTls, Settings
 from face_server.wheel import TritonWheel
 from tests.deploy.containers import COMPOSE, ROOT, SERVICES, copies, environment, stages
 

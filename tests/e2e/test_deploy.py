@@ -24,7 +24,7 @@ from face_export.readers import read_stage
 from face_export.weights import Weights
 from face_repository.configurations import refresh
 from face_server import EmbeddedTriton, Settings
-from face_server.environment import ADMIN_KEY_VARIABLE
+from face_server.settings import ADMIN_KEY_VARIABLE
 from tests.e2e.conftest import REPOSITORY
 from tests.pictures import DATA, astronaut, wall
 from tests.tools.deploy.repositories import content

@@ -15,7 +15,7 @@ from face_deploy.errors import ControlError, DeployError
 from face_deploy.store import Deployment, Store
 from face_repository.layout import default_repository
 from face_repository.versions import NETWORKS, to_text
-from face_server.environment import ADMIN_KEY_VARIABLE
+from face_server.settings import ADMIN_KEY_VARIABLE
 from face_tools.connection import add_connection, add_parameters, parameters_from, tls_from
 
 if TYPE_CHECKING:  # torch and the compiled cascade take seconds to import, which `--help` should not
@@ -202,6 +202,8 @@ class _Person:
         return tracked(pictures, len(pictures))
 
     def show(self, judgement: "Judgement") -> None:
+        for sentence in judgement.warnings:
+            message(f"faces deploy: {sentence}")
         for name, reason in judgement.answers.unreadable.items():
             message(f"faces deploy: {self._args.photos / name}: {reason}")
         rows = comparison_rows(judgement.comparison, judgement.live, judgement.candidate)

@@ -20,8 +20,8 @@ from face_deploy.errors import ControlError, DeployError, SwitchFailed
 from face_deploy.store import Deployment, Store
 from face_repository.layout import CASCADE
 from face_repository.versions import PARAMETER, from_text, to_text
-from face_server.environment import ADMIN_KEY_VARIABLE
 from face_server.http_api import ADMIN_HEADER
+from face_server.settings import ADMIN_KEY_VARIABLE
 from face_server.supervision.renewal import instances, renewed
 
 # Triton takes restricted headers over gRPC with this before their name.

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from face_server.errors import SetupError
-from face_server.settings import to_reach
+from face_server.ports import to_reach
 
 
 @dataclass

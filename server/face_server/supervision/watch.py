@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from face_server.launcher import EmbeddedTriton
+from face_server.settings import require
 from face_server.supervision.canary import Canary, Result, Verdict, canary_client
 from face_server.supervision.health import Health
 from face_server.supervision.renewal import ModelControl, RenewalFailed, Renewals, died
@@ -17,6 +18,8 @@ _AGAIN_SECONDS = 1.0
 # gRPC lets two seconds pass before it looks again at an address where nobody was, as during a restart.
 _FIRST_TRIES = 5
 
+_LONGEST_SECONDS = 86400
+
 _RECOGNITION = {"facenet", "face_recognition"}
 
 
@@ -27,12 +30,21 @@ class Patience:
     period, deadline: between canaries, and for their answer.
     failures: so many errors in a row are one too many.
     silence: so long without an answer, while nothing moves, is too long.
+
+    Raises ValueError for a value that cannot be.
     """
 
     period: float = 5
     deadline: float = 10
     failures: int = 3
     silence: float = 30
+
+    def __post_init__(self) -> None:
+        for name in ("period", "deadline", "silence"):
+            seconds = getattr(self, name)
+            require(name, seconds, 0 <= seconds <= _LONGEST_SECONDS, f"from 0 to {_LONGEST_SECONDS} seconds")
+        is_whole = isinstance(self.failures, int) and self.failures >= 1
+        require("failures", self.failures, is_whole, "a whole number of at least 1")
 
     @property
     def answer_counts(self) -> float:

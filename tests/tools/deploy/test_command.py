@@ -13,7 +13,7 @@ from face_command.main import main
 from face_deploy import command, judging
 from face_deploy.comparison import Answer
 from face_export.readers import read_stage
-from face_server.environment import ADMIN_KEY_VARIABLE
+from face_server.settings import ADMIN_KEY_VARIABLE
 from tests.tools.deploy.repositories import content, make_repository
 
 
@@ -153,6 +153,8 @@ def test_a_closed_gate_is_shown_and_a_picture_that_cannot_be_read_is_named(
     faces = iter(([[0, 0, 30, 30]], []) * 2)
 
     class FakeCascade:
+        warnings = ("it runs in torch",)
+
         def __init__(self, files):
             assert set(files) == {"pnet", "rnet", "onet"}
 
@@ -165,10 +167,16 @@ def test_a_closed_gate_is_shown_and_a_picture_that_cannot_be_read_is_named(
     assert deploy("--pnet", pnet, "--photos", photos, "--repository", repository, "--dry-run") == 1
     out, err = capsys.readouterr()
     assert "faces found\t1\t0\n" in out
+    assert err.count("faces deploy: it runs in torch\n") == 1
     assert f"faces deploy: {photos / 'broken.jpg'}: encoded_image is not a picture" in err
     assert err.endswith("found by both networks, live and candidate; nothing was changed\n")
     assert content(repository) == before
     assert not list(repository.glob(".*"))
+
+
+def test_live_networks_that_cannot_be_run(repository, capsys, pnet, photos):
+    words = failure(capsys, "--pnet", pnet, "--photos", photos, "--repository", repository, "--dry-run")
+    assert "/pnet/1/model.pt is no pnet that can be run (" in words
 
 
 def test_declaring_the_command_imports_no_torch():

@@ -1,0 +1,45 @@
+"""The arguments of `faces serve`."""
+
+import argparse
+
+import pytest
+
+from face_runtime.settings import TRACE_VARIABLE
+from face_server import command
+
+
+def parse(*words):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_logs_and_traces(monkeypatch):
+    monkeypatch.delenv(TRACE_VARIABLE, raising=False)
+    assert parse().trace is None
+    args = parse("--trace", "http://127.0.0.1:4318", "--trace-rate", "100", "--log-format", "json")
+    assert (args.trace, args.trace_rate, args.log_format) == ("http://127.0.0.1:4318", 100, "json")
+    monkeypatch.setenv(TRACE_VARIABLE, "http://collector:4318")
+    assert parse().trace == "http://collector:4318"
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong", "sentence"),
+    [
+        *(("--trace", wrong, "is not http://HOST:PORT") for wrong in ("collector:4318", "ftp://collector", "http://")),
+        # A start that would never end.
+        ("--start-timeout", "nan", "'nan' is not a number above 0 and at most 86400"),
+        ("--start-timeout", "0", "'0' is not a number above 0 and at most 86400"),
+        ("--grpc-port", "99999", "'99999' is not a whole number from 0 to 65535"),
+        ("--health-port", "-1", "'-1' is not a whole number from 0 to 65535"),
+        ("--threads", "0", "'0' is not a whole number from 1 to 1024"),
+        ("--trace-rate", "0", "'0' is not a whole number from 1 to 1000000"),
+        ("--verbose", "10", "'10' is not a whole number from 0 to 9"),
+        ("--networks", "gpu", "choose from"),
+    ],
+)
+def test_arguments_that_cannot_be(option, wrong, sentence, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse(f"{option}={wrong}")
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
