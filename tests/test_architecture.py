@@ -33,28 +33,37 @@ ARROWS = {
     "server/face_server": ("face_runtime.settings", "face_repository", "face_client", "face_command"),
     "server/face_server/backends": ("face_runtime",),
     "tools/face_tools": ("face_pictures", "face_client", "face_command"),
-    # Exports a candidate, runs it here and on the server, and switches.
+    # Exports a candidate, runs it here and on the server, and switches. Its verb alone talks.
     "tools/face_deploy": (
         "face_cascade",
         "face_pictures",
         "face_client",
-        "face_command",
         "face_repository",
         "face_export",
         "face_runtime.settings",
         "face_runtime.processor",
         "face_server",
-        "face_tools",
+        "face_tools.evaluation.average_precision",
+        "face_tools.evaluation.wider_truth",
+        "face_tools.matching",
+    ),
+    "tools/face_deploy/command.py": (
+        "face_cascade",
+        "face_command",
+        "face_repository",
+        "face_export",
+        "face_server",
+        "face_tools.connection",
     ),
     # Networks of the export, algorithm of the cascade, pictures as the service reads them.
     "training/face_training": (
         "face_cascade",
         "face_pictures",
-        "face_command",
         "face_repository",
         "face_export",
         "face_tools.evaluation.wider_truth",
     ),
+    "training/face_training/cli": ("face_command", "face_export", "face_training"),
     # Trains, exports, serves and asks.
     "training/face_training/rehearsal": (
         "face_cascade",

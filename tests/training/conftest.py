@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from face_cascade import ONET, PNET, RNET
-from face_training.trainable import stage_weights
+from face_training.learning.trainable import stage_weights
 from tests.pictures import wall
 from tests.training.sets import annotated, portrait
 

@@ -9,15 +9,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from face_cascade.networks import NETWORKS
 from face_export.readers import read_stage
-from face_training import checkpoint
-from face_training import engine as engine_module
-from face_training.engine import Engine
 from face_training.errors import CheckpointError, NonFiniteLoss, SamplesError
+from face_training.learning import checkpoint
+from face_training.learning import engine as engine_module
+from face_training.learning.engine import Engine
+from face_training.learning.stage_task import StageTask
+from face_training.learning.trainable import new_network
 from face_training.samples.records import Kind, record_type
 from face_training.samples.store import Shards, write_shard
 from face_training.settings import TrainingSettings
-from face_training.stage_task import StageTask
-from face_training.trainable import new_network
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(epochs=4, batch_size=28, batches=5, steps=(0.5,))

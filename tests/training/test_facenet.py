@@ -19,7 +19,7 @@ from face_export.readers import read_state_dict
 from face_export.torchscript import from_bytes
 from face_training import command
 from face_training.errors import AnnotationError
-from face_training.facenet_task import HELD_OUT, Batch, FaceNetTask
+from face_training.learning.facenet_task import HELD_OUT, Batch, FaceNetTask
 from face_training.samples.people import CROP, read_people
 from face_training.samples.store import Shards
 from face_training.settings import TrainingSettings

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from face_cascade.boxes import cell_boxes, landmark_points, pixel_windows, refine
-from face_training.geometry import covered, crop_boxes, landmark_targets, overlaps, pnet_boxes, regression_targets
+from face_training.samples.geometry import (
+    covered,
+    crop_boxes,
+    landmark_targets,
+    overlaps,
+    pnet_boxes,
+    regression_targets,
+)
 from tests.training.sets import slow_iou
 
 

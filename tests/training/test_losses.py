@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from face_training.samples.records import Kind
-from face_training.stage_task import (
+from face_training.learning.stage_task import (
     PAPER_WEIGHTS,
     Targets,
     hard_cross_entropy,
@@ -15,6 +14,7 @@ from face_training.stage_task import (
     stage_losses,
     weighted,
 )
+from face_training.samples.records import Kind
 
 
 def random_batch(seed, count=23):

@@ -5,7 +5,7 @@ import torch
 
 from face_cascade.networks import NETWORKS
 from face_export.weights import digest
-from face_training.trainable import initialised, new_network, stage_weights
+from face_training.learning.trainable import initialised, new_network, stage_weights
 
 STAGES = ("pnet", "rnet", "onet")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from face_training.learning.stage_task import batches
 from face_training.samples.records import Kind
-from face_training.stage_task import batches
 
 
 def rows(**counts):

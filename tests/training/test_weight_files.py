@@ -11,7 +11,7 @@ import torch
 from face_export.errors import UntrustedWeights
 from face_export.readers import read_stage
 from face_export.weights import digest
-from face_training.trainable import initialised, new_network, write_keras_list, write_state_dict
+from face_training.learning.trainable import initialised, new_network, write_keras_list, write_state_dict
 
 STAGES = ("pnet", "rnet", "onet")
 ASSETS = Path(importlib.util.find_spec("mtcnn").submodule_search_locations[0]) / "assets" / "weights"

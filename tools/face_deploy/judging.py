@@ -1,6 +1,5 @@
 """What live networks and a candidate say of a folder of pictures, and whether the candidate passes."""
 
-import io
 import os
 import time
 import zipfile
@@ -15,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade import DetectionParameters, detect, drive
-from face_cascade.compiled import COMPILED, CompiledNetwork
 from face_cascade.networks import NETWORKS
 from face_client import FaceClient
 from face_client.canary import ask_canary
@@ -26,8 +24,7 @@ from face_deploy.errors import DeployError
 from face_pictures.decoding import decode_image
 from face_pictures.errors import InvalidImage, InvalidInput
 from face_pictures.formats import SUFFIXES
-from face_repository.weights import read_weights
-from face_runtime.processor import on_this_processor
+from face_runtime.processor import LocalNetwork, network_from_file, on_this_processor
 from face_runtime.settings import cores
 
 if TYPE_CHECKING:
@@ -49,13 +46,15 @@ _ASKED_OF_SERVER = 16
 class LocalCascade:
     """The cascade with any versions of its networks, in this process: as a server on a CPU runs it, but apart from it.
 
-    files: the `model.pt` of each network, by its name. Takes seconds to compile.
-    Raises DeployError for a file that holds no weights.
+    files: the `model.pt` of each network, by its name. Takes seconds to compile. warnings: of networks that run in
+    torch, a sentence each.
+    Raises DeployError for a file that cannot be read.
     """
 
     def __init__(self, files: Mapping[str, Path]) -> None:
-        networks = {NETWORKS[name]: _network(name, path) for name, path in files.items()}
-        self._networks = on_this_processor(networks, cores())
+        loaded = {NETWORKS[name]: _loaded(name, path) for name, path in files.items()}
+        self._networks = on_this_processor({network: run for network, (run, _) in loaded.items()}, cores())
+        self.warnings = [sentence for _, said in loaded.values() for sentence in said]
 
     def detect(self, image: NDArray[np.uint8], parameters: DetectionParameters) -> Answer:
         """image: RGB UINT8 [H, W, 3]."""
@@ -66,17 +65,19 @@ class LocalCascade:
         return Answer(found.boxes, found.landmarks, found.probabilities, seconds)
 
 
-def _network(name: str, path: Path) -> CompiledNetwork:
+def _loaded(name: str, path: Path) -> tuple[LocalNetwork, Sequence[str]]:
     try:
-        return _compiled(name, path.read_bytes())
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise DeployError(f"{path} holds no weights of {name} ({error}): export it with `faces export`") from error
+        return _loaded_once(name, path, path.stat().st_mtime_ns)
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DeployError(f"{path} is no {name} that can be run ({reason}): export it with `faces export`") from error
 
 
 @cache
-def _compiled(name: str, archive: bytes) -> CompiledNetwork:
-    """Both sides of a comparison share the networks in which they do not differ."""
-    return COMPILED[NETWORKS[name]](read_weights(io.BytesIO(archive)))
+def _loaded_once(name: str, path: Path, _changed: int) -> tuple[LocalNetwork, Sequence[str]]:
+    """Both sides of a comparison share the networks in which they do not differ. _changed: when the file was."""
+    said: list[str] = []
+    return network_from_file(NETWORKS[name], path, said.append), said
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,8 @@ def ask_both(live: LocalCascade, candidate: LocalCascade, pictures: Iterable[Nam
 class Judgement:
     """How a candidate compares. live, candidate: accuracy by subset, empty without labels.
 
-    failures: what it fails of the gate, a sentence each.
+    failures: what it fails of the gate, a sentence each. warnings: what else should be known of its networks, or of the
+    live ones, likewise.
     """
 
     answers: Answers
@@ -161,6 +163,7 @@ class Judgement:
     live: Mapping[str, Accuracy]
     candidate: Mapping[str, Accuracy]
     failures: Sequence[str]
+    warnings: Sequence[str] = ()
 
 
 def judge(
@@ -173,13 +176,15 @@ def judge(
 ) -> Judgement:
     """Compares in this process. live, candidate: `model.pt` files of all networks, and of those that are new."""
     pictures = follow(album.pictures.items())
-    answers = ask_both(LocalCascade(live), LocalCascade({**live, **candidate}), pictures, options)
+    cascades = LocalCascade(live), LocalCascade({**live, **candidate})
+    answers = ask_both(*cascades, pictures, options)
     comparison = compare(list(answers.live.values()), list(answers.candidate.values()))
     old: Mapping[str, Accuracy] = {}
     new: Mapping[str, Accuracy] = {}
     if album.truth is not None:
         old, new = accuracy(answers.live, album.truth), accuracy(answers.candidate, album.truth)
-    return Judgement(answers, comparison, old, new, gate.failures(comparison, old, new))
+    warnings = list(dict.fromkeys(sentence for cascade in cascades for sentence in cascade.warnings))
+    return Judgement(answers, comparison, old, new, gate.failures(comparison, old, new), warnings)
 
 
 def differs(

@@ -81,10 +81,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _make_crops(args: argparse.Namespace, pictures: "list[PersonPicture]") -> "Shards":
+    from face_training.learning.trainable import PRETRAINED, stage_arrays
     from face_training.samples.making import make_samples
     from face_training.samples.people import CROP, crop_plan
     from face_training.samples.store import Shards
-    from face_training.trainable import PRETRAINED, stage_arrays
 
     weights = {stage: stage_arrays(stage, PRETRAINED) for stage in STAGES}
     settings = CropSettings(args.margin, args.align, min_face_size=args.min_face_size)
@@ -97,10 +97,10 @@ def _make_crops(args: argparse.Namespace, pictures: "list[PersonPicture]") -> "S
 
 def _train(args: argparse.Namespace, crops: "Shards", names: Sequence[str], weights: "Weights") -> None:
     from face_export.weights import digest
-    from face_training.engine import Engine, best_device
-    from face_training.facenet_task import FaceNetTask, with_classifier
+    from face_training.learning.engine import Engine, best_device
+    from face_training.learning.facenet_task import FaceNetTask, with_classifier
+    from face_training.learning.trainable import write_state_dict
     from face_training.samples.store import recipe_digest
-    from face_training.trainable import write_state_dict
 
     settings, device = training_settings(args), best_device()
     network = with_classifier(weights, len(names), settings.seed)

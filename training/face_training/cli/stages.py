@@ -19,7 +19,7 @@ from face_training.workplace import STAGES, Workplace, stages_before
 
 if TYPE_CHECKING:  # torch takes a second to import, which `--help` should not wait for
     from face_training.annotations.pictures import AnnotatedPicture
-    from face_training.train_stage import StageRun
+    from face_training.learning.train_stage import StageRun
 
 HELPS = {
     "pnet": "train PNet on random crops of the pictures",
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _stage_run(args: argparse.Namespace, stage: str) -> "StageRun":
-    from face_training.train_stage import StageRun
+    from face_training.learning.train_stage import StageRun
 
     samples = SampleSettings(**{field.name: getattr(args, field.name) for field in fields(SampleSettings)})
     init = args.init
@@ -125,7 +125,7 @@ def _stage_run(args: argparse.Namespace, stage: str) -> "StageRun":
 
 
 def _train(run: "StageRun", pictures: "list[AnnotatedPicture]", args: argparse.Namespace) -> None:
-    from face_training.engine import best_device
+    from face_training.learning.engine import best_device
     from face_training.samples.records import Kind
 
     follow_samples(lambda tell: run.make_samples(pictures, args.processes, tell), len(pictures), run.stage)

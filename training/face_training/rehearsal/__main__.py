@@ -18,9 +18,9 @@ import numpy as np
 from face_command.console import message, print_table
 from face_command.main import main as faces
 from face_training.errors import TrainingError
+from face_training.learning.trainable import PRETRAINED
 from face_training.rehearsal.serving import Accuracy, accuracy, draw_curves, make_repository, served_boxes
 from face_training.rehearsal.sets import photo_with_face, write_facial_points, write_wider
-from face_training.trainable import PRETRAINED
 from face_training.workplace import STAGES, Workplace
 
 _TRAIN, _VALIDATION, _POINTS = 300, 60, 200

@@ -15,8 +15,8 @@ from face_export.exporter import export_stage
 from face_repository.layout import default_repository
 from face_server import EmbeddedTriton
 from face_tools.matching import match
-from face_training import checkpoint
-from face_training.trainable import stage_weights
+from face_training.learning import checkpoint
+from face_training.learning.trainable import stage_weights
 from face_training.workplace import CHECKPOINT, STAGES, Workplace
 
 matplotlib.use("Agg")

@@ -10,7 +10,7 @@ from face_cascade.area import Int32
 from face_cascade.boxes import Float32
 from face_cascade.networks import PNET
 from face_training.annotations.pictures import AnnotatedPicture
-from face_training.geometry import crop_boxes, landmark_targets, overlaps, pnet_boxes
+from face_training.samples.geometry import crop_boxes, landmark_targets, overlaps, pnet_boxes
 from face_training.samples.records import (
     POSITIVE_FROM,
     Kind,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from face_cascade.area import Int32, area_crops
 from face_cascade.boxes import Float32
 from face_training.annotations.pictures import AnnotatedPicture
-from face_training.geometry import covered, overlaps, regression_targets
+from face_training.samples.geometry import covered, overlaps, regression_targets
 
 Records = NDArray[np.void]
 

@@ -12,8 +12,8 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import MultiStepLR
 from torch.utils.tensorboard import SummaryWriter
 
-from face_training import checkpoint
 from face_training.errors import NonFiniteLoss
+from face_training.learning import checkpoint
 from face_training.settings import TrainingSettings
 from face_training.workplace import CHECKPOINT, LOG
 

@@ -10,15 +10,10 @@ from face_cascade.compiled import Weights
 from face_cascade.networks import NETWORKS
 from face_export.weights import digest
 from face_training.annotations.pictures import AnnotatedPicture
-from face_training.engine import Engine
 from face_training.errors import SamplesError, UnreadablePicture
-from face_training.samples.making import make_samples
-from face_training.samples.of_picture import stage_plan
-from face_training.samples.records import record_type
-from face_training.samples.store import Shards, recipe_digest
-from face_training.settings import SampleSettings, TrainingSettings
-from face_training.stage_task import StageTask
-from face_training.trainable import (
+from face_training.learning.engine import Engine
+from face_training.learning.stage_task import StageTask
+from face_training.learning.trainable import (
     PRETRAINED,
     Trainable,
     initialised,
@@ -27,6 +22,11 @@ from face_training.trainable import (
     write_keras_list,
     write_state_dict,
 )
+from face_training.samples.making import make_samples
+from face_training.samples.of_picture import stage_plan
+from face_training.samples.records import record_type
+from face_training.samples.store import Shards, recipe_digest
+from face_training.settings import SampleSettings, TrainingSettings
 from face_training.workplace import Workplace, clear_run, stages_before
 
 

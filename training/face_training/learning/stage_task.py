@@ -16,10 +16,10 @@ from torch.nn.functional import cross_entropy
 
 from face_cascade.networks import ONET, PNET, RNET
 from face_training.errors import SamplesError
+from face_training.learning.trainable import Trainable
 from face_training.samples.records import Kind, Records
 from face_training.samples.store import Shards
 from face_training.settings import TrainingSettings
-from face_training.trainable import Trainable
 
 Rows = NDArray[np.intp]
 

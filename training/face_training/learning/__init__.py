@@ -1,0 +1,1 @@
+"""Learning from samples: networks, losses, the engine that trains them, what a run leaves."""
