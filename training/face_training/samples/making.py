@@ -33,7 +33,6 @@ _MOST_SHARDS = 500
 Maker: TypeAlias = Callable[[int, Any], Records]
 """From a picture's number and what is known of it to its rows; depends on nothing else. Raises UnreadablePicture."""
 
-
 _Made: TypeAlias = tuple[int, list[UnreadablePicture]]
 """How many pictures a shard is of, and which of them could not be read."""
 
