@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from face_command.arguments import whole
 from face_export.errors import DownloadError, ExportError
 from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
 from face_repository.layout import RepositoryError, default_repository
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--classes",
-        type=_positive,
+        type=whole(1),
         metavar="N",
         help=f"size of the classifier of --facenet {RANDOM} (default: none)",
     )
@@ -157,14 +158,7 @@ def _advice(choice: str) -> str:
 
 
 def _version(text: str) -> int | str:
-    return NEXT if text == NEXT else _positive(text)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
-    return number
+    return NEXT if text == NEXT else whole(1)(text)
 
 
 # What an export wrote, as a table for people.

@@ -98,7 +98,7 @@ def test_declaring_the_command_imports_no_torch():
 def test_classes_are_positive(capsys):
     with pytest.raises(SystemExit):
         run("--facenet", "random", "--classes", "0")
-    assert "not a positive number" in capsys.readouterr().err
+    assert "is not a whole number of at least 1" in capsys.readouterr().err
 
 
 def test_a_further_version_of_one_network(tmp_path, capsys, pretrained):
@@ -116,4 +116,4 @@ def test_a_further_version_of_one_network(tmp_path, capsys, pretrained):
 def test_versions_are_positive(capsys):
     with pytest.raises(SystemExit):
         run("--version", "0")
-    assert "not a positive number" in capsys.readouterr().err
+    assert "is not a whole number of at least 1" in capsys.readouterr().err
