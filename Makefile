@@ -36,6 +36,7 @@ fuzz: export  ## bad input in bulk against one server (COUNT=10000); summary and
 check: env  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python client/unasync.py --check
 	$(BIN)/mypy
 	# One by one: each is a module named `model`.
 	for file in model_repository/*/1/model.py; do $(BIN)/mypy $$file || exit 1; done

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import face_client.client
+import face_client._sync.client
 from face_client.errors import FaceError
 from face_client.messages import Request, Response
 from face_command import console
+from face_pictures.decoding import image_size
 
 Reply = Callable[[Request], Response]
 
@@ -34,8 +35,17 @@ def answer(count: int = 1, candidates_dropped: int = 0) -> Response:
     )
 
 
+def picture_size(request: Request) -> np.ndarray:
+    """What a server says of the picture in a request, INT32 [1, 2]: width, height."""
+    if "image" in request.inputs:
+        height, width = request.inputs["image"].shape[1:3]
+    else:
+        width, height = image_size(request.inputs["encoded_image"][0, 0])
+    return np.array([[width, height]], np.int32)
+
+
 class FakeTransport:
-    """Answers by a function; remembers the requests."""
+    """Answers by a function, and with the picture's size where the function gives none; remembers the requests."""
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
@@ -49,7 +59,10 @@ class FakeTransport:
         with self._lock:
             self.requests.append(request)
             self.timeouts.append(timeout)
-        return self.reply(request)
+        response = self.reply(request)
+        if "boxes" in response.outputs and "picture_size" not in response.outputs:
+            response = Response({**response.outputs, "picture_size": picture_size(request)})
+        return response
 
     def is_ready(self, model: str, timeout: float) -> bool:  # noqa: ARG002 the protocol's
         return self.ready
@@ -90,7 +103,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 def command_transport(make_transport: Callable[..., FakeTransport], monkeypatch: pytest.MonkeyPatch) -> FakeTransport:
     """The transport of every client that a command makes."""
     fake = make_transport()
-    monkeypatch.setattr(face_client.client, "GrpcTransport", lambda *_arguments: fake)
+    monkeypatch.setattr(face_client._sync.client, "GrpcTransport", lambda *_arguments: fake)
     return fake
 
 

@@ -6,7 +6,8 @@
         for face in client.detect("photo.jpg"):
             print(face.box, face.probability, face.landmarks.left_eye)
 
-Names are imported when first used: the server reads pictures with `face_pictures.decoding` and needs no gRPC.
+AsyncFaceClient is its twin for asyncio. Names are imported when first used: a command that only prints its help
+waits for neither gRPC nor NumPy.
 """
 
 from __future__ import annotations
@@ -15,81 +16,67 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from face_client.aio.client import AsyncFaceClient
-    from face_client.client import FaceClient
-    from face_client.errors import (
-        Cancelled,
-        DeadlineExceeded,
-        FaceError,
-        InvalidImage,
-        InvalidInput,
-        NoFace,
-        ServerError,
-        ServerOverloaded,
-        ServerUnavailable,
-        TooManyPixels,
-        VideoError,
-    )
-    from face_client.faces import Face, Faces, Landmarks
-    from face_client.options import DetectOptions
-    from face_client.retry import RetryBudget
-    from face_client.similarity import Comparison
-    from face_client.tls import Tls
-    from face_pictures.decoding import decode_image
+    from face_client._async.client import AsyncFaceClient as AsyncFaceClient
+    from face_client._async.transport import AsyncTransport as AsyncTransport
+    from face_client._sync.client import FaceClient as FaceClient
+    from face_client._sync.transport import Transport as Transport
+    from face_client.errors import Cancelled as Cancelled
+    from face_client.errors import DeadlineExceeded as DeadlineExceeded
+    from face_client.errors import FaceError as FaceError
+    from face_client.errors import InvalidImage as InvalidImage
+    from face_client.errors import InvalidInput as InvalidInput
+    from face_client.errors import ModelNotLoaded as ModelNotLoaded
+    from face_client.errors import NoFace as NoFace
+    from face_client.errors import ServerError as ServerError
+    from face_client.errors import ServerOverloaded as ServerOverloaded
+    from face_client.errors import ServerUnavailable as ServerUnavailable
+    from face_client.errors import TooManyPixels as TooManyPixels
+    from face_client.errors import VideoError as VideoError
+    from face_client.faces import Face as Face
+    from face_client.faces import Faces as Faces
+    from face_client.faces import Landmarks as Landmarks
+    from face_client.options import DetectOptions as DetectOptions
+    from face_client.retry import RetryBudget as RetryBudget
+    from face_client.similarity import Comparison as Comparison
+    from face_client.tls import Tls as Tls
+    from face_pictures.decoding import decode_image as decode_image
 
 _HOMES = {
-    "AsyncFaceClient": "face_client.aio.client",
-    "FaceClient": "face_client.client",
-    "Cancelled": "face_client.errors",
-    "DeadlineExceeded": "face_client.errors",
-    "FaceError": "face_client.errors",
-    "InvalidImage": "face_client.errors",
-    "InvalidInput": "face_client.errors",
-    "NoFace": "face_client.errors",
-    "RetryBudget": "face_client.retry",
-    "ServerError": "face_client.errors",
-    "ServerOverloaded": "face_client.errors",
-    "ServerUnavailable": "face_client.errors",
-    "TooManyPixels": "face_client.errors",
-    "VideoError": "face_client.errors",
-    "Face": "face_client.faces",
-    "Faces": "face_client.faces",
-    "Landmarks": "face_client.faces",
-    "DetectOptions": "face_client.options",
-    "Comparison": "face_client.similarity",
-    "Tls": "face_client.tls",
-    "decode_image": "face_pictures.decoding",
+    "face_client._async.client": ("AsyncFaceClient",),
+    "face_client._async.transport": ("AsyncTransport",),
+    "face_client._sync.client": ("FaceClient",),
+    "face_client._sync.transport": ("Transport",),
+    "face_client.errors": (
+        "Cancelled",
+        "DeadlineExceeded",
+        "FaceError",
+        "InvalidImage",
+        "InvalidInput",
+        "ModelNotLoaded",
+        "NoFace",
+        "ServerError",
+        "ServerOverloaded",
+        "ServerUnavailable",
+        "TooManyPixels",
+        "VideoError",
+    ),
+    "face_client.faces": ("Face", "Faces", "Landmarks"),
+    "face_client.options": ("DetectOptions",),
+    "face_client.retry": ("RetryBudget",),
+    "face_client.similarity": ("Comparison",),
+    "face_client.tls": ("Tls",),
+    "face_pictures.decoding": ("decode_image",),
 }
 
-__all__ = [
-    "AsyncFaceClient",
-    "Cancelled",
-    "Comparison",
-    "DeadlineExceeded",
-    "DetectOptions",
-    "Face",
-    "FaceClient",
-    "FaceError",
-    "Faces",
-    "InvalidImage",
-    "InvalidInput",
-    "Landmarks",
-    "NoFace",
-    "RetryBudget",
-    "ServerError",
-    "ServerOverloaded",
-    "ServerUnavailable",
-    "Tls",
-    "TooManyPixels",
-    "VideoError",
-    "decode_image",
-]
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
 
 
 def __dir__() -> list[str]:

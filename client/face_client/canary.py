@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from face_client.faces import Faces
 
 if TYPE_CHECKING:
-    from face_client.client import FaceClient
+    from face_client import FaceClient
 
 _SIDE = 96
 _SKIN, _HAIR, _DARK, _LIPS, _WALL = (214, 168, 140), (60, 40, 30), (40, 28, 24), (160, 80, 76), (120, 130, 140)

@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from face_client.client import FaceClient
+from face_client import FaceClient
 from face_client.errors import InvalidInput
 from face_client.faces import Faces
 from face_pictures.decoding import convert_to_rgb
 from face_pictures.formats import reading
+
+FILES = (str, os.PathLike, bytes, bytearray, memoryview)
+"""What is a path or the bytes of a file."""
 
 
 class InvalidValue(InvalidInput, ValueError):

@@ -1,11 +1,11 @@
-"""Which of several servers to ask. No I/O: the transports for threads and for asyncio do the asking."""
+"""Which of several servers to ask. No I/O: the transports do the asking."""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Callable, NamedTuple
@@ -50,6 +50,13 @@ class Choice(NamedTuple):
     probe: bool
 
 
+class Attempt(NamedTuple):
+    """A request to a server, by the server's index, and when it was sent."""
+
+    server: int
+    started: float
+
+
 @dataclass
 class _State:
     in_flight: int = 0
@@ -57,12 +64,15 @@ class _State:
     # When it may be tried again; None for one that serves.
     aside_until: float | None = None
     probing: bool = False
+    last_answer: float = 0.0
 
 
 class Endpoints:
     """Serving ones take turns, the one with the fewest requests in flight first; equals by chance.
 
-    One that could not be reached, refused or did not answer in time is put aside, and probed before it is asked again.
+    One that failed is put aside for all requests, and probed before it is asked again. Only what is the server's own
+    failure counts: it could not be reached, it refused, or it let a time pass in which another one answered. A model
+    that it does not have, or a caller without patience, says nothing of that kind.
     Any number of threads may call this. clock: seconds that never go back.
     """
 
@@ -71,12 +81,17 @@ class Endpoints:
         self._clock = clock
         self._lock = threading.Lock()
 
-    def choose(self) -> Choice:
-        """The server to ask next. Where all are aside, the one that may come back first is asked all the same."""
+    def choose(self, tried: Collection[int] = ()) -> Choice:
+        """The server to ask next, one that this request has not tried unless it has tried all.
+
+        Where all are aside, the one that may come back first is asked all the same.
+        """
         with self._lock:
             now = self._clock()
             serving = []
-            for index, state in enumerate(self._states):
+            candidates = self.untried(tried) or range(len(self._states))
+            for index in candidates:
+                state = self._states[index]
                 if state.aside_until is None:
                     serving.append(index)
                 elif state.aside_until <= now and not state.probing:
@@ -84,31 +99,49 @@ class Endpoints:
                     return Choice(index, True)
             if serving:
                 return Choice(min(serving, key=lambda i: (self._states[i].in_flight, random.random())), False)
-            return Choice(min(range(len(self._states)), key=lambda i: self._states[i].aside_until or 0.0), False)
+            return Choice(min(candidates, key=lambda i: self._states[i].aside_until or 0.0), False)
 
-    def probed(self, index: int, is_there: bool) -> None:
-        """What came of a probe. One that is there serves again; it is trusted when it has answered a request."""
+    def untried(self, tried: Collection[int]) -> list[int]:
+        """The servers that a request may still go to."""
+        return [index for index in range(len(self._states)) if index not in tried]
+
+    def share(self, left: float, tried: Collection[int]) -> float:
+        """Of the seconds that a request has left, those for the attempt that it begins: half where a serving one is
+        still untried, so that a server that hangs does not use them up; else all."""
+        others = any(self._states[index].aside_until is None for index in self.untried(tried))
+        return left / 2 if others else left
+
+    def probed(self, index: int, is_there: bool | None) -> None:
+        """What came of a probe; None for nothing, and somebody else may try soon.
+
+        One that is there serves again; it is trusted when it has answered a request.
+        """
         with self._lock:
             state = self._states[index]
             state.probing = False
-            if is_there:
+            if is_there is None:
+                state.aside_until = self._clock() + _FIRST_PAUSE_S
+            elif is_there:
                 state.aside_until = None
             else:
                 self._put_aside(state)
 
     @contextmanager
-    def asking(self, index: int) -> Iterator[None]:
+    def asking(self, index: int) -> Iterator[Attempt]:
         """Around a request to a server: counts it, and learns from how it ends."""
         state = self._states[index]
         with self._lock:
             state.in_flight += 1
         try:
-            yield
-        except (ServerUnavailable, DeadlineExceeded):
-            with self._lock:
-                # Many requests fail together when a server goes; that is one failure.
-                if state.aside_until is None:
-                    self._put_aside(state)
+            yield Attempt(index, self._clock())
+        except DeadlineExceeded:
+            # Whose fault it is shows when the next one is asked; see `outrun`.
+            raise
+        except ServerUnavailable as error:
+            if error.of_endpoint:
+                self._failed(state)
+            else:
+                self._answered(state)
             raise
         except FaceError:
             self._answered(state)
@@ -119,9 +152,23 @@ class Endpoints:
             with self._lock:
                 state.in_flight -= 1
 
+    def outrun(self, late: Iterable[Attempt]) -> None:
+        """A request was answered after these attempts had run out of time. It was no more than a server can do: those
+        that have answered nobody since are at fault."""
+        for attempt in late:
+            state = self._states[attempt.server]
+            if state.last_answer < attempt.started:
+                self._failed(state)
+
     def _answered(self, state: _State) -> None:
         with self._lock:
-            state.failures, state.aside_until = 0, None
+            state.failures, state.aside_until, state.last_answer = 0, None, self._clock()
+
+    def _failed(self, state: _State) -> None:
+        with self._lock:
+            # Many requests fail together when a server goes; that is one failure.
+            if state.aside_until is None:
+                self._put_aside(state)
 
     def _put_aside(self, state: _State) -> None:
         state.aside_until = self._clock() + min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**state.failures)

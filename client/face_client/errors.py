@@ -2,11 +2,12 @@
 
     FaceError
       InvalidInput          the request is wrong; sending it again cannot help
-        InvalidImage        its picture cannot be read; also raised locally, before anything is sent
+        InvalidImage        its picture cannot be read, whether this process noticed or the server
           TooManyPixels     it has more pixels than allowed, and may be in order otherwise
         NoFace              a picture shows no face where one is needed
-      ServerUnavailable     nobody answers, the model is not loaded, or its process died
+      ServerUnavailable     nobody answers, the server is going, or a model's process died
         ServerOverloaded    the model's queue is full
+        ModelNotLoaded      the server is there and has no such model
       DeadlineExceeded      no answer within `timeout`
       Cancelled             the call was given up, by this client or by the server
       VideoError            a video or a camera cannot be read, or a video cannot be written
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import re
 
-from face_pictures.errors import FaceError, InvalidImage, InvalidInput, TooManyPixels
+from face_pictures.errors import FaceError, InvalidImage, InvalidInput, TooManyPixels, picture_error
 
 
 class NoFace(InvalidInput):
@@ -27,11 +28,22 @@ class NoFace(InvalidInput):
 
 
 class ServerUnavailable(FaceError):
-    """The server cannot take the request now: not reachable, model not loaded, its process died, or queue full."""
+    """The server cannot take the request now; the client tries again.
+
+    of_endpoint: whether it says something about the server that was asked, so that others are better asked instead.
+    """
+
+    of_endpoint = True
 
 
 class ServerOverloaded(ServerUnavailable):
     """The server has more to do than it can: the model's queue is full. More requests make it worse."""
+
+
+class ModelNotLoaded(ServerUnavailable):
+    """The server answers, and has no such model. Another server may; asking this one again cannot help."""
+
+    of_endpoint = False
 
 
 class DeadlineExceeded(FaceError):
@@ -50,43 +62,65 @@ class ServerError(FaceError):
     """The server failed on a request that may be perfectly good."""
 
 
-# Triton says first which ensemble of models a step failed in.
-_ENSEMBLE = re.compile(r"^in ensemble '[^']*', ")
-
-_BY_STATUS = {
+_BY_STATUS: dict[str, type[FaceError]] = {
     "INVALID_ARGUMENT": InvalidInput,
     "UNAVAILABLE": ServerUnavailable,
-    # Triton's word for a model that is not loaded.
-    "NOT_FOUND": ServerUnavailable,
+    "NOT_FOUND": ModelNotLoaded,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
     "CANCELLED": Cancelled,
 }
 
-# Triton's words, which say more than the status it puts with them.
-_BY_WORDS = {
-    "maximum queue size": ServerOverloaded,
-    # INTERNAL: the Python process of a model died. Another instance, or a new one, will answer.
-    "is not healthy": ServerUnavailable,
+_BY_HTTP_STATUS = {
+    400: "INVALID_ARGUMENT",
+    404: "NOT_FOUND",
+    408: "DEADLINE_EXCEEDED",
+    429: "UNAVAILABLE",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }
 
+# Words that say more than the status that comes with them.
+_BY_WORDS: tuple[tuple[re.Pattern[str], type[FaceError]], ...] = (
+    (re.compile("maximum queue size"), ServerOverloaded),
+    # INTERNAL: the Python process of a model died. Another instance, or a new one, will answer.
+    (re.compile("is not healthy"), ServerUnavailable),
+    # UNAVAILABLE: recognition on a server without FaceNet.
+    (re.compile("^model [^ ]+ is not loaded"), ModelNotLoaded),
+)
+
+# Triton says first which ensemble of models a step failed in.
+_ENSEMBLE = re.compile(r"^in ensemble '[^']*', ")
 
 # Triton refuses all requests of a batch when one of them has bytes that lie about their length. This client's never do.
 _OF_A_NEIGHBOUR = re.compile(r"^(incomplete|unexpected number of) string .* for inference input '")
 
 
 def error_from_status(status: str | None, message: str) -> FaceError:
-    """The error for a gRPC status.
+    """The error for a gRPC status and Triton's words.
 
     status: its name, bare or as tritonclient writes it ("StatusCode.UNAVAILABLE"); None where there is none.
     """
     name = (status or "").rpartition(".")[2]
     message = _ENSEMBLE.sub("", message)
-    kind: type[FaceError] = _BY_STATUS.get(name, ServerError)
-    if kind is InvalidInput and _OF_A_NEIGHBOUR.search(message):
-        return ServerUnavailable(f"another request in the same batch was malformed: {message}")
+    kind = _BY_STATUS.get(name, ServerError)
+    if kind is InvalidInput:
+        if _OF_A_NEIGHBOUR.search(message):
+            unlucky = ServerUnavailable(f"another request in the same batch was malformed: {message}")
+            unlucky.of_endpoint = False
+            return unlucky
+        return picture_error(message) or InvalidInput(message)
     if kind in (ServerError, ServerUnavailable):
-        kind = next((kind for words, kind in _BY_WORDS.items() if words in message), kind)
+        kind = next((kind for words, kind in _BY_WORDS if words.search(message)), kind)
     return kind(message or name or "The server gave no reason.")
+
+
+def error_from_http(status: int | None, message: str) -> FaceError:
+    """The error for an HTTP status and Triton's words. status: None where there was no answer."""
+    # Triton's 400 is also that of a full queue.
+    if status == 400 and message.startswith("Exceeds maximum queue size"):
+        status = 503
+    return error_from_status("UNAVAILABLE" if status is None else _BY_HTTP_STATUS.get(status), message)
 
 
 def reason(error: FaceError | OSError) -> str:
@@ -103,12 +137,14 @@ __all__ = [
     "FaceError",
     "InvalidImage",
     "InvalidInput",
+    "ModelNotLoaded",
     "NoFace",
     "ServerError",
     "ServerOverloaded",
     "ServerUnavailable",
     "TooManyPixels",
     "VideoError",
+    "error_from_http",
     "error_from_status",
     "reason",
 ]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
+
+from face_client.errors import FaceError
 
 Point = tuple[float, float]
 
@@ -107,6 +109,10 @@ class Faces(Sequence[Face]):
     def to_dict(self) -> dict[str, Any]:
         """What `faces detect --json` prints, without the image's name: width, height, faces."""
         return {"width": self.width, "height": self.height, "faces": [face.to_dict() for face in self]}
+
+
+BatchAnswer = Union[Faces, FaceError, OSError]
+"""What `detect_each` gives for an image: its faces, or why there are none. OSError: of a path that cannot be read."""
 
 
 def _shortest(value: np.float32) -> float:

@@ -1,45 +1,32 @@
-"""What goes over the wire: pictures and crops of faces as requests, responses as faces."""
+"""What is asked and answered: pictures and crops of faces as requests, responses as faces. No I/O but reading files.
+
+A `Search` says what shall be found in pictures; of each picture it makes a `Request`, and of the `Response` to that
+it makes `Faces`. Crops go to FaceNet in portions (`crop_requests`), and come back as rows.
+"""
 
 from __future__ import annotations
 
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Union
+from typing import Any, NamedTuple, Union
 
 import numpy as np
-import tritonclient.grpc as triton
 from numpy.typing import NDArray
 from PIL import Image
-from tritonclient.utils import np_to_triton_dtype
 
 from face_client.errors import InvalidInput, ServerError, ServerUnavailable
 from face_client.faces import Faces
-from face_client.options import ParameterValue
-from face_client.tls import Tls
+from face_client.options import DetectOptions, ParameterValue, request_parameters
 from face_pictures.decoding import decode_image, downscale, image_size, to_rgb
+from face_pictures.formats import format_of
 
-# What goes over the wire, and how tritonclient is told: shared by every transport.
+ImageLike = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, Image.Image, NDArray[np.uint8]]
+"""A path, the bytes of a file, a Pillow image, or an array: uint8, [H, W, 3] RGB or [H, W] gray."""
 
-
-# gRPC's largest: a 50-megapixel picture as raw pixels has 150 MB, and gRPC's own default is 4 MB.
-_MAX_MESSAGE_BYTES = 2**31 - 1
-
-_CHANNEL_OPTIONS = [
-    ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
-    # A peer that vanished without a word is noticed during a long call. Only while calls are open, and
-    # not oftener: servers end connections that ping more than they like.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.keepalive_permit_without_calls", 0),
-    # Left alone, gRPC waits up to two minutes before it looks again for a server that is starting.
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-]
+Tensors = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +37,7 @@ class Request:
     """
 
     model: str
-    inputs: Mapping[str, NDArray[Any]]
+    inputs: Tensors
     outputs: tuple[str, ...]
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
@@ -60,65 +47,78 @@ class Request:
 class Response:
     """outputs: arrays with their batch dimension."""
 
-    outputs: Mapping[str, NDArray[Any]]
+    outputs: Tensors
 
 
-def connection_arguments(url: str, tls: Tls | None) -> dict[str, Any]:
-    """Those of tritonclient's clients, for threads or for asyncio. url: host:port. Raises InvalidInput."""
-    tls_arguments = {} if tls is None else tls.connection_arguments()
-    # A proxy that is set for the world has no part in what stays on this machine.
-    proxy = ("grpc.enable_http_proxy", int(not url.startswith(("127.", "localhost:"))))
-    return {"url": url, "channel_args": [*_CHANNEL_OPTIONS, proxy], **tls_arguments}
+# Pictures: faces, and their embeddings.
 
-
-def infer_arguments(request: Request) -> dict[str, Any]:
-    """Those of tritonclient's `infer`, `async_stream_infer` and `stream_infer`."""
-    return {
-        "model_name": request.model,
-        "inputs": [_infer_input(name, array) for name, array in request.inputs.items()],
-        "outputs": [triton.InferRequestedOutput(name) for name in request.outputs],
-        "request_id": request.id,
-        "parameters": dict(request.parameters),
-    }
-
-
-def response_from(result: triton.InferResult) -> Response:
-    """The arrays that tritonclient received."""
-    returned = [output.name for output in result.get_response().outputs]
-    return Response({name: result.as_numpy(name) for name in returned})
-
-
-def _infer_input(name: str, array: NDArray[Any]) -> triton.InferInput:
-    tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
-    tensor.set_data_from_numpy(array)
-    return tensor
-
-
-# Whatever the caller calls an image → the input tensor of the model.
-
-
-ImageLike = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, Image.Image, NDArray[np.uint8]]
-"""A path, the bytes of a file, a Pillow image, or an array: uint8, [H, W, 3] RGB or [H, W] gray."""
+_OUTPUTS = ("boxes", "probabilities", "landmarks", "num_faces", "candidates_dropped", "picture_size")
 
 
 @dataclass(frozen=True)
-class PreparedImage:
-    """tensors: the model's inputs for one image. size: (width, height) of the caller's image, upright.
-    sent_size: of the picture in the tensors, which `max_side` may have made smaller."""
+class Search:
+    """What is asked about pictures, the same for each of a batch.
 
-    tensors: Mapping[str, NDArray[Any]]
-    size: tuple[int, int]
-    sent_size: tuple[int, int]
+    outputs: of the model; crops and embeddings are made only where they are asked for by name.
+    max_side: pictures that are larger are shrunk before they are sent; None for no limit.
+    """
+
+    model: str
+    outputs: tuple[str, ...]
+    max_side: int | None
+    parameters: Mapping[str, ParameterValue]
+
+    @classmethod
+    def of(
+        cls, model: str, crops: bool, max_side: int | None, options: DetectOptions, *, embeddings: bool = False
+    ) -> Search:
+        """Raises InvalidInput, and TypeError for an unknown option."""
+        if max_side is not None and not max_side >= 1:
+            raise InvalidInput(f"max_side is {max_side}; it must be at least 1")
+        outputs = (*_OUTPUTS, *(["faces"] if crops else []), *(["embeddings"] if embeddings else []))
+        return cls(model, outputs, max_side, request_parameters(options))
+
+    def request(self, image: ImageLike) -> Asked:
+        """Raises InvalidInput, InvalidImage among it, and OSError for a path that cannot be read."""
+        tensors, shrunk_from = prepare(image, self.max_side)
+        return Asked(Request(self.model, tensors, self.outputs, self.parameters), shrunk_from)
 
 
-def prepare(image: ImageLike, max_side: int | None) -> PreparedImage:
-    """The tensors for an image.
+class Asked(NamedTuple):
+    """shrunk_from: (width, height) of the caller's picture, where a smaller one is sent."""
+
+    request: Request
+    shrunk_from: tuple[int, int] | None
+
+    def faces(self, response: Response) -> Faces:
+        """The faces in the coordinates of the caller's picture. Raises ServerError if outputs are missing."""
+        check_complete(self.request, response)
+        count = int(response.outputs["num_faces"][0, 0])
+        width, height = response.outputs["picture_size"][0].tolist()
+
+        def rows(name: str) -> Any:
+            # Copied out of the gRPC message, which is read-only.
+            return response.outputs[name][0, :count].copy() if name in self.request.outputs else None
+
+        faces = Faces(
+            boxes=rows("boxes"),
+            probabilities=rows("probabilities"),
+            landmarks=rows("landmarks"),
+            width=width,
+            height=height,
+            crops=rows("faces"),
+            candidates_dropped=int(response.outputs["candidates_dropped"][0, 0]),
+            embeddings=rows("embeddings"),
+        )
+        return faces if self.shrunk_from is None else faces.resized(*self.shrunk_from)
+
+
+def prepare(image: ImageLike, max_side: int | None) -> tuple[Tensors, tuple[int, int] | None]:
+    """The model's inputs for one image, and its (width, height) where it was shrunk for them, upright.
 
     Files go as they are: they are smaller than their pixels and the server reads them with the same code.
     Raises InvalidInput, InvalidImage among it, and OSError for a path that cannot be read.
     """
-    if max_side is not None and max_side < 1:
-        raise InvalidInput(f"max_side is {max_side}; it must be at least 1")
     if isinstance(image, (str, os.PathLike)):
         return _prepare_file(Path(image).read_bytes(), max_side)
     if isinstance(image, (bytes, bytearray, memoryview)):
@@ -132,20 +132,18 @@ def prepare(image: ImageLike, max_side: int | None) -> PreparedImage:
     )
 
 
-def _prepare_file(data: bytes, max_side: int | None) -> PreparedImage:
-    size = image_size(data)
-    if max_side is not None and max(size) > max_side:
+def _prepare_file(data: bytes, max_side: int | None) -> tuple[Tensors, tuple[int, int] | None]:
+    # What is no picture at all need not travel to be refused.
+    format_of(data)
+    if max_side is not None and max(image_size(data)) > max_side:
         return _prepare_array(decode_image(data), max_side)
-    return PreparedImage({"encoded_image": np.array([[data]], dtype=np.object_)}, size, size)
+    return {"encoded_image": np.array([[data]], dtype=np.object_)}, None
 
 
-def _prepare_array(image: NDArray[np.uint8], max_side: int | None) -> PreparedImage:
+def _prepare_array(image: NDArray[np.uint8], max_side: int | None) -> tuple[Tensors, tuple[int, int] | None]:
     sent = image if max_side is None else downscale(image, max_side)
-    return PreparedImage({"image": np.ascontiguousarray(sent)[np.newaxis]}, _size(image), _size(sent))
-
-
-def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
-    return image.shape[1], image.shape[0]
+    size = image.shape[1], image.shape[0]
+    return {"image": np.ascontiguousarray(sent)[np.newaxis]}, None if sent is image else size
 
 
 def _checked_rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
@@ -159,31 +157,6 @@ def _checked_rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
     return array if is_rgb else np.repeat(array[:, :, np.newaxis], 3, axis=2)
 
 
-# A prepared image → a request to the model, and the model's response → Faces.
-
-
-MakeRequest = Callable[[str, PreparedImage, Mapping[str, ParameterValue], bool], Request]
-"""(model, image, parameters, crops) → the request for one image."""
-
-_DETECTION_OUTPUTS = ("boxes", "probabilities", "landmarks", "num_faces", "candidates_dropped")
-
-
-def detection_request(
-    model: str, prepared: PreparedImage, parameters: Mapping[str, ParameterValue], crops: bool
-) -> Request:
-    """The request for one image; the server cuts crops only where they are asked for by name."""
-    outputs = (*_DETECTION_OUTPUTS, "faces") if crops else _DETECTION_OUTPUTS
-    return Request(model, prepared.tensors, outputs, parameters)
-
-
-def recognition_request(
-    model: str, prepared: PreparedImage, parameters: Mapping[str, ParameterValue], crops: bool
-) -> Request:
-    """The request for one image, embeddings included."""
-    request = detection_request(model, prepared, parameters, crops)
-    return replace(request, outputs=(*request.outputs, "embeddings"))
-
-
 def check_complete(request: Request, response: Response) -> None:
     """Raises ServerError if outputs are missing."""
     missing = [name for name in request.outputs if name not in response.outputs]
@@ -191,28 +164,7 @@ def check_complete(request: Request, response: Response) -> None:
         raise ServerError(f"model {request.model!r} did not return {', '.join(missing)}")
 
 
-def faces_from(request: Request, response: Response, prepared: PreparedImage) -> Faces:
-    """The faces in the coordinates of the caller's image. Raises ServerError if outputs are missing."""
-    check_complete(request, response)
-    count = int(response.outputs["num_faces"][0, 0])
-    # Copied out of the gRPC message, which is read-only.
-    rows: dict[str, Any] = {name: response.outputs[name][0, :count].copy() for name in request.outputs}
-    width, height = prepared.sent_size
-    faces = Faces(
-        boxes=rows["boxes"],
-        probabilities=rows["probabilities"],
-        landmarks=rows["landmarks"],
-        width=width,
-        height=height,
-        crops=rows.get("faces"),
-        candidates_dropped=int(response.outputs["candidates_dropped"][0, 0]),
-        embeddings=rows.get("embeddings"),
-    )
-    return faces if prepared.size == prepared.sent_size else faces.resized(*prepared.size)
-
-
-# Crops of faces → requests to FaceNet, and its responses → one row a crop.
-
+# Crops of faces: what FaceNet says of them.
 
 CROP_SIZE = 160
 """Side of a crop in pixels: what FaceNet was trained on."""

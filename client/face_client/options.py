@@ -1,10 +1,11 @@
-"""What a caller may say: the request parameters of detection, and what holds when nothing is said.
+"""What a caller may say: the request parameters of detection, what holds when nothing is said, and what no number is.
 
 The server is the home of the parameters' defaults and ranges. Only what the caller sets is sent.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -14,11 +15,6 @@ import numpy as np
 
 from face_client.errors import InvalidInput
 from face_client.tls import tls_from_environment
-
-# The request parameters of detection: names, types, and what they mean to a person.
-#
-# The server is the home of defaults and ranges. Only what the caller sets is sent.
-
 
 ParameterValue = Union[int, float, str, bool]
 
@@ -89,7 +85,11 @@ def _wire_value(name: str, value: object) -> ParameterValue:
     raise InvalidInput(f"{name} is {value!r}; it must be of type {wanted.__name__}")
 
 
-# What the library and the command line take when nothing else is said.
+def check_at_least(name: str, value: object, low: int, whole: bool = False) -> None:
+    """Raises InvalidInput for what is no finite number, no whole one where that is wanted, or is below `low`."""
+    kind = Integral if whole else Real
+    if not isinstance(value, kind) or isinstance(value, bool) or not low <= value < math.inf:  # type: ignore[operator]
+        raise InvalidInput(f"{name} is {value!r}; it must be a {'whole ' if whole else ''}number, at least {low}")
 
 
 URL_VARIABLE = "TRITON_FACES_URL"

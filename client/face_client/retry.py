@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import Callable, TypeVar
 
-from face_client.errors import DeadlineExceeded, ServerOverloaded, ServerUnavailable
-
-# A limit on retries, so that they do not multiply an overload.
-
+from face_client.errors import DeadlineExceeded, ModelNotLoaded, ServerOverloaded, ServerUnavailable
+from face_client.options import check_at_least
 
 _BURST = 10.0
+_FIRST_DELAY_S = 0.1
+_LONGEST_DELAY_S = 2.0
 
 
 class RetryBudget:
@@ -26,6 +25,7 @@ class RetryBudget:
     """
 
     def __init__(self, share: float = 0.2) -> None:
+        check_at_least("share", share, 0)
         self._share = share
         self._left = _BURST
         self._lock = threading.Lock()
@@ -44,48 +44,15 @@ class RetryBudget:
             return True
 
 
-# Retries within a deadline. Finding faces changes nothing on the server, so asking twice is safe.
-
-
-Answer = TypeVar("Answer")
-
-_FIRST_DELAY_S = 0.1
-_LONGEST_DELAY_S = 2.0
-
-
-def call_with_retries(
-    call: Callable[[float], Answer],
-    timeout: float,
-    retries: int,
-    wait: Callable[[float], bool],
-    budget: RetryBudget | None = None,
-) -> Answer:
-    """call(seconds left), again after ServerUnavailable: `retries` times and `timeout` seconds at most.
-
-    wait(seconds): sleeps, and returns True where it is no use to go on.
-    budget: that of all requests of a client; what an overloaded server refuses is tried again within it.
-    Raises the last error. A refused request, a passed deadline or a fault is never tried again.
-    """
-    attempts = Attempts(timeout, retries, budget)
-    while True:
-        left = attempts.left()
-        try:
-            return call(left)
-        except ServerUnavailable as error:
-            delay = attempts.delay(error)
-            if delay is None or wait(delay):
-                raise
-
-
 class Attempts:
     """How long one request may still be tried, and what to wait between attempts; the caller does the waiting."""
 
-    def __init__(self, timeout: float, retries: int, budget: RetryBudget | None = None) -> None:
+    def __init__(self, timeout: float, retries: int, budget: RetryBudget) -> None:
         self._timeout = timeout
         self._retries = retries
         self._deadline = time.monotonic() + timeout
         self._failed = 0
-        self._budget = budget or RetryBudget()
+        self._budget = budget
         self._budget.earn()
 
     def left(self) -> float:
@@ -95,17 +62,18 @@ class Attempts:
             raise DeadlineExceeded(f"no answer within the timeout of {self._timeout:g} s")
         return left
 
-    def delay(self, error: ServerUnavailable) -> float | None:
+    def pause(self, error: ServerUnavailable) -> float | None:
         """After an attempt that failed so: seconds to wait before the next, None where there is to be none.
 
-        A server that is gone loses nothing by being asked again; one that has too much to do does.
+        A server that is gone loses nothing by being asked again; one that has too much to do does, which the budget
+        limits. A model that is not loaded is a definite answer.
         """
-        delay = backoff(self._failed)
+        pause = backoff(self._failed)
         self._failed += 1
-        out_of_time = time.monotonic() + delay >= self._deadline
-        if self._failed > self._retries or out_of_time:
+        out_of_time = time.monotonic() + pause >= self._deadline
+        if isinstance(error, ModelNotLoaded) or self._failed > self._retries or out_of_time:
             return None
-        return None if isinstance(error, ServerOverloaded) and not self._budget.spend() else delay
+        return None if isinstance(error, ServerOverloaded) and not self._budget.spend() else pause
 
 
 def backoff(attempt: int) -> float:

@@ -19,6 +19,8 @@ _QUEUE_IS_FULL = "Exceeds maximum queue size"
 
 
 def answer(request, count):
+    """Of pixels, or of a file with a picture of 20x5 pixels."""
+    height, width = request.inputs[0].shape[1:3] if len(request.inputs[0].shape) == 4 else (5, 20)
     response = service_pb2.ModelInferResponse(model_name=request.model_name, id=request.id)
     for name, array, datatype in (
         ("boxes", np.ones((1, count, 4), np.float32), "FP32"),
@@ -26,6 +28,7 @@ def answer(request, count):
         ("landmarks", np.ones((1, count, 5, 2), np.float32), "FP32"),
         ("num_faces", np.array([[count]], np.int32), "INT32"),
         ("candidates_dropped", np.array([[0]], np.int32), "INT32"),
+        ("picture_size", np.array([[width, height]], np.int32), "INT32"),
     ):
         response.outputs.add(name=name, datatype=datatype, shape=array.shape)
         response.raw_output_contents.append(array.tobytes())
@@ -42,14 +45,15 @@ def start_server(servicer, address="127.0.0.1:0", workers=8, options=()):
 
 
 class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
-    """Refuses pictures of 13 rows. May be stopped and started again, on the same port.
+    """Refuses pictures of 13 rows, and has the models in `models`. May be stopped and started again, on the same port.
 
     mode: "answer", after `seconds`; "refuse", as with a full queue; or "hang".
     """
 
     def __init__(self, port=0):
         self.mode, self.seconds = "answer", 0.005
-        self.calls = self.streams = self.probes = 0
+        self.models = {"mtcnn"}
+        self.calls = self.probes = 0
         self._lock, self._let_go = threading.Lock(), threading.Event()
         self._port = port
         self.start()
@@ -67,10 +71,12 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     def ModelReady(self, request, _context):  # noqa: N802 the protocol's
         self._count("probes")
-        return service_pb2.ModelReadyResponse(ready=request.name == "mtcnn")
+        return service_pb2.ModelReadyResponse(ready=request.name in self.models)
 
     def ModelInfer(self, request, context):  # noqa: N802 the protocol's
         self._count("calls")
+        if request.model_name not in self.models:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"Request for unknown model: '{request.model_name}' is not found")
         rows = request.inputs[0].shape[1]
         if rows == 13:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "13 rows are unlucky")
@@ -80,13 +86,6 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             self._let_go.wait(60)
         time.sleep(self.seconds)
         return answer(request, rows)
-
-    def ModelStreamInfer(self, requests, _context):  # noqa: N802 the protocol's
-        self._count("streams")
-        for request in requests:
-            if self.mode == "hang":
-                self._let_go.wait(60)
-            yield service_pb2.ModelStreamInferResponse(infer_response=answer(request, request.inputs[0].shape[1]))
 
     def _count(self, what):
         with self._lock:

@@ -1,4 +1,4 @@
-"""FaceClient against a transport that does what a real server cannot be made to do."""
+"""Both clients against a transport that does what a real server cannot be made to do."""
 
 import threading
 import time
@@ -8,16 +8,18 @@ import pytest
 from PIL import Image
 
 import face_client.retry
-from face_client import DeadlineExceeded, FaceClient, Faces, InvalidInput, ServerError, ServerUnavailable
-from face_client.errors import Cancelled, InvalidImage, error_from_status
+from face_client import (
+    Cancelled,
+    DeadlineExceeded,
+    Faces,
+    InvalidImage,
+    InvalidInput,
+    ModelNotLoaded,
+    ServerError,
+    ServerUnavailable,
+)
+from face_client.errors import error_from_status
 from face_client.messages import Response
-
-
-@pytest.fixture
-def client_of(make_transport, monkeypatch):
-    """client_of(replies…, timeout=…): a client whose waits are short."""
-    monkeypatch.setattr(face_client.retry, "_FIRST_DELAY_S", 0.001)
-    return lambda *replies, **options: FaceClient(transport=make_transport(*replies), **options)
 
 
 def sent(client):
@@ -152,15 +154,15 @@ def test_retries_end(client_of, picture):
     assert len(client._transport.requests) == 4
 
 
-def test_retries_stay_within_the_timeout(make_transport, picture):
-    client = FaceClient(transport=make_transport(ServerUnavailable("full")), retries=1000, timeout=0.3)
+def test_retries_stay_within_the_timeout(twin, make_transport, picture):
+    client = twin(transport=make_transport(ServerUnavailable("full")), retries=1000, timeout=0.3)
     started = time.monotonic()
     with pytest.raises(ServerUnavailable):
         client.detect(picture)
     assert time.monotonic() - started < 0.5
 
 
-@pytest.mark.parametrize("error", [InvalidInput, DeadlineExceeded, Cancelled, ServerError])
+@pytest.mark.parametrize("error", [InvalidInput, DeadlineExceeded, Cancelled, ServerError, ModelNotLoaded])
 def test_nothing_else_is_tried_again(error, client_of, picture):
     client = client_of(error("no"), retries=5)
     with pytest.raises(error):
@@ -173,39 +175,6 @@ def test_backoff_doubles_to_a_limit_and_varies():
         longest = min(2.0, 0.1 * 2**attempt)
         delays = [face_client.retry.backoff(attempt) for _ in range(50)]
         assert longest / 2 <= min(delays) < max(delays) <= longest
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        ("StatusCode.INVALID_ARGUMENT", InvalidInput),
-        ("UNAVAILABLE", ServerUnavailable),
-        ("StatusCode.DEADLINE_EXCEEDED", DeadlineExceeded),
-        ("StatusCode.CANCELLED", Cancelled),
-        ("StatusCode.INTERNAL", ServerError),
-        ("StatusCode.SOMETHING_NEW", ServerError),
-        (None, ServerError),
-    ],
-)
-def test_status_to_error(status, kind):
-    error = error_from_status(status, "why")
-    assert type(error) is kind
-    assert str(error) == "why"
-
-
-def test_the_ensemble_that_a_step_failed_in_is_not_part_of_the_sentence():
-    error = error_from_status("INVALID_ARGUMENT", "in ensemble 'face_recognition', factor is 7, must be at most 0.9")
-    assert str(error) == "factor is 7, must be at most 0.9"
-    assert str(error_from_status("INTERNAL", "lost in ensemble 'x', y")) == "lost in ensemble 'x', y"
-
-
-def test_a_refusal_that_another_request_of_the_batch_has_earned():
-    words = "incomplete string data for inference input 'encoded_image', expecting string of length 5 but only 3 bytes"
-    for message in (words, f"in ensemble 'face_recognition', {words}"):
-        error = error_from_status("INVALID_ARGUMENT", message)
-        assert type(error) is ServerUnavailable
-        assert str(error) == f"another request in the same batch was malformed: {words}"
-    assert type(error_from_status("INVALID_ARGUMENT", f"selection is '{words}'")) is InvalidInput
 
 
 def images_of_widths(widths):
@@ -257,7 +226,7 @@ def test_images_are_taken_from_a_generator_as_there_is_room(client_of):
 
 def test_a_bad_image_in_a_batch(client_of, picture):
     images = [picture, b"no image", "does-not-exist.jpg", picture]
-    answers = list(client_of().detect_batch(images, on_error="return"))
+    answers = list(client_of().detect_each(images))
     assert [type(answer) for answer in answers] == [Faces, InvalidImage, FileNotFoundError, Faces]
     raising = client_of().detect_batch(images)
     assert len(next(raising)) == 1
@@ -285,3 +254,65 @@ def test_closing(client_of):
     with client_of() as client:
         pass
     assert client._transport.closed
+
+
+def test_closing_ends_a_pause_between_two_attempts(client_of, picture, monkeypatch):
+    """Nobody waits for the answer any more; it is not the server that is to blame."""
+    monkeypatch.setattr(face_client.retry, "_FIRST_DELAY_S", 60)
+    client = client_of(ServerUnavailable("full"), timeout=1000)
+    client.close_soon(0.1)
+    started = time.monotonic()
+    with pytest.raises(Cancelled) as raised:
+        client.detect(picture)
+    assert time.monotonic() - started < 20
+    assert raised.value.request_id == client._transport.requests[0].id
+
+
+def test_closing_ends_the_waiting_for_a_server(client_of):
+    client = client_of()
+    client._transport.ready = False
+    client.close_soon(0.1)
+    with pytest.raises(Cancelled):
+        client.wait_ready(timeout=60)
+
+
+@pytest.mark.parametrize("timeout", [None, float("nan"), float("inf"), -1, "30", True])
+def test_a_timeout_that_is_none_is_refused_at_once(timeout, client_of):
+    with pytest.raises(InvalidInput, match=r"^timeout is .*; it must be a number, at least 0"):
+        client_of(timeout=timeout)
+    with pytest.raises(InvalidInput, match=r"^timeout is "):
+        client_of().wait_ready(timeout)
+
+
+@pytest.mark.parametrize("retries", [None, -1, 1.5, float("nan")])
+def test_retries_that_are_none_are_refused_at_once(retries, client_of):
+    with pytest.raises(InvalidInput, match=r"^retries is .*; it must be a whole number, at least 0"):
+        client_of(retries=retries)
+
+
+def test_time_that_is_up_before_anything_is_sent(client_of, picture):
+    client = client_of(timeout=0)
+    with pytest.raises(DeadlineExceeded):
+        client.detect(picture)
+    assert client._transport.requests == []
+
+
+def test_the_server_says_how_large_a_file_is(client_of, make_answer, picture, encode):
+    """Its header is not read here: of this one nothing can be."""
+    answered = make_answer(1)
+    answered.outputs["picture_size"] = np.array([[4000, 3000]], np.int32)
+    faces = client_of(answered).detect(encode(picture, "PNG")[:20])
+    assert (faces.width, faces.height) == (4000, 3000)
+
+
+def test_what_the_server_cannot_read_is_what_this_process_cannot(client_of, picture, encode):
+    whole = encode(picture, "PNG")
+    truncated = whole[: len(whole) // 2]
+    refused = error_from_status("INVALID_ARGUMENT", "encoded_image is damaged or truncated: its pixels cannot be read")
+    errors = []
+    for max_side, replies in ((None, [refused]), (1, [])):
+        with pytest.raises(InvalidImage) as raised:
+            client_of(*replies).detect(truncated, max_side=max_side)
+        errors.append(raised.value)
+    assert type(errors[0]) is type(errors[1])
+    assert str(errors[0]) == str(errors[1])

@@ -6,7 +6,15 @@ from contextlib import suppress
 
 import pytest
 
-from face_client import Cancelled, DeadlineExceeded, InvalidInput, ServerError, ServerOverloaded, ServerUnavailable
+from face_client import (
+    Cancelled,
+    DeadlineExceeded,
+    InvalidInput,
+    ModelNotLoaded,
+    ServerError,
+    ServerOverloaded,
+    ServerUnavailable,
+)
 from face_client.endpoints import Endpoints, addresses, time_left
 
 
@@ -62,7 +70,7 @@ def test_fewest_in_flight_first_and_equals_by_chance():
             assert {endpoints.choose().server for _ in range(100)} == {0, 2}
 
 
-@pytest.mark.parametrize("error", [ServerUnavailable, ServerOverloaded, DeadlineExceeded])
+@pytest.mark.parametrize("error", [ServerUnavailable, ServerOverloaded])
 def test_one_that_fails_is_put_aside_then_probed_by_one_caller(error, clock):
     endpoints = Endpoints(2, clock)
     fail(endpoints, 0, error)
@@ -75,8 +83,8 @@ def test_one_that_fails_is_put_aside_then_probed_by_one_caller(error, clock):
     assert {endpoints.choose() for _ in range(100)} == {(0, False), (1, False)}
 
 
-@pytest.mark.parametrize("error", [InvalidInput, ServerError, Cancelled])
-def test_an_answer_that_is_an_error_is_an_answer(error, clock):
+@pytest.mark.parametrize("error", [InvalidInput, ServerError, Cancelled, ModelNotLoaded, DeadlineExceeded])
+def test_what_says_nothing_of_the_server_puts_nothing_aside(error, clock):
     endpoints = Endpoints(2, clock)
     fail(endpoints, 0, error)
     assert {endpoints.choose() for _ in range(100)} == {(0, False), (1, False)}
@@ -148,3 +156,58 @@ def test_time_left():
     assert 9 < time_left(time.monotonic() + 10) <= 10
     with pytest.raises(DeadlineExceeded):
         time_left(time.monotonic())
+
+
+def let_pass(endpoints, index):
+    """An attempt whose time passes."""
+    with suppress(DeadlineExceeded), endpoints.asking(index) as attempt:
+        raise DeadlineExceeded("no")
+    return attempt
+
+
+def test_one_that_lets_the_time_pass_in_which_another_answers_is_put_aside(clock):
+    endpoints = Endpoints(2, clock)
+    clock.now += 1
+    late = let_pass(endpoints, 0)
+    clock.now += 1
+    succeed(endpoints, 1)
+    endpoints.outrun([late])
+    assert {endpoints.choose() for _ in range(50)} == {(1, False)}
+
+
+def test_one_that_has_answered_others_meanwhile_is_not_at_fault(clock):
+    endpoints = Endpoints(2, clock)
+    clock.now += 1
+    late = let_pass(endpoints, 0)
+    clock.now += 1
+    succeed(endpoints, 0)
+    succeed(endpoints, 1)
+    endpoints.outrun([late])
+    assert {endpoints.choose().server for _ in range(50)} == {0, 1}
+
+
+def test_a_request_goes_to_one_that_it_has_not_tried(clock):
+    endpoints = Endpoints(3, clock)
+    assert {endpoints.choose({0, 2}) for _ in range(50)} == {(1, False)}
+    fail(endpoints, 1)
+    # Better one that may come back than one that has failed this very request.
+    assert endpoints.choose({0, 2}) == (1, False)
+    assert {endpoints.choose({0, 1, 2}).server for _ in range(50)} == {0, 2}
+
+
+def test_half_of_the_time_where_another_one_serves(clock):
+    endpoints = Endpoints(3, clock)
+    assert endpoints.share(8, {0}) == endpoints.share(8, {0, 1}) == 4
+    assert endpoints.share(8, {0, 1, 2}) == 8
+    fail(endpoints, 2)
+    assert endpoints.share(8, {0, 1}) == 8
+
+
+def test_a_probe_that_came_to_nothing_is_made_again_soon_and_is_no_failure(clock):
+    endpoints = Endpoints(2, clock)
+    fail(endpoints, 0)
+    for _ in range(5):
+        clock.now += 0.26
+        assert endpoints.choose() == (0, True)
+        endpoints.probed(0, None)
+        assert endpoints.choose() == (1, False)

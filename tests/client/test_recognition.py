@@ -1,17 +1,22 @@
-"""What FaceClient asks of the recognition models, and what it makes of their answers."""
+"""What both clients ask of the recognition models, and what they make of their answers."""
 
 import inspect
 
 import numpy as np
 import pytest
 
-from face_client import FaceClient, Faces, InvalidImage, InvalidInput, NoFace, ServerError, ServerUnavailable
+from face_client import (
+    AsyncFaceClient,
+    FaceClient,
+    Faces,
+    InvalidImage,
+    InvalidInput,
+    ModelNotLoaded,
+    NoFace,
+    ServerError,
+    ServerUnavailable,
+)
 from face_client.messages import CROPS_PER_REQUEST, Response
-
-
-@pytest.fixture
-def client_of(make_transport):
-    return lambda *replies, **options: FaceClient(transport=make_transport(*replies), retries=0, **options)
 
 
 def facenet(request):
@@ -63,16 +68,17 @@ def test_other_models(client_of, picture):
 
 
 def test_recognize_batch(client_of, picture):
-    answers = list(client_of().recognize_batch([picture, b"junk", picture], on_error="return"))
+    answers = list(client_of().recognize_each([picture, b"junk", picture]))
     assert [type(answer) for answer in answers] == [Faces, InvalidImage, Faces]
     assert answers[2].embeddings.shape == (1, 512)
     with pytest.raises(InvalidInput, match="in_flight is 0"):
         client_of().recognize_batch([], in_flight=0)
 
 
-@pytest.mark.parametrize("name", ["", "_batch"])
-def test_recognition_takes_what_detection_takes(name):
-    detect, recognize = (inspect.signature(getattr(FaceClient, verb + name)) for verb in ("detect", "recognize"))
+@pytest.mark.parametrize("client", [FaceClient, AsyncFaceClient])
+@pytest.mark.parametrize("name", ["", "_batch", "_each"])
+def test_recognition_takes_what_detection_takes(name, client):
+    detect, recognize = (inspect.signature(getattr(client, verb + name)) for verb in ("detect", "recognize"))
     assert detect == recognize
 
 
@@ -129,14 +135,17 @@ def test_an_answer_without_rows_is_the_servers_fault(client_of):
 
 
 def test_a_server_without_facenet(client_of, picture):
-    client = client_of(ServerUnavailable("model facenet is not loaded"))
+    client = client_of(ModelNotLoaded("model facenet is not loaded"))
     for ask in (
         lambda: client.recognize(picture),
         lambda: client.embed(crops(1)),
         lambda: client.compare(picture, picture),
     ):
+        before = len(client._transport.requests)
         with pytest.raises(ServerUnavailable, match="facenet is not loaded"):
             ask()
+        # The answer is definite: each picture is asked about once.
+        assert len(client._transport.requests) - before <= 2
 
 
 def test_compare_takes_the_largest_face_of_each(client_of, picture):

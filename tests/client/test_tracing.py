@@ -7,7 +7,7 @@ import pytest
 from opentelemetry import trace
 
 from face_client import FaceClient, InvalidImage, InvalidInput, ServerUnavailable
-from face_client.transport import call_span
+from face_client.wire import call_span
 from tests.spans import recorder
 
 
@@ -34,7 +34,7 @@ def test_a_call_that_fails_says_so_in_its_span():
 def test_a_program_that_does_not_trace_loads_nothing_for_it():
     program = """
 import sys
-from face_client.transport import call_span
+from face_client.wire import call_span
 with call_span("mtcnn", "abc") as headers:
     assert headers == {}
 assert not [name for name in sys.modules if name.startswith("opentelemetry")]

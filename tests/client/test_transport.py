@@ -1,7 +1,8 @@
-"""GrpcTransport over a real gRPC connection to a servicer that speaks Triton's protocol."""
+"""Both transports over a real gRPC connection to a servicer that speaks Triton's protocol."""
 
 import subprocess
 import sys
+import threading
 import time
 
 import grpc
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from face_client import Cancelled, DeadlineExceeded, FaceClient, InvalidInput, ServerUnavailable
+from face_client import Cancelled, DeadlineExceeded, InvalidInput, ServerUnavailable
 from tests.client.small_server import start_server
 
 
@@ -26,6 +27,10 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "max_faces is 1; it must be another")
         if fault == 2:
             time.sleep(1)
+        if fault == 3:
+            closed = threading.Event()
+            context.add_callback(closed.set)
+            closed.wait(30)
         response = service_pb2.ModelInferResponse(model_name=request.model_name)
         for name, array, datatype in (
             ("boxes", np.array([[[1.5, 2, 3, 4]]], np.float32), "FP32"),
@@ -33,6 +38,7 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
             ("landmarks", np.ones((1, 1, 5, 2), np.float32), "FP32"),
             ("num_faces", np.array([[1]], np.int32), "INT32"),
             ("candidates_dropped", np.array([[3]], np.int32), "INT32"),
+            ("picture_size", np.array([[40, 30]], np.int32), "INT32"),
         ):
             response.outputs.add(name=name, datatype=datatype, shape=array.shape)
             response.raw_output_contents.append(array.tobytes())
@@ -48,9 +54,9 @@ def served():
     server.stop(0).wait()
 
 
-def test_what_goes_over_the_wire(served, picture, encode):
+def test_what_goes_over_the_wire(twin, served, picture, encode):
     url, servicer = served
-    with FaceClient(url) as client:
+    with twin(url) as client:
         faces = client.detect(picture, min_face_size=40, factor=0.5, selection="largest")
         tensor = servicer.request.inputs[0]
         assert (tensor.name, tensor.datatype, list(tensor.shape)) == ("image", "UINT8", [1, 30, 40, 3])
@@ -60,7 +66,7 @@ def test_what_goes_over_the_wire(served, picture, encode):
         assert parameters["factor"].double_param == 0.5
         assert parameters["selection"].string_param == "largest"
         asked = [output.name for output in servicer.request.outputs]
-        assert asked == ["boxes", "probabilities", "landmarks", "num_faces", "candidates_dropped"]
+        assert asked == ["boxes", "probabilities", "landmarks", "num_faces", "candidates_dropped", "picture_size"]
         assert faces.boxes.tolist() == [[1.5, 2, 3, 4]]
         assert faces.candidates_dropped == 3
         faces.boxes[0, 0] = 0
@@ -72,50 +78,59 @@ def test_what_goes_over_the_wire(served, picture, encode):
         assert servicer.request.raw_input_contents[0] == len(data).to_bytes(4, "little") + data
 
 
-def test_messages_may_be_large(served):
-    with FaceClient(served[0]) as client:
+def test_messages_may_be_large(twin, served):
+    with twin(served[0]) as client:
         assert len(client.detect(np.zeros((2000, 2000, 3), np.uint8))) == 1
 
 
-def test_errors_of_the_wire(served, picture):
-    with FaceClient(served[0], timeout=0.5) as client:
-        with pytest.raises(InvalidInput, match=r"^max_faces is 1; it must be another$"):
+def test_errors_of_the_wire(twin, served, picture):
+    with twin(served[0], timeout=0.5) as client:
+        with pytest.raises(InvalidInput, match=r"^max_faces is 1; it must be another$") as raised:
             client.detect(picture, max_faces=1)
+        assert raised.value.request_id
         with pytest.raises(DeadlineExceeded):
             client.detect(picture, max_faces=2)
 
 
-def test_readiness(served):
-    with FaceClient(served[0]) as client:
+def test_readiness(twin, served):
+    with twin(served[0]) as client:
         assert client.is_ready()
-    with FaceClient(served[0], model="another") as client:
+    with twin(served[0], model="another") as client:
         assert not client.is_ready()
 
 
-def test_nobody_there(picture):
-    with FaceClient("127.0.0.1:1", timeout=5, retries=1) as client:
+def test_nobody_there(twin, picture):
+    with twin("127.0.0.1:1", timeout=5, retries=1) as client:
         assert not client.is_ready()
         with pytest.raises(ServerUnavailable):
             client.detect(picture)
 
 
-def test_a_closed_client(served, picture):
-    client = FaceClient(served[0])
+def test_a_closed_client(twin, served, picture):
+    client = twin(served[0])
     client.detect(picture)
     client.close()
     with pytest.raises(Cancelled, match="the client is closed"):
         client.detect(picture)
-    assert isinstance(next(client.detect_batch([picture], on_error="return")), Cancelled)
+    assert isinstance(next(client.detect_each([picture])), Cancelled)
     assert not client.is_ready()
 
 
-def test_closing_gives_up_what_is_in_flight(served, picture):
+def test_closing_gives_up_what_is_in_flight(twin, served, picture):
     started = time.monotonic()
-    with FaceClient(served[0]) as client:
+    with twin(served[0]) as client:
         answers = client.detect_batch([picture] * 50, max_faces=2, in_flight=4)
         next(answers)
         answers.close()
     assert time.monotonic() - started < 2
+
+
+def test_closing_gives_up_the_call_that_is_open(twin, served, picture):
+    client = twin(served[0], timeout=60)
+    client.detect(picture)
+    client.close_soon(0.2)
+    with pytest.raises(Cancelled):
+        client.detect(picture, max_faces=3)
 
 
 def test_reading_images_needs_no_grpc():

@@ -64,7 +64,7 @@ def test_errors_are_the_sync_clients(run):
         images = [astronaut(), b"no picture", astronaut()]
         with pytest.raises(InvalidInput, match="min_face_size"):
             await asynchronous.detect(astronaut(), min_face_size=-1.0)
-        return [answer async for answer in asynchronous.detect_batch(images, on_error="return")]
+        return [answer async for answer in asynchronous.detect_each(images)]
 
     answers = run(batch)
     assert [type(answer) for answer in answers] == [Faces, InvalidImage, Faces]

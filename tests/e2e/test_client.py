@@ -62,7 +62,7 @@ def test_max_side_gives_boxes_in_the_callers_pixels(client):
 
 
 def test_a_batch_goes_on_after_a_bad_image(client):
-    answers = list(client.detect_batch([PATH, b"junk", astronaut()], on_error="return"))
+    answers = list(client.detect_each([PATH, b"junk", astronaut()]))
     assert [type(answer).__name__ for answer in answers] == ["Faces", "InvalidImage", "Faces"]
 
 

@@ -141,7 +141,7 @@ def test_errors_are_mtcnns(client, grpc_client):
 
 def test_bad_requests_fail_nobody_else(client):
     good = astronaut()
-    answers = list(client.recognize_batch([good, b"junk", good], on_error="return"))
+    answers = list(client.recognize_each([good, b"junk", good]))
     assert isinstance(answers[1], InvalidImage)
     np.testing.assert_allclose(answers[0].embeddings, answers[2].embeddings, atol=TOLERANCE)
     with ThreadPoolExecutor(4) as pool:

@@ -79,7 +79,7 @@ def _embeddings(client: FaceClient, args: argparse.Namespace) -> tuple[Embedding
     """That of one face of each picture; None, and a line for each picture that has none to give."""
     paths = (args.a, args.b)
     options = of_one_face(parameters_from(args))
-    answers = list(client.recognize_batch(paths, max_side=args.max_side, in_flight=2, on_error="return", **options))
+    answers = list(client.recognize_each(paths, max_side=args.max_side, in_flight=2, **options))
     if any(isinstance(answer, ServerUnavailable) for answer in answers):
         check_ready(client, client.recognizer, client.embedder)
     found = []

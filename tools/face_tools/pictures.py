@@ -26,7 +26,7 @@ from face_tools.connection import (
 )
 
 if TYPE_CHECKING:
-    from face_client.batches import BatchAnswer
+    from face_client.faces import BatchAnswer
 
 _HEADER = ("image", "faces", "box", "probability")
 
@@ -105,9 +105,9 @@ def _run(args: argparse.Namespace, recognize: bool, crops: bool, take: Take, sho
     with open_client(args) as client:
         models = (client.recognizer, client.embedder) if recognize else (client.model,)
         check_ready(client, *models)
-        ask = client.recognize_batch if recognize else client.detect_batch
+        ask = client.recognize_each if recognize else client.detect_each
         paths = (picture.path for picture in pictures)
-        answers = ask(paths, crops=crops, on_error="return", **batch_options(args))
+        answers = ask(paths, crops=crops, **batch_options(args))
         search = _Search(take, copies, partial(check_ready, client, *models))
         is_on_screen = getattr(args, "json", False) and sys.stdout.isatty()
         found = console.tracked(search.faces(pictures, answers), total=len(pictures), bar_fits=not is_on_screen)

@@ -8,16 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from face_client.client import FaceClient
-from face_client.drop_in import InvalidValue, as_pixels, warn_if_capped
-from face_client.errors import InvalidImage, InvalidInput
+from face_client import FaceClient
+from face_client.drop_in import FILES, InvalidValue, as_pixels, warn_if_capped
+from face_client.errors import InvalidImage, TooManyPixels
 from face_client.faces import Faces
 from face_client.messages import ImageLike
-from face_client.mtcnn.utils.images import FILES, file_bytes
-from face_pictures.decoding import MAX_PIXELS, decode_image, image_size
-
-# The stages' parameters by their names in ipazc's mtcnn, as options of FaceClient.detect.
-
 
 # ipazc's name → ours, and ipazc's default where the server's is another.
 _NAMES = {
@@ -48,9 +43,6 @@ def detect_options(given: Mapping[str, Any]) -> dict[str, Any]:
     return {_NAMES[name]: value for name, value in {**_DEFAULTS, **given}.items() if name in _NAMES}
 
 
-# Pictures as ipazc's mtcnn takes them, found faces out: files that are no pictures have none.
-
-
 # Whom a warning points at: find_faces, detect_faces, and then its caller.
 _CALLER = 3
 
@@ -61,12 +53,11 @@ def find_faces(client: FaceClient, images: Iterable[Any], options: Mapping[str, 
     Raises InvalidImage for what is neither a file nor an array, and what FaceClient raises for the rest.
     """
     prepared = [_image_like(image) for image in images]
-    answers = client.detect_batch(prepared, on_error="return", **options)
-    for number, (image, answer) in enumerate(zip(prepared, answers)):
+    for number, answer in enumerate(client.detect_each(prepared, **options)):
         if isinstance(answer, Faces):
             warn_if_capped(answer, stacklevel=_CALLER + 1)
             yield answer
-        elif isinstance(answer, InvalidInput) and _is_unreadable(image, answer):
+        elif isinstance(answer, InvalidImage) and not isinstance(answer, TooManyPixels):
             warnings.warn(f"picture {number} has no faces because it cannot be read: {answer}", stacklevel=_CALLER)
             yield _NO_FACES
         else:
@@ -90,20 +81,3 @@ def _image_like(image: Any) -> ImageLike:
     if hasattr(image, "__array__") or hasattr(image, "__array_interface__"):
         return as_pixels(image)
     raise InvalidImage(f"image is of type {type(image).__name__}; it must be a path, bytes or an array")
-
-
-def _is_unreadable(image: ImageLike, error: InvalidInput) -> bool:
-    """Whether a request failed because the file is no picture: then decoding it here fails too."""
-    if not isinstance(image, FILES):
-        return False
-    if isinstance(error, InvalidImage):
-        return True
-    data = file_bytes(image)
-    try:
-        width, height = image_size(data)
-        if width * height > MAX_PIXELS:
-            return False
-        decode_image(data)
-    except InvalidImage:
-        return True
-    return False

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from face_client.client import FaceClient
+from face_client import FaceClient
 from face_client.drop_in import Connection, InvalidValue
 from face_client.mtcnn.finding import detect_options, find_faces
 from face_client.mtcnn.rows import JUSTIFICATIONS, as_dicts, boxes_as_sizes, fitted, padding, rows_of, shifted

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from face_client import FaceClient, InvalidImage, InvalidInput, ServerUnavailable
+from face_client import FaceClient, InvalidImage, InvalidInput, ServerUnavailable, TooManyPixels
 from face_client.mtcnn import MTCNN
 from face_client.mtcnn.utils.images import load_image
 from tests.client.mtcnn.conftest import BOXES, LANDMARKS, PROBABILITIES
@@ -179,16 +179,16 @@ def test_a_file_that_is_no_picture_has_no_faces_and_a_warning(detector_of, scene
 
 def test_a_refused_file_that_is_damaged(make_transport, scene, encode):
     """Its header is fine, so only the server notices."""
-    transport = make_transport(InvalidInput("encoded_image is damaged or truncated"))
-    detector = MTCNN(client=FaceClient(transport=transport))
+    detector = MTCNN(client=FaceClient(transport=make_transport(InvalidImage("encoded_image is damaged or truncated"))))
     whole = encode(scene(1), "PNG")
     with pytest.warns(UserWarning, match="damaged"):
         assert detector.detect_faces(whole[: len(whole) // 2]) == []
     # A picture that can be read was refused for another reason.
-    with pytest.raises(InvalidInput, match="damaged"):
-        detector.detect_faces(whole)
-    with pytest.raises(InvalidInput, match="damaged"):
-        detector.detect_faces(scene(1))
+    for error in (InvalidInput("factor is wrong"), TooManyPixels("encoded_image has too many")):
+        detector = MTCNN(client=FaceClient(transport=make_transport(error)))
+        for image in (whole, scene(1)):
+            with pytest.raises(type(error), match=str(error)):
+                detector.detect_faces(image)
 
 
 def test_a_path_that_is_not_there(detector_of):

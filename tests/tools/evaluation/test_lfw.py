@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import face_client.client
+import face_client
 from face_client import Faces
 from face_command import console
 from face_command.main import main
@@ -68,8 +68,8 @@ class FakeClient:
     def is_ready(self, model):
         return self.loaded or model == "face_recognition"
 
-    def recognize_batch(self, images, *, crops, in_flight, on_error, **options):
-        assert (in_flight, on_error) == (16, "return")
+    def recognize_each(self, images, *, crops, in_flight, **options):
+        assert in_flight == 16
         self.options = options
         for path in images:
             self.asked.append(path.name)
@@ -97,7 +97,7 @@ class FakeClient:
 @pytest.fixture(autouse=True)
 def client(monkeypatch):
     fake = FakeClient()
-    monkeypatch.setattr(face_client.client, "FaceClient", fake)
+    monkeypatch.setattr(face_client, "FaceClient", fake)
     monkeypatch.setattr(console, "HAS_RICH", False)
     return fake
 

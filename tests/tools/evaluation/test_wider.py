@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import face_client.client
 from face_client import DeadlineExceeded, ServerError, ServerUnavailable
 from face_client.messages import Response
 from face_command import console
@@ -59,12 +58,11 @@ def width_of(request):
 
 
 @pytest.fixture(autouse=True)
-def transport(make_transport, monkeypatch):
+def transport(command_transport, monkeypatch):
     """The server of every client that the command makes."""
-    fake = make_transport(lambda request: answer(FOUND[width_of(request)]))
-    monkeypatch.setattr(face_client.client, "GrpcTransport", lambda *_arguments: fake)
+    command_transport.reply = lambda request: answer(FOUND[width_of(request)])
     monkeypatch.setattr(console, "HAS_RICH", False)
-    return fake
+    return command_transport
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from face_tools.evaluation.verification import FoldAccuracy, Roc, fold_accuracy,
 
 if TYPE_CHECKING:
     from face_client import FaceClient
-    from face_client.batches import BatchAnswer
+    from face_client.faces import BatchAnswer
 
 
 PAIRS_FILE = "pairs.txt"
@@ -133,9 +133,7 @@ class EmbeddingTask:
         return {"set": "lfw", "parameters": dict(self.options), "mirror": self.mirror}
 
     def answers(self, paths: Iterable[Path]) -> Iterator[BatchAnswer]:
-        return self.client.recognize_batch(
-            paths, crops=self.mirror, in_flight=self.in_flight, on_error="return", **self.options
-        )
+        return self.client.recognize_each(paths, crops=self.mirror, in_flight=self.in_flight, **self.options)
 
     def record(self, path: Path, faces: Faces) -> Record:
         """Without a face, of the centre crop."""

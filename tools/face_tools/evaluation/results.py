@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from face_client import FaceClient
-    from face_client.batches import BatchAnswer
+    from face_client.faces import BatchAnswer
 
 Record = dict[str, Any]
 

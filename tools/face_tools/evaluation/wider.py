@@ -17,7 +17,7 @@ from face_tools.evaluation.wider_truth import Truth
 
 if TYPE_CHECKING:
     from face_client import FaceClient
-    from face_client.batches import BatchAnswer
+    from face_client.faces import BatchAnswer
 
 
 IMAGES_FOLDER = "WIDER_val/images"
@@ -50,7 +50,7 @@ class DetectionTask:
         return {"set": "wider", "model": self.client.model, "parameters": dict(self.options)}
 
     def answers(self, paths: Iterable[Path]) -> Iterator[BatchAnswer]:
-        return self.client.detect_batch(paths, in_flight=self.in_flight, on_error="return", **self.options)
+        return self.client.detect_each(paths, in_flight=self.in_flight, **self.options)
 
     def record(self, _path: Path, faces: Faces) -> Record:
         return {**faces.to_dict(), "candidates_dropped": faces.candidates_dropped}

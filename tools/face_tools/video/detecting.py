@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from face_client import FaceClient
-    from face_client.batches import BatchAnswer
+    from face_client.faces import BatchAnswer
     from face_client.options import DetectOptions
 
 
@@ -64,7 +64,7 @@ def detect_video(
         raise InvalidInput(f"stride is {stride}; it must be at least 1")
     if carry not in ("interpolate", "hold"):
         raise InvalidInput(f"carry is {carry!r}; it must be 'interpolate' or 'hold'")
-    ask = partial(client.detect_batch, max_side=max_side, in_flight=in_flight, on_error="return", **options)
+    ask = partial(client.detect_each, max_side=max_side, in_flight=in_flight, **options)
     return _detect(ask, source, stride, carry == "hold", tracker or Tracker())
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from face_client.client import FaceClient
+from face_client import FaceClient
 from face_client.drop_in import Connection, InvalidValue, grey_levels
 from face_client.errors import InvalidInput
 from face_client.messages import CROP_SIZE

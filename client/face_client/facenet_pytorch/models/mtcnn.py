@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from face_client.client import FaceClient
+from face_client import FaceClient
 from face_client.drop_in import Connection, as_pixels, warn_if_capped
 from face_client.facenet_pytorch.models.utils import selection
-from face_client.facenet_pytorch.models.utils import selection as answers
 from face_client.facenet_pytorch.models.utils.detect_face import extract_face
 from face_client.facenet_pytorch.models.utils.pictures import (
     Pictures,
@@ -110,8 +109,8 @@ class MTCNN(nn.Module):
         rows = []
         for faces in client.detect_batch(pictures, **self._options()):
             warn_if_capped(faces, stacklevel=3)
-            rows.append(answers.likeliest_first(faces))
-        boxes, probabilities, points = answers.collect(rows, self.select_largest)
+            rows.append(selection.likeliest_first(faces))
+        boxes, probabilities, points = selection.collect(rows, self.select_largest)
         if not is_batch(img):
             boxes, probabilities, points = boxes[0], probabilities[0], points[0]
         return (boxes, probabilities, points) if landmarks else (boxes, probabilities)

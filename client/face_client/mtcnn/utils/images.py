@@ -10,12 +10,11 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from face_client.drop_in import FILES
 from face_pictures.decoding import decode_image
 
 FileLike = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
 """A path, or the bytes of a file."""
-
-FILES = (str, os.PathLike, bytes, bytearray, memoryview)
 
 
 def load_image(image: Any, dtype: DTypeLike = np.float32, device: str = "CPU:0") -> NDArray[Any]:  # noqa: ARG001

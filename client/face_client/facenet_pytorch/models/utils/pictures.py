@@ -17,9 +17,6 @@ from face_client.facenet_pytorch.models.utils.detect_face import Picture
 from face_pictures.decoding import convert_to_rgb
 from face_pictures.formats import reading
 
-# One picture or many, in the forms that facenet-pytorch takes.
-
-
 Pictures = Union[Picture, Sequence[Picture], NDArray[Any], torch.Tensor]
 """A picture, a list or tuple of pictures, or an array or tensor [N, H, W, 3]."""
 
@@ -49,9 +46,6 @@ def in_rgb(picture: Picture) -> Picture:
     return picture
 
 
-# Where faces are saved.
-
-
 SavePath = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]], None]
 """A path; for many pictures one for each."""
 
@@ -69,9 +63,6 @@ def paths_for(save_path: SavePath, count: int) -> list[Path | None]:
 def numbered(path: Path, number: int) -> Path:
     """The path of a picture's face: the first is saved as it is, the others as name_2.png, name_3.png, …"""
     return path if number == 1 else path.with_name(f"{path.stem}_{number}{path.suffix}")
-
-
-# Grey levels to what a network wants.
 
 
 def fixed_image_standardization(image_tensor: torch.Tensor) -> torch.Tensor:

@@ -11,12 +11,8 @@ from face_client.drop_in import InvalidValue
 from face_client.facenet_pytorch.models.utils.detect_face import get_size
 from face_client.faces import Faces
 
-# The server's faces as the arrays that facenet-pytorch's `detect` returns.
-#
-# Its arrays come out of `np.array(…, dtype=object)` over one entry a picture. So the result depends on the counts
-# of faces: equal counts make one array of Python floats, others an array of float32 arrays.
-
-
+# `detect`'s arrays come out of `np.array(…, dtype=object)` over one entry a picture. So the result depends on the
+# counts of faces: equal counts make one array of Python floats, others an array of float32 arrays.
 Objects = NDArray[np.object_]
 
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from face_client.aio.ordered import map_in_order
+from face_client._tasks import map_in_order
 
 
 class Work:

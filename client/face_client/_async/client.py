@@ -1,0 +1,304 @@
+"""AsyncFaceClient: pictures in, faces out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_client._async.balanced import AsyncBalancedTransport
+from face_client._async.transport import AsyncGrpcTransport, AsyncTransport
+from face_client._tasks import Closing, Items, in_thread, map_in_order
+from face_client.endpoints import addresses
+from face_client.errors import Cancelled, FaceError, ServerUnavailable
+from face_client.faces import BatchAnswer, Faces
+from face_client.messages import (
+    EMBEDDING_SIZE,
+    EMBEDDINGS,
+    LOGITS,
+    Crops,
+    ImageLike,
+    Request,
+    Response,
+    Search,
+    crop_requests,
+    joined,
+    joined_logits,
+    rows_from,
+)
+from face_client.options import (
+    DEFAULT_IN_FLIGHT,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT_S,
+    DEFAULT_TLS,
+    DEFAULT_URL,
+    check_at_least,
+    of_one_face,
+)
+from face_client.retry import Attempts, RetryBudget
+from face_client.similarity import SAME_DISTANCE, Comparison, compare_faces
+from face_client.tls import Tls
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from face_client.options import DetectOptions
+
+READY_TIMEOUT_S = 5.0
+PROBE_INTERVAL_S = 0.2
+
+
+class AsyncFaceClient:
+    """Finds and recognises faces on a Triton server. Close it, or use `with`.
+
+    One FaceClient serves any number of threads; one AsyncFaceClient any number of tasks of one event loop, the one in
+    which it is first used, and a task that is cancelled cancels its request on the server too.
+
+    url: "host:port" of the server's gRPC endpoint; or several, with commas between or as a list. Requests are spread
+        over them, and go to the others when one is gone.
+    model: the name of the detector on the server.
+    recognizer, embedder: those of the models that `recognize` and `embed` ask. Where the server has no FaceNet, they
+        and what builds on them raise ModelNotLoaded.
+    timeout: seconds for one image, retries included.
+    retries: further attempts when the server cannot take a request (its queue is full, it restarts).
+    retry_budget: how many of these a full queue may cause; may be shared by clients. See `RetryBudget`.
+    tls: encrypt the connection; `Tls()` trusts the system's certificates. None: do not, whatever the environment says.
+    transport: carries the requests instead of gRPC.
+
+    Raises InvalidInput for an argument that cannot be.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str] = DEFAULT_URL,
+        *,
+        model: str = "mtcnn",
+        recognizer: str = "face_recognition",
+        embedder: str = "facenet",
+        timeout: float = DEFAULT_TIMEOUT_S,
+        retries: int = DEFAULT_RETRIES,
+        tls: Tls | None = DEFAULT_TLS,
+        transport: AsyncTransport | None = None,
+        retry_budget: RetryBudget | None = None,
+    ) -> None:
+        endpoints = addresses(url)
+        check_at_least("timeout", timeout, 0)
+        check_at_least("retries", retries, 0, whole=True)
+        self.url = ",".join(endpoints)
+        self.model = model
+        self.recognizer = recognizer
+        self.embedder = embedder
+        self.timeout = timeout
+        self.retries = retries
+        self._retry_budget = retry_budget or RetryBudget()
+        self._closing = Closing()
+        self._transport: AsyncTransport
+        if transport is not None:
+            self._transport = transport
+        elif len(endpoints) == 1:
+            self._transport = AsyncGrpcTransport(endpoints[0], tls)
+        else:
+            self._transport = AsyncBalancedTransport([AsyncGrpcTransport(endpoint, tls) for endpoint in endpoints])
+
+    async def detect(
+        self,
+        image: ImageLike,
+        *,
+        crops: bool = False,
+        max_side: int | None = None,
+        **options: Unpack[DetectOptions],
+    ) -> Faces:
+        """The faces in one image, in its own coordinates.
+
+        image: a path, the bytes of a file, a Pillow image, or a uint8 array, [H, W, 3] RGB or [H, W] gray.
+        crops: also return a picture of each face.
+        max_side: make the image smaller before it is sent, if it is larger than this many pixels.
+        options: min_face_size, threshold_pnet, threshold_rnet, threshold_onet, factor, max_faces,
+            selection, image_size, margin, align; see `options.PARAMETERS`. What is not given, the server decides.
+
+        Raises FaceError (see `face_client.errors`), OSError for a path that cannot be read.
+        """
+        return await self._find(Search.of(self.model, crops, max_side, options), image)
+
+    def detect_batch(
+        self,
+        images: Items[ImageLike],
+        *,
+        crops: bool = False,
+        max_side: int | None = None,
+        in_flight: int = DEFAULT_IN_FLIGHT,
+        **options: Unpack[DetectOptions],
+    ) -> AsyncIterator[Faces]:
+        """The faces of each image, in order. It ends at the first image that fails, whose error it raises in its turn.
+
+        images: of any number, kind and size, also from a generator. AsyncFaceClient takes async iterables as well; a
+            plain one it reads on the event loop.
+        in_flight: so many requests are open at a time; the server gathers them into batches.
+        The other arguments and the errors are those of `detect`.
+        """
+        search = Search.of(self.model, crops, max_side, options)
+        return map_in_order(partial(self._find, search), images, in_flight)
+
+    def detect_each(
+        self,
+        images: Items[ImageLike],
+        *,
+        crops: bool = False,
+        max_side: int | None = None,
+        in_flight: int = DEFAULT_IN_FLIGHT,
+        **options: Unpack[DetectOptions],
+    ) -> AsyncIterator[BatchAnswer]:
+        """`detect_batch` that goes on: for an image that fails, its FaceError or OSError in the place of its faces."""
+        search = Search.of(self.model, crops, max_side, options)
+        return map_in_order(partial(self._find_or_say_why, search), images, in_flight)
+
+    async def recognize(
+        self,
+        image: ImageLike,
+        *,
+        crops: bool = False,
+        max_side: int | None = None,
+        **options: Unpack[DetectOptions],
+    ) -> Faces:
+        """The faces in one image, as `detect` gives them, with `Faces.embeddings` [N, 512].
+
+        Arguments and errors are those of `detect`. FaceNet sees each face as `margin` and `align` say, in 160x160
+        pixels; `image_size` is that of the crops that come back.
+        """
+        return await self._find(Search.of(self.recognizer, crops, max_side, options, embeddings=True), image)
+
+    def recognize_batch(
+        self,
+        images: Items[ImageLike],
+        *,
+        crops: bool = False,
+        max_side: int | None = None,
+        in_flight: int = DEFAULT_IN_FLIGHT,
+        **options: Unpack[DetectOptions],
+    ) -> AsyncIterator[Faces]:
+        """`recognize` for each image, in order; arguments and errors are those of `detect_batch`."""
+        search = Search.of(self.recognizer, crops, max_side, options, embeddings=True)
+        return map_in_order(partial(self._find, search), images, in_flight)
+
+    def recognize_each(
+        self,
+        images: Items[ImageLike],
+        *,
+        crops: bool = False,
+        max_side: int | None = None,
+        in_flight: int = DEFAULT_IN_FLIGHT,
+        **options: Unpack[DetectOptions],
+    ) -> AsyncIterator[BatchAnswer]:
+        """`recognize_batch` that goes on; see `detect_each`."""
+        search = Search.of(self.recognizer, crops, max_side, options, embeddings=True)
+        return map_in_order(partial(self._find_or_say_why, search), images, in_flight)
+
+    async def embed(self, crops: Crops) -> NDArray[np.float32]:
+        """FaceNet's embeddings of face crops, rows of length 1: float32 [N, 512].
+
+        crops: RGB pixels, uint8 [N, 160, 160, 3] or a sequence of [160, 160, 3]; any number, also none.
+        Raises FaceError (see `face_client.errors`).
+        """
+        return joined(await self._rows(crops, EMBEDDINGS), EMBEDDING_SIZE)
+
+    async def classify(self, crops: Crops) -> NDArray[np.float32]:
+        """FaceNet's logits for face crops, one column a person it was trained on: float32 [N, K].
+
+        K is 8,631 with the weights of VGGFace2 and 10,575 with those of CASIA-WebFace. crops: as for `embed`; of none,
+        K is 0. Raises ServerUnavailable where the server's weights have no classifier.
+        """
+        return joined_logits(await self._rows(crops, LOGITS), self.embedder)
+
+    async def compare(
+        self,
+        a: ImageLike,
+        b: ImageLike,
+        *,
+        threshold: float = SAME_DISTANCE,
+        max_side: int | None = None,
+        **options: Unpack[DetectOptions],
+    ) -> Comparison:
+        """Whether the largest face of one image and that of another are one person's.
+
+        threshold: Euclidean distance below which they are; see `similarity.SAME_DISTANCE` for where it comes from.
+        options: as for `detect`; another `selection` takes another face of each.
+        Raises NoFace where an image shows none, and whatever `recognize` raises.
+        """
+        answers = self.recognize_batch([a, b], max_side=max_side, in_flight=2, **of_one_face(options))
+        first, second = [faces async for faces in answers]
+        return compare_faces(first, second, threshold)
+
+    async def is_ready(self, model: str | None = None) -> bool:
+        """Whether the server answers and a model takes requests: the detector if no other is named."""
+        try:
+            return await self._transport.is_ready(model or self.model, min(self.timeout, READY_TIMEOUT_S))
+        except FaceError:
+            return False
+
+    async def wait_ready(self, timeout: float = 60.0, model: str | None = None) -> None:
+        """Return when a model is ready, the detector if no other is named.
+
+        Raises ServerUnavailable when it is not after `timeout` seconds, Cancelled when the client is closed.
+        """
+        check_at_least("timeout", timeout, 0)
+        deadline = time.monotonic() + timeout
+        while not await self.is_ready(model):
+            if time.monotonic() >= deadline:
+                raise ServerUnavailable(
+                    f"model {model or self.model!r} at {self.url} was not ready within {timeout:g} s"
+                )
+            await self._pause(PROBE_INTERVAL_S)
+
+    async def close(self) -> None:
+        """End the connection; calls that are open are given up, and raise Cancelled."""
+        self._closing.set()
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def _find(self, search: Search, image: ImageLike) -> Faces:
+        asked = await in_thread(search.request, image)
+        return asked.faces(await self._ask(asked.request))
+
+    async def _find_or_say_why(self, search: Search, image: ImageLike) -> BatchAnswer:
+        try:
+            return await self._find(search, image)
+        except (FaceError, OSError) as error:
+            return error
+
+    async def _rows(self, crops: Crops, output: str) -> list[NDArray[np.float32]]:
+        """An output of FaceNet for each batch of crops."""
+        requests = crop_requests(self.embedder, crops, output)
+        return [rows async for rows in map_in_order(self._ask_for_rows, requests, DEFAULT_IN_FLIGHT)]
+
+    async def _ask_for_rows(self, request: Request) -> NDArray[np.float32]:
+        return rows_from(request, await self._ask(request))
+
+    async def _ask(self, request: Request) -> Response:
+        """The server's answer, within the client's timeout and retries."""
+        attempts = Attempts(self.timeout, self.retries, self._retry_budget)
+        try:
+            while True:
+                left = attempts.left()
+                try:
+                    return await self._transport.infer(request, left)
+                except ServerUnavailable as error:
+                    pause = attempts.pause(error)
+                    if pause is None:
+                        raise
+                await self._pause(pause)
+        except FaceError as error:
+            error.request_id = request.id
+            raise
+
+    async def _pause(self, seconds: float) -> None:
+        if await self._closing.wait(seconds):
+            raise Cancelled("the client was closed before the answer came")

@@ -1,0 +1,87 @@
+# Written by client/unasync.py from face_client/_async: change it there.
+
+"""Several servers as one: requests are spread over them, and go to the others when one is gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from face_client._sync.transport import Transport
+from face_client.endpoints import PROBE_TIMEOUT_S, Attempt, Endpoints, time_left
+from face_client.errors import DeadlineExceeded, FaceError, ModelNotLoaded
+from face_client.messages import Request, Response
+
+
+class BalancedTransport:
+    """One transport a server.
+
+    A request goes on to the next server here where the last one let its share of the time pass, or has no such model.
+    Any other failure is the client's matter, whose retries choose anew.
+    """
+
+    def __init__(self, transports: Sequence[Transport]) -> None:
+        self._transports = transports
+        self._endpoints = Endpoints(len(transports))
+
+    def infer(self, request: Request, timeout: float) -> Response:
+        deadline = time.monotonic() + timeout
+        tried: set[int] = set()
+        late: list[Attempt] = []
+        while True:
+            index = self._choose(request.model, deadline, tried)
+            seconds = self._endpoints.share(time_left(deadline), tried)
+            try:
+                with self._endpoints.asking(index) as attempt:
+                    response = self._transports[index].infer(request, seconds)
+            except (DeadlineExceeded, ModelNotLoaded) as error:
+                if not self._endpoints.untried(tried):
+                    raise
+                if isinstance(error, DeadlineExceeded):
+                    late.append(attempt)
+            else:
+                self._endpoints.outrun(late)
+                return response
+
+    def is_ready(self, model: str, timeout: float) -> bool:
+        """Whether the model takes requests on any server."""
+        failure: FaceError | None = None
+        for transport in self._transports:
+            try:
+                if transport.is_ready(model, timeout / len(self._transports)):
+                    return True
+            except FaceError as error:
+                failure = error
+        if failure is not None:
+            raise failure
+        return False
+
+    def close(self) -> None:
+        for transport in self._transports:
+            transport.close()
+
+    def _choose(self, model: str, deadline: float, tried: set[int]) -> int:
+        """A server that serves, if any does, and from now on is tried."""
+        while True:
+            left = time_left(deadline)
+            index, probe = self._endpoints.choose(tried)
+            tried.add(index)
+            if not probe or self._is_there(index, model, left):
+                return index
+
+    def _is_there(self, index: int, model: str, left: float) -> bool:
+        """Whether a server answers at all; what it says of the model is another matter."""
+        # Who has little time leaves half of it for another server, and learns nothing if that was not enough.
+        timeout = min(PROBE_TIMEOUT_S, left / 2)
+        is_there: bool | None = None
+        try:
+            self._transports[index].is_ready(model, timeout)
+            is_there = True
+        except DeadlineExceeded:
+            is_there = False if timeout == PROBE_TIMEOUT_S else None
+        except FaceError:
+            is_there = False
+        finally:
+            # Also where the task is cancelled: somebody else must be able to probe.
+            self._endpoints.probed(index, is_there)
+        return bool(is_there)

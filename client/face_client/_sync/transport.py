@@ -1,0 +1,78 @@
+# Written by client/unasync.py from face_client/_async: change it there.
+
+"""One inference over gRPC. A client needs no more than the protocol: a test, or another protocol, brings its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from tritonclient.utils import InferenceServerException
+
+from face_client._threads import CHANNEL_CLOSED, is_cancelled, triton
+from face_client.errors import Cancelled, error_from_status
+from face_client.messages import Request, Response
+from face_client.tls import Tls
+from face_client.wire import call_span, connection_arguments, infer_arguments, response_from
+
+
+class Transport(Protocol):
+    """Carries requests, any number at a time. Raises nothing but FaceError.
+
+    For asyncio: a task that is cancelled gives its request up.
+    """
+
+    def infer(self, request: Request, timeout: float) -> Response:
+        """The answer within `timeout` seconds."""
+
+    def is_ready(self, model: str, timeout: float) -> bool:
+        """Whether the model takes requests."""
+
+    def close(self) -> None:
+        """Give up calls that are open."""
+
+
+class GrpcTransport:
+    """A Triton server at "host:port". Connects at the first call; with asyncio it belongs to that call's event loop."""
+
+    def __init__(self, url: str, tls: Tls | None = None) -> None:
+        self._arguments = connection_arguments(url, tls)
+        self._lock = threading.Lock()
+        self._made: Any = None
+        self._closed = False
+
+    def infer(self, request: Request, timeout: float) -> Response:
+        with self._face_errors(), call_span(request.model, request.id) as headers:
+            arguments = infer_arguments(request)
+            return response_from(self._triton().infer(**arguments, headers=headers, client_timeout=timeout))
+
+    def is_ready(self, model: str, timeout: float) -> bool:
+        with self._face_errors():
+            return bool(self._triton().is_model_ready(model, client_timeout=timeout))
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+        if self._made is not None:
+            self._made.close()
+
+    def _triton(self) -> Any:
+        with self._lock:
+            if self._closed:
+                raise Cancelled("the client is closed")
+            if self._made is None:
+                self._made = triton.InferenceServerClient(**self._arguments)
+            return self._made
+
+    @contextmanager
+    def _face_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except InferenceServerException as error:
+            raise error_from_status(error.status(), error.message()) from error
+        except CHANNEL_CLOSED as error:
+            if self._closed and not is_cancelled():
+                raise Cancelled("the client was closed before the answer came") from error
+            raise
