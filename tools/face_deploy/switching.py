@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from face_client.messages import connection_arguments
 from face_client.tls import Tls
+from face_client.wire import connection_arguments
 from face_deploy.errors import ControlError, DeployError, SwitchFailed
 from face_deploy.store import Deployment, Store
 from face_repository.layout import CASCADE
@@ -68,7 +68,13 @@ class Control:
     def switched_to(self) -> dict[str, int]:
         """The versions that the cascade was switched to; empty where it has what it started with."""
         parameter = self._config(CASCADE).get("parameters", {}).get(PARAMETER, {})
-        return from_text(parameter.get("string_value", ""))
+        text = parameter.get("string_value", "")
+        try:
+            return from_text(text)
+        except ValueError as error:
+            raise ControlError(
+                f"the cascade at {self.url} has {PARAMETER} {text!r}, which is no list of them"
+            ) from error
 
     def load(self, network: str, versions: Collection[int]) -> None:
         """Has Triton serve these versions of a network side by side, and no others."""

@@ -4,7 +4,8 @@ import pytest
 
 from face_deploy.errors import ControlError, DeployError, SwitchFailed
 from face_deploy.store import Deployment, Store
-from face_deploy.switching import running, switch
+from face_deploy.switching import Control, running, switch
+from face_repository.versions import PARAMETER
 from tests.tools.deploy.repositories import content, make_repository, make_version
 
 
@@ -135,3 +136,11 @@ def test_a_renewal_with_the_networks_before_is_noticed_and_nothing_is_half_switc
         deploy(store, control, renewed_meanwhile)
     assert store.live() == {"pnet": 1, "rnet": 1, "onet": 1}
     assert control.answers_with == {"pnet": 1, "rnet": 1, "onet": 1}
+
+
+@pytest.mark.parametrize("text", ["pnet", "pnet=one rnet=1", "="])
+def test_versions_that_are_none_are_told(monkeypatch, text):
+    config = {"parameters": {PARAMETER: {"string_value": text}}}
+    monkeypatch.setattr(Control, "_config", lambda _self, _model: config)
+    with Control("127.0.0.1:1", "key") as control, pytest.raises(ControlError, match=PARAMETER):
+        control.switched_to()
