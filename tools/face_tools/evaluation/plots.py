@@ -26,7 +26,8 @@ def plot_precision_recall(curves: Mapping[str, PrecisionRecall], path: Path) -> 
         label = f"{name}: {curve.average_precision:.3f}, {curve.faces:,} faces"
         axes.plot(curve.recall[reached], curve.precision[reached], color=colour, linewidth=2, label=label)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    axes.legend(title="average precision", frameon=False, loc="lower left")
+    if axes.lines:
+        axes.legend(title="average precision", frameon=False, loc="lower left")
     figure.savefig(path)
 
 
