@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from face_cascade.calls import Call, Flow, Limits, Together, drive, interruptible
     from face_cascade.flow import Detection, detect
     from face_cascade.networks import FACENET, ONET, PNET, RNET, Network
-    from face_cascade.parameters import CascadeError, DetectionParameters, InvalidInput
+    from face_cascade.parameters import CascadeError, DetectionParameters, InvalidInput, WrongWeights
 
 _HOMES = {
     "FACENET": "networks",
@@ -30,6 +30,7 @@ _HOMES = {
     "Limits": "calls",
     "Network": "networks",
     "Together": "calls",
+    "WrongWeights": "parameters",
     "detect": "flow",
     "drive": "calls",
     "interruptible": "calls",
@@ -49,6 +50,7 @@ __all__ = [
     "Limits",
     "Network",
     "Together",
+    "WrongWeights",
     "detect",
     "drive",
     "interruptible",

@@ -5,18 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-# Errors of the cascade.
-#
-# CascadeError
-# └── InvalidInput    the caller's image or parameter; the message may be shown to the caller
-
 
 class CascadeError(Exception):
-    """Base of all errors raised by `face_cascade`."""
+    """Base of all errors raised by `face_cascade`: `InvalidInput` and `WrongWeights`."""
 
 
 class InvalidInput(CascadeError):
     """An image or a parameter that cannot be used: one sentence with field, value and allowed range."""
+
+
+class WrongWeights(CascadeError):
+    """Tensors that are not those of the compiled network: the first whose name or shape is another."""
 
 
 SELECTIONS = ("all", "largest", "probability", "largest_over_threshold", "center_weighted_size")

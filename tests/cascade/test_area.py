@@ -70,6 +70,11 @@ def test_crops_equal_resizing_each_window():
         np.testing.assert_array_equal(crop, fast_resize(image[top:bottom, left:right], 24, 24))
 
 
-def test_no_crops():
-    out = np.empty((0, 3, 24, 24), np.float32)
-    area_crops(integral_image(np.zeros((4, 4, 3), np.uint8)), np.empty((0, 4), np.int32), out)
+def test_only_what_the_windows_ask_for_is_written():
+    out = np.full((3, 3, 24, 24), np.nan, np.float32)
+    sums = integral_image(np.full((4, 4, 3), 7, np.uint8))
+    area_crops(sums, np.empty((0, 4), np.int32), out[:0])
+    assert np.isnan(out).all()
+    area_crops(sums, np.array([[0, 0, 4, 4]], np.int32), out[1:2])
+    assert (out[1] == 7).all()
+    assert np.isnan(out[[0, 2]]).all()

@@ -9,6 +9,26 @@ Why not a library: see the performance log. oneDNN (by way of torch) and OpenVIN
 networks' time outside of the convolutions.
 """
 
-from face_cascade.compiled.networks import COMPILED, Batch, CompiledNetwork, Weights
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from face_cascade.calls import Outputs
+from face_cascade.compiled.crops import COMPILED_ONET, COMPILED_RNET
+from face_cascade.compiled.layers import Float32, Weights
+from face_cascade.compiled.pnet import CompiledPNet
+from face_cascade.networks import ONET, PNET, RNET, Network
 
 __all__ = ["COMPILED", "Batch", "CompiledNetwork", "Weights"]
+
+Batch: TypeAlias = Float32
+
+CompiledNetwork: TypeAlias = Callable[[Batch], Outputs]
+"""From a batch to the outputs, as those of the served network."""
+
+COMPILED: Mapping[Network, Callable[[Weights], CompiledNetwork]] = {
+    PNET: CompiledPNet,
+    RNET: COMPILED_RNET,
+    ONET: COMPILED_ONET,
+}
+"""Each takes the network's weights. Raises WrongWeights where their names and shapes are not exactly the network's; the
+first call compiles, which takes seconds."""

@@ -1,9 +1,9 @@
-"""What the three networks have in common: layers on arrays, packing by name, normalising, probabilities.
+"""What the three networks have in common: their tensors by name, packing, layers on arrays, probabilities.
 
 Whoever calls a layer must keep its arrays: a kernel knows them by their addresses only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numba
@@ -12,13 +12,57 @@ from numpy.typing import NDArray
 
 from face_cascade.compiled import convolution, pooling
 from face_cascade.compiled.convolution import Convolution
+from face_cascade.networks import Network
+from face_cascade.parameters import WrongWeights
 
 Float32 = NDArray[np.float32]
 
 Weights = Mapping[str, Float32]
 """A network's tensors under the names of facenet-pytorch's state dict: `conv1.weight`, `prelu1.weight`, …"""
 
+Shapes = dict[str, tuple[int, ...]]
+"""Of tensors under such names."""
+
 _SCALE = np.float32(1 / 128)
+
+
+def check_weights(network: Network, weights: Weights, wanted: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises WrongWeights unless names and shapes are exactly the wanted ones.
+
+    A tensor that is left over is as wrong as one that is missing: it is of a layer that the compiled network lacks.
+    """
+    for name, shape in wanted.items():
+        if name not in weights:
+            raise WrongWeights(f"compiled {network.name} wants a tensor {name} of shape {list(shape)}; there is none")
+        found = np.shape(weights[name])
+        if found != shape:
+            raise WrongWeights(f"compiled {network.name} wants {name} of shape {list(shape)}, not {list(found)}")
+    unknown = sorted(set(weights) - set(wanted))
+    if unknown:
+        raise WrongWeights(f"compiled {network.name} has no tensor {unknown[0]}")
+
+
+def convolution_shapes(layer: Convolution, number: int) -> Shapes:
+    """What `packed_convolution` reads."""
+    return {
+        f"conv{number}.weight": (layer.outputs, layer.inputs, layer.height, layer.width),
+        **_rest("conv", layer, number),
+    }
+
+
+def dense_shapes(layer: Convolution, number: int) -> Shapes:
+    """What `packed_dense` reads."""
+    return {f"dense{number}.weight": (layer.outputs, layer.inputs), **_rest("dense", layer, number)}
+
+
+def _rest(kind: str, layer: Convolution, number: int) -> Shapes:
+    return {f"{kind}{number}.bias": (layer.outputs,), f"prelu{number}.weight": (layer.outputs,)}
+
+
+def head_shapes(layer: Convolution, heads: Mapping[str, int], window: tuple[int, ...]) -> Shapes:
+    """What `packed_heads` reads; window: (1, 1) of convolutions, () of dense layers."""
+    weights = {f"{name}.weight": (channels, layer.inputs, *window) for name, channels in heads.items()}
+    return {**weights, **{f"{name}.bias": (channels,) for name, channels in heads.items()}}
 
 
 def packed_first(layer: Convolution, weights: Weights) -> Float32:
@@ -39,10 +83,10 @@ def packed_dense(layer: Convolution, weights: Weights, number: int) -> Float32:
     return layer.packed(weight, weights[f"dense{number}.bias"], weights[f"prelu{number}.weight"])
 
 
-def packed_heads(layer: Convolution, weights: Weights, names: Sequence[str]) -> Float32:
-    """All heads as one layer without PReLU, channels in the order of the names."""
-    weight = np.concatenate([weights[f"{name}.weight"] for name in names])
-    bias = np.concatenate([weights[f"{name}.bias"] for name in names])
+def packed_heads(layer: Convolution, weights: Weights, heads: Mapping[str, int]) -> Float32:
+    """All heads as one layer without PReLU, in their order."""
+    weight = np.concatenate([weights[f"{name}.weight"] for name in heads])
+    bias = np.concatenate([weights[f"{name}.bias"] for name in heads])
     return layer.packed(weight.reshape(layer.outputs, -1, 1, 1), bias, None)
 
 

@@ -7,7 +7,10 @@ from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.layers import (
     Float32,
     Weights,
+    check_weights,
+    convolution_shapes,
     face_probability,
+    head_shapes,
     on_map,
     on_pixels,
     packed_convolution,
@@ -17,6 +20,7 @@ from face_cascade.compiled.layers import (
     subtract_mean,
 )
 from face_cascade.compiled.vectors import LANES
+from face_cascade.networks import PNET
 
 _STRIP = 8
 
@@ -27,6 +31,14 @@ _CONV1 = Convolution(3, 3, 3, 10, typical_width=_PART, pixel_floats=1)
 _CONV2 = Convolution(3, 3, 10, 16, typical_width=125)
 _CONV3 = Convolution(3, 3, 16, 32, typical_width=123)
 _HEADS = Convolution(1, 1, 32, 6, typical_width=123, activation=False)
+_HEAD_CHANNELS = {"conv4_2": 4, "conv4_1": 2}
+
+_SHAPES = {
+    **convolution_shapes(_CONV1, 1),
+    **convolution_shapes(_CONV2, 2),
+    **convolution_shapes(_CONV3, 3),
+    **head_shapes(_HEADS, _HEAD_CHANNELS, (1, 1)),
+}
 
 _conv1, _pool1 = on_pixels(_CONV1), pool(2, _CONV1)
 _conv2, _conv3, _heads = (on_map(layer) for layer in (_CONV2, _CONV3, _HEADS))
@@ -36,11 +48,13 @@ class CompiledPNet:
     """FP32 [T,3,H,W], 0…255 → regression FP32 [T,4,h,w], probability FP32 [T,h,w]; h = ⌈(H−2)/2⌉−4."""
 
     def __init__(self, weights: Weights) -> None:
+        """Raises WrongWeights."""
+        check_weights(PNET, weights, _SHAPES)
         self._packed = (
             packed_first(_CONV1, weights),
             packed_convolution(_CONV2, weights, 2),
             packed_convolution(_CONV3, weights, 3),
-            packed_heads(_HEADS, weights, ("conv4_2", "conv4_1")),
+            packed_heads(_HEADS, weights, _HEAD_CHANNELS),
         )
 
     def __call__(self, tiles: Float32) -> tuple[Float32, Float32]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from face_cascade import WrongWeights
 from face_cascade.compiled import COMPILED
 from face_cascade.networks import ONET, PNET, RNET
 from face_export.mtcnn import STAGES
@@ -98,6 +99,58 @@ def test_a_batch_that_is_a_view_is_read_right(compiled):
     batch = pixels(2, 24, 24, 3).transpose(0, 3, 1, 2)
     for found, wanted in zip(compiled[RNET](batch), compiled[RNET](np.ascontiguousarray(batch)), strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def with_batch_norm(weights):
+    """As of an RNet that normalises between its second pooling and its third convolution."""
+    module = STAGES[RNET.name]()
+    module.pool2 = torch.nn.Sequential(module.pool2, torch.nn.BatchNorm2d(48))
+    return {**arrays(module), **weights}
+
+
+def without(name):
+    return lambda weights: {key: array for key, array in weights.items() if key != name}
+
+
+def with_tensor(name, *shape):
+    return lambda weights: {**weights, name: np.zeros(shape, np.float32)}
+
+
+def swapped(one, other):
+    return lambda weights: {**weights, one: weights[other], other: weights[one]}
+
+
+@pytest.mark.parametrize(
+    ("network", "change", "message"),
+    [
+        (RNET, with_batch_norm, r"compiled rnet has no tensor pool2\.1\.bias"),
+        (PNET, without("conv4_1.bias"), r"compiled pnet wants a tensor conv4_1\.bias of shape \[2\]; there is none"),
+        (RNET, without("prelu4.weight"), r"wants a tensor prelu4\.weight of shape \[128\]; there is none"),
+        (ONET, with_tensor("dense6_4.bias", 2), r"compiled onet has no tensor dense6_4\.bias"),
+        (PNET, with_tensor("conv4_2.weight", 4, 32), r"conv4_2\.weight of shape \[4, 32, 1, 1\], not \[4, 32\]"),
+        (ONET, with_tensor("dense5.weight", 256, 1024), r"dense5\.weight of shape \[256, 1152\], not \[256, 1024\]"),
+        # One slope for all channels would spread over them without an error.
+        (ONET, with_tensor("prelu4.weight", 1), r"prelu4\.weight of shape \[128\], not \[1\]"),
+        (RNET, swapped("prelu1.weight", "prelu2.weight"), r"prelu1\.weight of shape \[28\], not \[48\]"),
+        (RNET, lambda _: {}, "there is none"),
+    ],
+)
+def test_weights_of_another_network_are_refused(network, change, message):
+    with pytest.raises(WrongWeights, match=message):
+        COMPILED[network](change(arrays(pretrained(network))))
+
+
+def test_slopes_that_are_swapped_and_fit_are_another_network(compiled):
+    weights = swapped("prelu2.weight", "prelu3.weight")(arrays(pretrained(ONET)))
+    module = STAGES[ONET.name]().eval()
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    batch = pixels(4, 3, 48, 48)
+    with torch.inference_mode():
+        wanted = ServedONet(module).eval()(torch.from_numpy(batch))
+    found = COMPILED[ONET](weights)(batch)
+    for output, tensor in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(output, tensor.numpy(), **TOLERANCE)
+    assert np.abs(found[0] - compiled[ONET](batch)[0]).max() > 1e-3
 
 
 def test_processors_with_shorter_vectors(tmp_path, compiled):
