@@ -11,22 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.utils import np_to_triton_dtype, triton_to_np_dtype
 
-from face_client.errors import DeadlineExceeded, error_from_status
+from face_client.errors import DeadlineExceeded, error_from_http
 from face_client.messages import Request, Response
-from face_client.streaming import Stream
-
-# Triton's HTTP endpoint, as far as starting and supervising a server needs it.
-
 
 # The server is on this machine: a proxy that is set for the world has no part in it.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-# The key that opens the restricted protocols goes in a header of this name.
 ADMIN_HEADER = "admin-key"
+"""The key that opens the restricted protocols goes in a header of this name."""
 
 
 class NoAnswer(Exception):
-    """Triton did not answer, or refused, with its own reason."""
+    """Triton did not answer, or refused, with its own reason.
+
+    status: of HTTP; None where there was no answer.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class TooLate(NoAnswer):
@@ -38,53 +41,60 @@ def is_up(url: str, timeout: float = 2) -> bool:
     try:
         with _OPENER.open(url, timeout=timeout) as response:
             return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException):
         return False
 
 
 def ask(url: str, body: Any = None, key: str | None = None, timeout: float = 5) -> Any:
     """The JSON that Triton answers to a GET, or to a POST of a body; None where it answers nothing.
 
+    timeout: seconds without a byte from the server.
+
     Raises:
-        NoAnswer: with Triton's reason, or the connection's. TooLate: it is connected, and silent.
+        NoAnswer: with Triton's reason, or the connection's. TooLate: nothing was heard in time.
     """
     headers: Mapping[str, str] = {} if key is None else {ADMIN_HEADER: key}
     data = None if body is None else json.dumps(body).encode()
     try:
         with _OPENER.open(urllib.request.Request(url, data, dict(headers)), timeout=timeout) as response:
             text = response.read()
+        return json.loads(text) if text else None
     except urllib.error.HTTPError as error:
-        raise NoAnswer(_reason(error)) from error
-    except TimeoutError as error:
-        raise TooLate(f"no answer within {timeout:g} s") from error
-    except (urllib.error.URLError, ConnectionError) as error:
+        raise NoAnswer(_reason(error), error.code) from error
+    except OSError as error:
+        # urllib wraps what happens until the request is sent.
+        if isinstance(getattr(error, "reason", error), TimeoutError):
+            raise TooLate(f"no answer within {timeout:g} s") from error
         raise NoAnswer(str(error)) from error
-    except http.client.HTTPException as error:
+    except (http.client.HTTPException, ValueError) as error:
         # It ended in the middle of its answer, or somebody else has the port.
-        raise NoAnswer(f"the answer is none of HTTP: {error!r}") from error
-    return json.loads(text) if text else None
+        raise NoAnswer(f"the answer is none of Triton's: {error!r}") from error
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
     """Triton's own words; a server in between may have others."""
-    text = error.read().decode(errors="replace")
+    try:
+        text = error.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return str(error)
     try:
         return str(json.loads(text)["error"])
     except (ValueError, KeyError, TypeError):
         return f"{error}: {text[:200]}"
 
 
-# Inference over Triton's HTTP endpoint, for a server whose gRPC is encrypted: the supervisor has no certificate of a
-# client, nor need the server's name this machine. Enough for a small picture now and then.
-
-
 class HttpTransport:
-    """A `face_client.transport.Transport`. url: http://host:port."""
+    """A client's transport (`face_client.Transport`) over HTTP. url: http://host:port.
+
+    For a server whose gRPC is encrypted: the supervisor has no certificate of a client, nor need the server's name
+    this machine. Enough for a small picture now and then.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def infer(self, request: Request, timeout: float) -> Response:
+        """Raises FaceError, the kind that gRPC's transport raises for the same."""
         body = {
             "id": request.id,
             "inputs": [
@@ -101,18 +111,14 @@ class HttpTransport:
         }
         try:
             answer = ask(f"{self._url}/v2/models/{request.model}/infer", body, timeout=timeout)
+        except TooLate as error:
+            raise DeadlineExceeded(f"no answer within the timeout of {timeout:g} s") from error
         except NoAnswer as error:
-            if _is_late(error.__cause__):
-                raise DeadlineExceeded(f"no answer within the timeout of {timeout:g} s") from error
-            # HTTP does not say which kind of refusal it is; Triton's words do.
-            raise error_from_status("UNAVAILABLE", str(error)) from error
+            raise error_from_http(error.status, str(error)) from error
         return Response({output["name"]: _array(output) for output in answer["outputs"]})
 
     def is_ready(self, model: str, timeout: float) -> bool:
         return is_up(f"{self._url}/v2/models/{model}/ready", timeout)
-
-    def open_stream(self) -> Stream:
-        raise NotImplementedError("HTTP has no streams")
 
     def close(self) -> None:
         """Nothing is open between two calls."""
@@ -120,7 +126,3 @@ class HttpTransport:
 
 def _array(output: dict[str, Any]) -> NDArray[Any]:
     return np.array(output["data"], triton_to_np_dtype(output["datatype"])).reshape(output["shape"])
-
-
-def _is_late(cause: BaseException | None) -> bool:
-    return isinstance(cause, TimeoutError) or isinstance(getattr(cause, "reason", None), TimeoutError)
