@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -124,6 +125,21 @@ def test_random_weights_and_candidates_of_named_networks(prepared, tmp_path, cap
     assert "missing.pt" in capsys.readouterr().err
     assert run("rnet", tmp_path, "--pnet", "pretrained", "--batches", "2", *FAST) == 0
     assert (tmp_path / "rnet" / "rnet.lz4").exists()
+
+
+def test_weights_of_another_network_are_refused_before_anything_is_made(prepared, tmp_path, capsys):
+    """As PNet to mine with: told by the tensor that does not fit, not by a process that ends."""
+    (tmp_path / "pictures.jsonl").write_text((prepared / "pictures.jsonl").read_text())
+    tensors = dict(read_stage("pnet").tensors)
+    for name, other in (
+        ("missing", {k: v for k, v in tensors.items() if k != "prelu2.weight"}),
+        ("more", {**tensors, "norm.weight": torch.ones(3)}),
+    ):
+        torch.save(other, tmp_path / f"{name}.pt")
+        assert run("rnet", tmp_path, "--pnet", tmp_path / f"{name}.pt", *FAST) == 1
+        tensor = "prelu2.weight" if name == "missing" else "norm.weight"
+        assert re.match(rf"faces train rnet: {name}\.pt: .*{tensor}", capsys.readouterr().err)
+    assert not (tmp_path / "rnet").exists()
 
 
 def test_weights_that_are_missing_remove_nothing(fine_tuned, capsys):

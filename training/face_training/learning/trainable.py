@@ -65,16 +65,17 @@ def stage_weights(stage: str, choice: str, trust: bool = False) -> Weights:
     return read_stage(stage, None if choice == PRETRAINED else Path(choice), trust)
 
 
-def stage_arrays(stage: str, choice: str, trust: bool = False) -> dict[str, NDArray[Any]]:
-    """The same as arrays, for the compiled cascade."""
-    return {name: tensor.numpy() for name, tensor in stage_weights(stage, choice, trust).tensors.items()}
-
-
 def initialised(stage: str, choice: str, trust: bool = False) -> Trainable:
     """A network that begins with weights by `choice` (see `stage_weights`)."""
     trainable = Trainable(stage)
     load_into(trainable.network, stage_weights(stage, choice, trust))
     return trainable
+
+
+def stage_arrays(stage: str, choice: str, trust: bool = False) -> dict[str, NDArray[Any]]:
+    """The same as arrays, for the compiled cascade: those of the stage's network, no more and no less."""
+    tensors = initialised(stage, choice, trust).network.state_dict()
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 def write_state_dict(path: Path, network: nn.Module) -> None:
