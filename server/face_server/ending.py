@@ -1,4 +1,11 @@
-"""Ends a tritonserver: what it has accepted is answered first, and nothing of it stays on this machine."""
+"""The end of a tritonserver: what it has accepted is answered first, and nothing of it stays on this machine.
+
+- `without_orphans`: it must not outlive its launcher. Nobody would look after it, and it would keep its ports from the
+  next one.
+- `Workplace`: what it has outside of its process, a directory of backends and shared memory. One that was killed cannot
+  take them along, so the next one that starts looks for such leftovers.
+- `end`: stops it, by force where it has nothing left to do and does not end.
+"""
 
 import fcntl
 import os
@@ -18,11 +25,25 @@ import psutil
 
 from face_server.log import LogReader
 
-# A server must not outlive its launcher: nobody would look after it, and it would keep the ports from the next one.
-
-
 # Of util-linux, which every usual distribution has.
 _SETPRIV = "setpriv"
+
+# The first part of the names of a server's directory and, as it is told, of its shared memory.
+PREFIX = "triton-faces-"
+
+_LOCK = "lock"
+
+# Where the Python backend's memory lies, named for the server's directory.
+_SHARED_MEMORY = Path("/dev/shm")
+
+_POLL_SECONDS = 0.1
+
+# What Triton's log says when it counts no more requests in flight. What its models have taken is still answered.
+_DRAINED = "All models are stopped, unloading models"
+
+# Triton 2.51 waits in vain for a model of which a process was killed. Processor seconds of a server that is at work on
+# answers, even where many others share the machine: more than so many in so many on the clock.
+_AT_WORK, _IDLE_SECONDS = 0.1, 5.0
 
 
 def without_orphans(command: Sequence[str]) -> list[str]:
@@ -37,24 +58,13 @@ def without_orphans(command: Sequence[str]) -> list[str]:
     return [setpriv, "--pdeathsig", "TERM", "--", *command]
 
 
-# What a server has on this machine outside of its process: a directory of backends, and shared memory.
-#
-# A server that stops takes both along. One that was killed cannot, so the next one that starts looks for such
-# leftovers. Each directory holds a locked file, open in the launcher, the server and its stubs: the system ends the
-# lock with the last of them, whatever ended them.
-
-
-PREFIX = "triton-faces-"
-
-_LOCK = "lock"
-
-# Where the Python backend's memory lies, named for the server's directory.
-_SHARED_MEMORY = Path("/dev/shm")
-
-
 @dataclass(frozen=True)
 class Workplace:
-    """The directory of one server. lock: to be inherited by the server."""
+    """The directory of one server.
+
+    lock: of a file in it, to be inherited by the server and its stubs. The system ends the lock with the last of them,
+    whatever ended them; what nobody locks is a leftover.
+    """
 
     path: Path
     lock: IO[str]
@@ -103,21 +113,8 @@ def _remove(directory: Path) -> None:
         shutil.rmtree(directory)
 
 
-# Ends a tritonserver: what it has accepted is answered first, and nothing of it stays.
-
-
-_POLL_SECONDS = 0.1
-
-# What Triton's log says when it counts no more requests in flight. What its models have taken is still answered.
-_DRAINED = "All models are stopped, unloading models"
-
-# Triton 2.51 waits in vain for a model of which a process was killed. Processor seconds of a server that is at work on
-# answers, even where many others share the machine: more than so many in so many on the clock.
-_AT_WORK, _IDLE_SECONDS = 0.1, 5.0
-
-
 def end(process: subprocess.Popen[str], log: LogReader, grace: float) -> None:
-    """Returns when the server and its stubs are gone; one that has ended already may have left stubs.
+    """Stops a server; returns when it and its stubs are gone. One that has ended already may have left stubs.
 
     grace: after so many seconds the server is killed; sooner where it has nothing left to do and does not end.
     """
@@ -133,6 +130,7 @@ def end(process: subprocess.Popen[str], log: LogReader, grace: float) -> None:
 
 
 def _ends(process: subprocess.Popen[str], log: LogReader, grace: float) -> bool:
+    """Whether it ends by itself, in its grace and while it has something to do."""
     deadline, at_work, computed = time.monotonic() + grace, time.monotonic(), 0.0
     while time.monotonic() < deadline:
         try:

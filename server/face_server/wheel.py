@@ -1,4 +1,5 @@
-"""Where the parts of Triton lie in the installed `nvidia-pytriton` wheel, and the backend directory made of them."""
+"""Triton as the `nvidia-pytriton` wheel holds it: where its parts lie, what they need of this machine, the backend
+directory made of them."""
 
 import ctypes
 import importlib.util
@@ -11,7 +12,8 @@ from pathlib import Path
 
 from face_server.errors import SetupError
 
-# Where the parts of Triton lie in the installed `nvidia-pytriton` wheel.
+# Ours, in the place of the libtorch backend that the wheel lacks.
+_PYTORCH = Path(__file__).parent / "backends" / "pytorch"
 
 
 @dataclass(frozen=True)
@@ -84,17 +86,11 @@ def _loads(library: str) -> bool:
     return True
 
 
-# Triton's backend directory for the embedded server: parts of the wheel, and our `pytorch` backend.
-
-
-_PYTORCH = Path(__file__).parent / "backends" / "pytorch"
-
-
 def make_backend_directory(target: Path, wheel: TritonWheel) -> Path:
-    """Fills `target` with `python/` (library, utilities and the stub of this CPython) and `pytorch/`.
+    """Fills `target` with `python/` (library, utilities and the stub of this CPython) and `pytorch/`; returns it.
 
-    The wheel has no libtorch backend. A Python-based one of the same name fills the hole, so that the models say
-    `backend: "pytorch"` here and in NVIDIA's container alike.
+    The latter is Python-based, and has the name of NVIDIA's so that the models say `backend: "pytorch"` here and in
+    NVIDIA's container alike.
     """
     python = target / "python"
     python.mkdir(parents=True)

@@ -7,6 +7,7 @@ from enum import Enum
 from face_client import FaceClient
 from face_client.canary import ask_canary
 from face_client.errors import DeadlineExceeded, FaceError, ServerOverloaded
+from face_repository.layout import CASCADE
 from face_server.http_api import HttpTransport, NoAnswer
 from face_server.launcher import EmbeddedTriton
 from face_server.supervision.renewal import ModelControl
@@ -14,8 +15,6 @@ from face_server.supervision.stubs import StubWatch
 
 # Of one core, over the time of waiting: a stub that computes so much is at work.
 _AT_WORK = 0.1
-
-_CASCADE = "mtcnn"
 
 
 def canary_client(triton: EmbeddedTriton, deadline: float) -> FaceClient:
@@ -78,7 +77,7 @@ class Canary:
     def _work(self) -> tuple[int, float]:
         """Requests that the cascade has answered, and processor seconds that the models have used."""
         try:
-            answered = self._control.answered(_CASCADE)
+            answered = self._control.answered(CASCADE)
         except NoAnswer:
             answered = 0
         return answered, self._stubs.computed_seconds()

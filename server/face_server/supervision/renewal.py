@@ -1,4 +1,10 @@
-"""New instances of a model in the place of dead ones, in the background, while the others go on."""
+"""New instances of a model in the place of dead ones, in the background, while the others go on.
+
+Triton's model control takes a configuration along. One that differs in its instances only makes Triton end those that
+are no longer in it and start those that are new; the rest serve all the while. Triton knows an instance by what its
+group says, apart from name and count: groups that must be told apart differ in a priority, which only Triton's rate
+limiter would read.
+"""
 
 import json
 import re
@@ -13,42 +19,15 @@ from typing import Any
 from face_server.http_api import NoAnswer, TooLate, ask
 from face_server.supervision.stubs import Stub
 
-# How long to wait before something is done again, and when to stop doing it.
-
-
-@dataclass
-class Backoff:
-    """Pauses that double with every time in the last `window` seconds: 0, first, 2·first … longest.
-
-    limit: so many times in a window, and no more; None for any number.
-    """
-
-    first: float = 1.0
-    longest: float = 30.0
-    window: float = 600.0
-    limit: int | None = None
-    _times: deque[float] = field(default_factory=deque)
-
-    def next_pause(self, now: float) -> float | None:
-        """Seconds to wait before this time; None where the limit is reached. now: a clock that never goes back."""
-        while self._times and self._times[0] <= now - self.window:
-            self._times.popleft()
-        count = len(self._times)
-        if self.limit is not None and count >= self.limit:
-            return None
-        self._times.append(now)
-        return min(self.longest, self.first * 2.0 ** (count - 1)) if count else 0.0
-
-
-# New instances of a model in the place of dead ones, while the others go on.
-#
-# Triton's model control takes a configuration along. One that differs in its instances only makes Triton end those that
-# are no longer in it and start those that are new; the rest serve all the while. Triton knows an instance by what its
-# group says, apart from name and count: groups that must be told apart differ in a priority, which only Triton's rate
-# limiter would read.
-
-
 Group = dict[str, Any]
+"""One of the `instance_group` of a model's configuration."""
+
+# A large network that is compiled or optimised on a busy machine.
+_LOAD_SECONDS = 300.0
+
+# The end of an instance takes a few at most. Triton waits for ever where a process was killed while it reported a
+# metric, wrote a line of its log or asked for cancellation (python_backend's StubToParentMQMonitor).
+_END_SECONDS = 60.0
 
 
 def without(groups: list[Group], dead: Collection[str]) -> list[Group]:
@@ -102,15 +81,28 @@ class ModelControl:
         return sum(version["inference_stats"]["success"]["count"] for version in statistics)
 
 
-# Renewing the instances of models whose stubs died, in the background.
+@dataclass
+class Backoff:
+    """Pauses that double with every time in the last `window` seconds: 0, first, 2·first … longest.
 
+    limit: so many times in a window, and no more; None for any number.
+    """
 
-# A large network that is compiled or optimised on a busy machine.
-_LOAD_SECONDS = 300.0
+    first: float = 1.0
+    longest: float = 30.0
+    window: float = 600.0
+    limit: int | None = None
+    _times: deque[float] = field(default_factory=deque)
 
-# The end of an instance takes a few at most. Triton waits for ever where a process was killed while it reported a
-# metric, wrote a line of its log or asked for cancellation (python_backend's StubToParentMQMonitor).
-_END_SECONDS = 60.0
+    def next_pause(self, now: float) -> float | None:
+        """Seconds to wait before this time; None where the limit is reached. now: a clock that never goes back."""
+        while self._times and self._times[0] <= now - self.window:
+            self._times.popleft()
+        count = len(self._times)
+        if self.limit is not None and count >= self.limit:
+            return None
+        self._times.append(now)
+        return min(self.longest, self.first * 2.0 ** (count - 1)) if count else 0.0
 
 
 class RenewalFailed(Exception):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from face_repository.layout import OPTIONAL, RECOGNITION
 from face_server.launcher import EmbeddedTriton
 from face_server.settings import require
 from face_server.supervision.canary import Canary, Result, Verdict, canary_client
@@ -20,7 +21,7 @@ _FIRST_TRIES = 5
 
 _LONGEST_SECONDS = 86400
 
-_RECOGNITION = {"facenet", "face_recognition"}
+_RECOGNITION = {*OPTIONAL, RECOGNITION}
 
 
 @dataclass(frozen=True)
