@@ -67,14 +67,17 @@ class Repository:
 
 def _notes(path: Path, models: tuple[str, ...]) -> tuple[str, ...]:
     """The notes that `faces export` left beside the exported files that are live."""
-    notes = []
-    for name in models:
-        for number in versions.numbers(path / name)[-1:]:
-            record = path / name / str(number) / "export.json"
-            note = json.loads(record.read_text()).get("note") if record.is_file() else ""
-            if note:
-                notes.append(f"{name}: {note}")
-    return tuple(notes)
+    live = [(name, path / name / str(n) / "export.json") for name in models for n in versions.numbers(path / name)[-1:]]
+    notes = [(name, _note(record)) for name, record in live if record.is_file()]
+    return tuple(f"{name}: {note}" for name, note in notes if note)
+
+
+def _note(record: Path) -> str:
+    try:
+        return json.loads(record.read_text()).get("note") or ""
+    except (OSError, ValueError, AttributeError):
+        # No reason not to serve what was exported.
+        return f"{record} is damaged, so whatever it said is lost"
 
 
 def _is_complete(model: Path) -> bool:

@@ -48,7 +48,15 @@ def test_an_ensemble_needs_a_version_and_no_file(repository):
 def test_what_the_export_says_of_a_model_is_passed_on(repository):
     (repository / "pnet" / "1" / "export.json").write_text('{"note": "random weights, for load tests only"}')
     (repository / "rnet" / "1" / "export.json").write_text('{"note": ""}')
+    (repository / "onet" / "1" / "export.json").write_text("{}")
     assert Repository.read(repository).notes == ("pnet: random weights, for load tests only",)
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[]", "null", '"note"'])
+def test_a_damaged_record_of_an_export_is_told_and_stops_nothing(repository, damaged):
+    record = repository / "pnet" / "1" / "export.json"
+    record.write_text(damaged)
+    assert Repository.read(repository).notes == (f"pnet: {record} is damaged, so whatever it said is lost",)
 
 
 def test_what_is_missing_is_named(repository):
