@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from face_cascade.networks import FACENET, STAGES
 from face_command.arguments import whole
+from face_command.console import print_table
 from face_export.errors import DownloadError, ExportError
 from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
 from face_repository.layout import RepositoryError, default_repository
@@ -18,6 +20,9 @@ if TYPE_CHECKING:  # torch takes a second to import, which `faces --help` should
 
 NEXT = "next"
 """Of a version: one more than the highest there is."""
+
+# Hexadecimal digits of a file's SHA-256 that the table shows.
+_DIGEST_LENGTH = 12
 
 HELP = "build PNet, RNet, ONet and FaceNet for the server from pretrained weights or your own"
 
@@ -41,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "like the network it was made from; the same weights always give the same file."
     )
     parser.epilog = _EPILOG
-    for stage in ("pnet", "rnet", "onet"):
+    for stage in STAGES:
         parser.add_argument(
-            f"--{stage}",
+            f"--{stage.name}",
             type=Path,
             metavar="FILE",
             help="torch state dict (.pt), ipazc .lz4 or det1/2/3.npy (default: the package mtcnn)",
@@ -100,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     except (ExportError, RepositoryError) as error:
         failure = error
     if done:
-        print_table(done)
+        _print_table(done)
     if failure is not None:
         print(f"faces export: {failure}", file=sys.stderr)
     return 0 if failure is None else 1
@@ -108,17 +113,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _export_stages(args: argparse.Namespace) -> "Iterator[Export]":
     from face_export.exporter import export_stage
-    from face_export.mtcnn import STAGES
     from face_export.readers import read_stage
 
-    stages = [stage for stage in STAGES if args.version is None or getattr(args, stage) is not None]
-    for stage in stages:
+    for stage in [stage.name for stage in STAGES]:
+        if args.version is not None and getattr(args, stage) is None:
+            continue
         weights = read_stage(stage, getattr(args, stage), args.trust)
         yield export_stage(stage, weights, args.repository, _number(args, stage))
 
 
 def _export_facenet(args: argparse.Namespace) -> "Iterator[Export]":
-    from face_export.exporter import FACENET, export_facenet, model_path
+    from face_export.exporter import export_facenet, model_path
     from face_export.facenet_weights import load
 
     choice = args.facenet or (DEFAULT if args.version is None else NONE)
@@ -130,14 +135,14 @@ def _export_facenet(args: argparse.Namespace) -> "Iterator[Export]":
         weights = load(choice, args.cache or cache_directory(), args.classes, args.trust)
     except DownloadError as error:
         message = f"FaceNet was not exported: {error}. {_advice(choice)}"
-        if model_path(args.repository, FACENET).exists():
+        if model_path(args.repository, FACENET.name).exists():
             message += " The FaceNet that was exported earlier stays."
         if args.facenet is not None:
             raise DownloadError(message) from error
         # Nobody asked for FaceNet by name, and detection serves without it.
         print(f"faces export: {message}", file=sys.stderr)
         return
-    yield export_facenet(weights, args.repository, _number(args, FACENET))
+    yield export_facenet(weights, args.repository, _number(args, FACENET.name))
 
 
 def _number(args: argparse.Namespace, model: str) -> int:
@@ -161,26 +166,16 @@ def _version(text: str) -> int | str:
     return NEXT if text == NEXT else whole(1)(text)
 
 
-# What an export wrote, as a table for people.
-
-
-_DIGEST_LENGTH = 12
-
-
-def print_table(exports: list["Export"]) -> None:
+def _print_table(exports: "list[Export]") -> None:
     """One row a network on stdout: size, source, parity and the start of the file's SHA-256."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("source", overflow="fold")
-    table.add_column("max difference", justify="right")
-    table.add_column("model.pt", no_wrap=True)
-    for done in exports:
-        source = f"{done.source}: {done.note}" if done.note else done.source
-        digest = done.model_sha256[:_DIGEST_LENGTH]
-        table.add_row(done.model, f"{done.parameters:,}", source, f"{done.parity_max_difference:.1g}", digest)
-    Console().print(table)
+    rows = [
+        (
+            done.model,
+            f"{done.parameters:,}",
+            f"{done.source}: {done.note}" if done.note else done.source,
+            f"{done.parity_max_difference:.1g}",
+            done.model_sha256[:_DIGEST_LENGTH],
+        )
+        for done in exports
+    ]
+    print_table(("model", "parameters", "source", "max difference", "model.pt"), rows)

@@ -1,25 +1,39 @@
-"""From a network with its weights to `<repository>/<name>/<version>/model.pt` and `export.json` beside it."""
+"""From a network with its weights to `<repository>/<name>/<version>/model.pt` and `export.json` beside it.
+
+Nothing is written that does not answer like the network it came from, on each way on which it will be served:
+
+- TorchScript, which Triton runs. Where that differs, the export fails.
+- PNet, RNet and ONet as arrays, which the cascade runs without torch on a CPU (`face_cascade.compiled`). A network that
+  is built otherwise than the compiled one is stored without them, runs in torch there too, and its record says so.
+"""
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from face_export import torchscript as parity
-from face_export.errors import ExportError
+from face_cascade import WrongWeights
+from face_cascade.compiled import COMPILED
+from face_cascade.networks import FACENET, NETWORKS, PNET, Network
+from face_cascade.tiles import TILE_SIZE
+from face_export.errors import ExportError, ParityError
 from face_export.inception_resnet_v1 import InceptionResnetV1
 from face_export.mtcnn import STAGES, ONet, PNet, RNet
 from face_export.serving import FusedPNet, ServedFaceNet, ServedONet, ServedPNet, ServedRNet
-from face_export.torchscript import to_bytes
+from face_export.torchscript import from_bytes, to_bytes
 from face_export.weights import Weights, count_parameters, digest, load_into
 from face_repository.files import replace_atomically
 from face_repository.layout import EXPORTED
 from face_repository.weights import with_weights
 
-FACENET = "facenet"
+TOLERANCE = 1e-5
+"""Largest difference allowed, relative to the largest value of the output where that is above 1."""
 
 
 @dataclass(frozen=True)
@@ -30,29 +44,35 @@ class Export:
     source: str
     source_sha256: str | None
     note: str
+    """What whoever serves it must know: random weights, or that a CPU runs it in torch."""
     parameters: int
     classes: int | None
     """Columns of the class scores; None for networks that detect."""
     state_dict_sha256: str
     model_sha256: str
     parity_max_difference: float
+    """The largest of all ways on which it will be served."""
     torch_version: str
 
 
 def export_stage(stage: str, weights: Weights, repository: Path, version: int = 1) -> Export:
-    """Export `pnet`, `rnet` or `onet`. A version that is there already is replaced."""
+    """Export `pnet`, `rnet` or `onet`. A version that is there already is replaced.
+
+    Raises:
+        WeightsError, ParityError, ExportError: nothing was written, and what was there stays.
+    """
     network = STAGES[stage]()
     load_into(network, weights)
-    return _export(stage, network, weights, model_path(repository, stage, version), classes=None)
+    return _export(NETWORKS[stage], network, weights, model_path(repository, stage, version), classes=None)
 
 
 def export_facenet(weights: Weights, repository: Path, version: int = 1) -> Export:
-    """Export FaceNet, with a classifier where the weights have one."""
+    """Export FaceNet, with a classifier where the weights have one. Raises as `export_stage` does."""
     classifier = weights.tensors.get("logits.bias")
-    network = InceptionResnetV1(None if classifier is None else classifier.numel())
+    classes = 0 if classifier is None else classifier.numel()
+    network = InceptionResnetV1(classes or None)
     load_into(network, weights)
-    path = model_path(repository, FACENET, version)
-    return _export(FACENET, network, weights, path, classes=0 if classifier is None else len(classifier))
+    return _export(FACENET, network, weights, model_path(repository, FACENET.name, version), classes)
 
 
 def model_path(repository: Path, name: str, version: int = 1) -> Path:
@@ -60,18 +80,26 @@ def model_path(repository: Path, name: str, version: int = 1) -> Path:
     return repository / name / str(version) / EXPORTED
 
 
-def _export(name: str, network: nn.Module, weights: Weights, path: Path, classes: int | None) -> Export:
+def _export(description: Network, network: nn.Module, weights: Weights, path: Path, classes: int | None) -> Export:
     served = _served(network).eval()
     archive = to_bytes(FusedPNet(network).eval() if isinstance(network, PNet) else served)
-    if name in STAGES:
-        # The cascade on a CPU runs these without torch (`face_cascade.compiled`).
-        archive = with_weights(archive, {key: tensor.numpy() for key, tensor in network.state_dict().items()})
-    difference = parity.check(name, served, archive)
+    try:
+        difference = parity(description, served, from_bytes(archive))
+    except ParityError as error:
+        raise ParityError(f"{error}; nothing was written") from error
+    notes = [weights.note]
+    if description in COMPILED:
+        arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        try:
+            difference = max(difference, parity(description, served, _compiled(description, arrays)))
+            archive = with_weights(archive, arrays)
+        except (WrongWeights, ParityError) as error:
+            notes.append(f"runs in torch on a CPU too, which is slower, for it is another network: {error}")
     done = Export(
-        model=name,
+        model=description.name,
         source=weights.source,
         source_sha256=weights.sha256,
-        note=weights.note,
+        note="; ".join(note for note in notes if note),
         parameters=count_parameters(network),
         classes=classes,
         state_dict_sha256=digest(network),
@@ -79,8 +107,8 @@ def _export(name: str, network: nn.Module, weights: Weights, path: Path, classes
         parity_max_difference=difference,
         torch_version=torch.__version__,
     )
-    write_atomically(path, archive)
-    write_atomically(path.with_name("export.json"), (json.dumps(asdict(done), indent=2) + "\n").encode())
+    _write(path, archive)
+    _write(path.with_name("export.json"), (json.dumps(asdict(done), indent=2) + "\n").encode())
     return done
 
 
@@ -97,9 +125,66 @@ def _served(network: nn.Module) -> nn.Module:
     raise TypeError(f"no serving wrapper for {type(network).__name__}")
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write whole or not at all. Raises ExportError where that is impossible."""
+def _compiled(description: Network, arrays: Mapping[str, NDArray[Any]]) -> Callable[[Tensor], Sequence[Tensor]]:
+    """What a CPU makes of the arrays, from and to tensors. Raises WrongWeights."""
+    network = COMPILED[description](arrays)
+    return lambda pixels: [torch.from_numpy(output) for output in network(pixels.numpy())]
+
+
+def parity(
+    description: Network, wanted: Callable[[Tensor], Sequence[Tensor]], found: Callable[[Tensor], Sequence[Tensor]]
+) -> float:
+    """Largest absolute difference between two ways to run a network, or raise `ParityError`."""
+    worst = 0.0
+    with torch.inference_mode():
+        for pixels in _inputs(description):
+            for index, (want, got) in enumerate(zip(wanted(pixels), found(pixels), strict=True)):
+                where = f"{description.name}: output {index} for {tuple(pixels.shape)}"
+                worst = max(worst, _difference(want, got, where))
+    return worst
+
+
+def _inputs(description: Network) -> Iterator[Tensor]:
+    """Random pixels in every shape, then all black and all white; the first shape again at the end.
+
+    TorchScript profiles its first runs and optimises later ones: the last input meets the optimised graph.
+    """
+    shapes = _shapes(description)
+    generator = torch.Generator().manual_seed(0)
+    dtype = torch.uint8 if description == FACENET else torch.float32
+    for shape in shapes:
+        yield (torch.rand(shape, generator=generator) * 255).to(dtype)
+    yield torch.zeros(shapes[-1], dtype=dtype)
+    yield torch.full(shapes[-1], 255, dtype=dtype)
+    yield (torch.rand(shapes[0], generator=generator) * 255).to(dtype)
+
+
+def _shapes(description: Network) -> list[tuple[int, ...]]:
+    side = description.side
+    if description == PNET:
+        # It takes images of any size: one window, odd sizes, past the serving tile.
+        sizes = ((64, 96), (side, side), (side + 1, side + 3), (TILE_SIZE + 1, TILE_SIZE + 1))
+        return [(2 if size == sizes[0] else 1, 3, *size) for size in sizes]
+    if description == FACENET:
+        return [(3, side, side, 3), (1, side, side, 3)]
+    return [(5, 3, side, side), (1, 3, side, side)]
+
+
+def _difference(want: Tensor, found: Tensor, where: str) -> float:
+    if want.shape != found.shape or want.dtype != found.dtype:
+        raise ParityError(f"{where} is {found.dtype} {tuple(found.shape)}, not {want.dtype} {tuple(want.shape)}")
+    if not found.numel():
+        return 0.0
+    if not (want.isfinite().all() and found.isfinite().all()):
+        raise ParityError(f"{where} is not finite")
+    difference = float((want - found).abs().max())
+    if difference > TOLERANCE * max(1.0, float(want.abs().max())):
+        raise ParityError(f"{where} differs from the eager network by {difference:.2g}")
+    return difference
+
+
+def _write(path: Path, data: bytes) -> None:
     try:
         replace_atomically(path, lambda file: file.write(data))
     except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror}") from error
+        raise ExportError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,13 +1,16 @@
-"""InceptionResnetV1, the FaceNet network (Szegedy et al. 2016, arXiv:1602.07261; FaceNet: arXiv:1503.03832)."""
+"""InceptionResnetV1, the FaceNet network (Szegedy et al. 2016, arXiv:1602.07261; FaceNet: arXiv:1503.03832).
+
+Tensor names are those of facenet-pytorch, so that its state dicts load unchanged. Layers follow David Sandberg's
+TensorFlow network, from which the published weights were converted.
+
+Blocks are float32 `[N,C,H,W]` in and out. Residual blocks keep their input's shape and add `scale` times what their
+branches found; reductions (`Mixed6a`, `Mixed7a`) halve height and width and concatenate their branches.
+"""
 
 import torch
 from torch import Tensor, nn
 
-# Building blocks of InceptionResnetV1: float32 `[N,C,H,W]` in and out.
-#
-# Residual blocks keep their input's shape and add `scale` times what their branches found; reductions
-# (`Mixed6a`, `Mixed7a`) halve height and width and concatenate their branches.
-
+from face_cascade.networks import EMBEDDING_SIZE
 
 _Kernel = int | tuple[int, int]
 
@@ -109,17 +112,6 @@ class Mixed7a(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat((self.branch0(x), self.branch1(x), self.branch2(x), self.branch3(x)), dim=1)
-
-
-# InceptionResnetV1, the FaceNet network (Szegedy et al. 2016, arXiv:1602.07261; FaceNet: arXiv:1503.03832).
-#
-# Tensor names are those of facenet-pytorch, so that its state dicts load unchanged. Layers follow David
-# Sandberg's TensorFlow network, from which the published weights were converted.
-
-
-EMBEDDING_SIZE = 512
-INPUT_SIZE = 160
-"""Side of the square face crop in pixels that the published weights were trained on."""
 
 
 class InceptionResnetV1(nn.Module):

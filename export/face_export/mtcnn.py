@@ -8,6 +8,8 @@ about -1…1, `[N,3,H,W]`. Probabilities have two channels, (no face, face), aft
 import torch
 from torch import Tensor, nn
 
+from face_cascade import networks
+
 
 def _pool(size: int) -> nn.MaxPool2d:
     """Stride 2, keeping the partial window at the far edge as Caffe does."""
@@ -101,5 +103,9 @@ class ONet(nn.Module):
         return self.dense6_2(x), self.dense6_3(x), torch.softmax(self.dense6_1(x), dim=1)
 
 
-STAGES: dict[str, type[PNet] | type[RNet] | type[ONet]] = {"pnet": PNet, "rnet": RNet, "onet": ONet}
+STAGES: dict[str, type[PNet] | type[RNet] | type[ONet]] = {
+    networks.PNET.name: PNet,
+    networks.RNET.name: RNet,
+    networks.ONET.name: ONet,
+}
 """The stages of the cascade in the order they run, each with its network."""

@@ -1,4 +1,9 @@
-"""TorchScript archives that are the same file whenever the weights are, and answer like the network they came from."""
+"""TorchScript archives that are the same file whenever the weights are the same.
+
+`torch.jit.save` alone is not repeatable: it names types by what the process compiled before, orders constants by
+Python's hash seed, and stores where on this machine each source file lay. So a module is compiled in a process of its
+own, and the archive written again without those places.
+"""
 
 import contextlib
 import io
@@ -11,17 +16,9 @@ import zipfile
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from face_export.errors import ExportError, ParityError
-from face_export.inception_resnet_v1 import INPUT_SIZE
-
-# TorchScript archives that are the same file whenever the weights are the same.
-#
-# `torch.jit.save` alone is not repeatable: it names types by what the process compiled before, orders constants
-# by Python's hash seed, and stores where on this machine each source file lay. So a module is compiled in a
-# process of its own, and the archive written again without those places.
-
+from face_export.errors import ExportError
 
 _ARCHIVE = "model"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -79,57 +76,3 @@ def _without_machine(archive: io.BytesIO) -> bytes:
 
 if __name__ == "__main__":
     sys.stdout.buffer.write(_compile(pickle.load(sys.stdin.buffer)))
-
-
-# Does an exported archive answer like the eager network it was made from?
-
-
-TOLERANCE = 1e-5
-"""Largest difference allowed, relative to the largest value of the output where that is above 1."""
-
-# Batch and size of the inputs. PNet takes images of any size: one window, odd sizes, past the serving tile.
-_SHAPES: dict[str, tuple[tuple[int, ...], ...]] = {
-    "pnet": ((2, 3, 64, 96), (1, 3, 12, 12), (1, 3, 13, 15), (1, 3, 257, 257)),
-    "rnet": ((5, 3, 24, 24), (1, 3, 24, 24)),
-    "onet": ((5, 3, 48, 48), (1, 3, 48, 48)),
-    "facenet": ((3, INPUT_SIZE, INPUT_SIZE, 3), (1, INPUT_SIZE, INPUT_SIZE, 3)),
-}
-
-
-def check(name: str, served: nn.Module, archive: bytes) -> float:
-    """Largest absolute difference between `archive` and the eager module `served`, or raise `ParityError`."""
-    scripted = from_bytes(archive)
-    worst = 0.0
-    with torch.inference_mode():
-        for pixels in inputs(name):
-            for index, (want, found) in enumerate(zip(served(pixels), scripted(pixels), strict=True)):
-                worst = max(worst, _difference(want, found, f"{name}: output {index} for {tuple(pixels.shape)}"))
-    return worst
-
-
-def inputs(name: str) -> Iterator[Tensor]:
-    """Random pixels in every shape, then all black and all white; the first shape again at the end.
-
-    TorchScript profiles its first runs and optimises later ones: the last input meets the optimised graph.
-    """
-    shapes = _SHAPES[name]
-    generator = torch.Generator().manual_seed(0)
-    dtype = torch.uint8 if name == "facenet" else torch.float32
-    for shape in shapes:
-        yield (torch.rand(shape, generator=generator) * 255).to(dtype)
-    yield torch.zeros(shapes[-1], dtype=dtype)
-    yield torch.full(shapes[-1], 255, dtype=dtype)
-    yield (torch.rand(shapes[0], generator=generator) * 255).to(dtype)
-
-
-def _difference(want: Tensor, found: Tensor, where: str) -> float:
-    if want.shape != found.shape or want.dtype != found.dtype:
-        raise ParityError(f"{where} is {found.dtype} {tuple(found.shape)}, not {want.dtype} {tuple(want.shape)}")
-    if not found.numel():
-        return 0.0
-    if not (want.isfinite().all() and found.isfinite().all()):
-        raise ParityError(f"{where} is not finite")
-    difference = float((want - found).abs().max())
-    if difference > TOLERANCE * max(1.0, float(want.abs().max())):
-        raise ParityError(f"{where} differs from the eager network by {difference:.2g}; nothing was written")
-    return difference

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from face_cascade import ONET, PNET, RNET, Call, Limits, Network
+from face_cascade import ONET, PNET, RNET, Call, Limits, Network, WrongWeights
 from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED, Batch
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
@@ -30,18 +30,20 @@ class Networks:
 def network_from_file(network: Network, file: Path, warn: Callable[[str], None]) -> LocalNetwork:
     """A network compiled for this processor, from the weights in its `model.pt`.
 
-    A file that another tool wrote holds none: then torch runs its TorchScript, on one thread a caller, and `warn` is
-    told in one sentence.
+    Where the file holds none, or those of a network that is built otherwise, torch runs its TorchScript, on one thread
+    a caller, and `warn` is told in one sentence.
 
     Raises:
         OSError, zipfile.BadZipFile, ValueError: the file cannot be read, or is damaged.
     """
     weights = read_weights(file)
+    reason = "holds no arrays"
     if weights:
-        return COMPILED[network](weights)
-    warn(
-        f"the file of {network.name} holds no arrays, so it runs in torch, which is slower; `faces export` writes them"
-    )
+        try:
+            return COMPILED[network](weights)
+        except WrongWeights as error:
+            reason = f"holds others than the compiled network's ({error})"
+    warn(f"the file of {network.name} {reason}, so it runs in torch, which is slower; `faces export` writes what fits")
     # Imported here: with compiled networks this process needs no torch.
     import torch
 

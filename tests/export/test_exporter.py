@@ -1,21 +1,27 @@
 """Nothing is written that is not right, and nothing is written by halves."""
 
+import copy
 import errno
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+from face_cascade.compiled import COMPILED
+from face_cascade.networks import RNET
 from face_export import exporter
-from face_export import torchscript as parity
 from face_export.errors import ExportError, ParityError
-from face_export.exporter import export_facenet, export_stage, write_atomically
+from face_export.exporter import export_facenet, export_stage
+from face_export.mtcnn import RNet
 from face_export.serving import ServedRNet
 from face_export.torchscript import to_bytes
 from face_export.weights import Weights, digest
+from face_repository.weights import read_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 
@@ -34,7 +40,7 @@ def test_writes_model_and_record(pretrained, networks, tmp_path):
     assert record["state_dict_sha256"] == digest(networks["pnet"])
     assert record["torch_version"] == torch.__version__
     assert record["parameters"] == 6_632
-    assert record["parity_max_difference"] <= parity.TOLERANCE
+    assert record["parity_max_difference"] <= exporter.TOLERANCE
     assert (tmp_path / "pnet/1/model.pt").stat().st_mode & 0o044 == 0o044
 
 
@@ -65,7 +71,9 @@ def test_parity_failure_writes_nothing(pretrained, tmp_path, monkeypatch):
         return archive
 
     monkeypatch.setattr(exporter, "to_bytes", perturbed)
-    with pytest.raises(ParityError, match=r"rnet: output 0 for .* differs from the eager network by 0\.001"):
+    with pytest.raises(
+        ParityError, match=r"rnet: output 0 for .* differs from the eager network by 0\.001; nothing was written"
+    ):
         export_stage("rnet", pretrained["rnet"], tmp_path)
     assert files(tmp_path) == []
 
@@ -77,8 +85,73 @@ def test_output_that_is_not_finite_is_refused(pretrained, tmp_path):
     assert files(tmp_path) == []
 
 
-def test_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "model.pt"
+def as_built(monkeypatch, build):
+    """The export then builds this RNet, and reads the weights that it has."""
+    torch.manual_seed(0)
+    network = build().eval()
+    monkeypatch.setitem(exporter.STAGES, "rnet", lambda: copy.deepcopy(network))
+    return network, Weights(network.state_dict(), "own.pt", None)
+
+
+def with_batch_norm():
+    network = RNet()
+    network.pool2 = nn.Sequential(network.pool2, nn.BatchNorm2d(48))
+    nn.init.uniform_(network.pool2[1].weight, 0.5, 2)
+    return network
+
+
+def with_one_slope():
+    network = RNet()
+    network.prelu4 = nn.PReLU()
+    return network
+
+
+def with_another_step():
+    network = RNet()
+    network.pool2 = nn.Sequential(network.pool2, nn.Sigmoid())
+    return network
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (with_batch_norm, r"compiled rnet has no tensor pool2\.1\.bias"),
+        (with_one_slope, r"compiled rnet wants prelu4\.weight of shape \[128\], not \[1\]"),
+        # Its tensors have the right names and shapes: only its answers tell.
+        (with_another_step, r"rnet: output 0 for .* differs from the eager network"),
+    ],
+)
+def test_a_network_that_is_built_otherwise_runs_in_torch_and_the_export_says_so(tmp_path, monkeypatch, build, reason):
+    network, weights = as_built(monkeypatch, build)
+    done = export_stage("rnet", weights, tmp_path)
+    assert re.search(rf"^runs in torch on a CPU too, .*: {reason}", done.note)
+    assert json.loads((tmp_path / "rnet/1/export.json").read_text())["note"] == done.note
+    assert read_weights(tmp_path / "rnet/1/model.pt") == {}
+    crops = torch.rand(3, 3, 24, 24) * 255
+    with torch.inference_mode():
+        wanted = ServedRNet(network)(crops)
+        for found, tensor in zip(torch.jit.load(tmp_path / "rnet/1/model.pt")(crops), wanted, strict=True):
+            torch.testing.assert_close(found, tensor, rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_that_fits_is_stored_as_arrays_and_checked_as_such(tmp_path, pretrained, monkeypatch):
+    asked = []
+
+    def compiled(weights):
+        network = COMPILED[RNET](weights)
+        return lambda crops: asked.append(crops.shape) or network(crops)
+
+    monkeypatch.setattr(exporter, "COMPILED", {**COMPILED, RNET: compiled})
+    done = export_stage("rnet", pretrained["rnet"], tmp_path)
+    assert done.note == ""
+    assert (5, 3, 24, 24) in asked
+    arrays = read_weights(tmp_path / "rnet/1/model.pt")
+    assert arrays.keys() == pretrained["rnet"].tensors.keys()
+
+
+def test_full_disk_keeps_the_old_file(pretrained, tmp_path, monkeypatch):
+    path = tmp_path / "rnet/1/model.pt"
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"old")
 
     def full(_: int) -> None:
@@ -86,18 +159,18 @@ def test_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ExportError, match=r"cannot write .*model\.pt: No space left on device"):
-        write_atomically(path, b"new")
-    assert files(tmp_path) == ["model.pt"]
+        export_stage("rnet", pretrained["rnet"], tmp_path)
+    assert files(tmp_path) == ["rnet/1/model.pt"]
     assert path.read_bytes() == b"old"
 
 
-def test_interruption_leaves_no_temporary_file(tmp_path, monkeypatch):
+def test_interruption_leaves_no_temporary_file(pretrained, tmp_path, monkeypatch):
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        write_atomically(tmp_path / "model.pt", b"new")
+        export_stage("rnet", pretrained["rnet"], tmp_path)
     assert files(tmp_path) == []
 
 

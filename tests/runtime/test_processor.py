@@ -10,6 +10,7 @@ import torch
 from face_cascade import ONET, PNET, RNET, Call
 from face_cascade.networks import STAGES
 from face_repository.layout import default_repository
+from face_repository.weights import read_weights, with_weights
 from face_runtime.processor import network_from_file, on_this_processor
 from face_runtime.torchscript import TorchScriptNetwork
 
@@ -44,6 +45,17 @@ def test_a_file_without_arrays_runs_in_torch_and_says_so(tmp_path, monkeypatch):
     assert network(crops())[0].shape == (5, 4)
     (sentence,) = told
     assert sentence.startswith("the file of rnet holds no arrays, so it runs in torch")
+
+
+def test_a_file_of_a_network_that_is_built_otherwise_runs_in_torch_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    path, told = tmp_path / "model.pt", []
+    weights = {**read_weights(FILE), "pool2.1.weight": np.ones(48, np.float32)}
+    path.write_bytes(with_weights(without_arrays(FILE, path).read_bytes(), weights))
+    network = network_from_file(RNET, path, told.append)
+    assert isinstance(network, TorchScriptNetwork)
+    (sentence,) = told
+    assert "compiled rnet has no tensor pool2.1.weight), so it runs in torch" in sentence
 
 
 def test_a_file_that_is_none(tmp_path):
