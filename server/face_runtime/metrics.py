@@ -1,4 +1,9 @@
-"""Families of metrics on Triton's metrics port, and those of an instance's process."""
+"""Families of metrics on Triton's metrics port, and what an instance tells of its own process.
+
+Each instance of a model is a process of its own; what they report under one name with the same labels Triton adds up
+(gauges: the latest stands). A metric is made when its label's value is first seen, or at once where the values are
+given: a counter that first appears with its first event has no rate over it.
+"""
 
 import os
 import time
@@ -7,12 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
-
-# Families of metrics on Triton's metrics port.
-#
-# Each instance of a model is a process of its own; what they report under one name with the same labels Triton adds up
-# (gauges: the latest stands). A metric is made when its label's value is first seen, or at once where the values are
-# given: a counter that first appears with its first event has no rate over it.
 
 
 class _Family:
@@ -78,17 +77,15 @@ class Histogram(_Family):
         return self._family.Metric(labels=labels, buckets=self._buckets)
 
 
-# The process of a model's instance, as metrics: Triton reports the memory of the machine, not of its stubs.
-
-
 _STATM = Path("/proc/self/statm")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessMetrics:
-    """Start and memory of this process. `worker` is Triton's name of the instance, such as `mtcnn_0_1`.
+    """Start and memory of this process: Triton reports the memory of the machine, not of its stubs.
 
-    A start that changes is a process that died: Triton, or whoever supervises it, made a new one.
+    worker: Triton's name of the instance, such as `mtcnn_0_1`. A start that changes is a process that died:
+    Triton, or whoever supervises it, made a new one.
     """
 
     def __init__(self, worker: str) -> None:
