@@ -79,25 +79,24 @@ class _Boxes:
 
 def propose(sources: Sequence[Source], limits: Limits) -> Flow[list[Proposals]]:
     """Runs PNet over the pyramids of all images together; one `Proposals` an image."""
-    owners: list[int] = []
-    levels: list[Level] = []
-    for n, source in enumerate(sources):
-        p = source.parameters
-        of_image = pyramid_levels(source.height, source.width, p.min_face_size, p.factor)
-        levels += of_image
-        owners += [n] * len(of_image)
-    cells = yield from _scan([sources[n] for n in owners], levels, limits)
-    by_image: list[list[tuple[Level, list[_Cells]]]] = [[] for _ in sources]
-    for owner, level, parts in zip(owners, levels, cells, strict=True):
-        by_image[owner].append((level, parts))
+    pyramids = [_pyramid(source) for source in sources]
+    cells = iter((yield from _scan(sources, pyramids, limits)))
+    by_image = [[(level, next(cells)) for level in pyramid] for pyramid in pyramids]
     found = yield Together("nms", [_suppress_image(of_image, limits.max_candidates) for of_image in by_image])
     return found
 
 
-def _scan(sources: Sequence[Source], levels: Sequence[Level], limits: Limits) -> Flow[list[list[_Cells]]]:
-    """PNet on every level; `sources[i]` is the image of `levels[i]`. A level's cells come in parts."""
+def _pyramid(source: Source) -> tuple[Level, ...]:
+    parameters = source.parameters
+    return pyramid_levels(source.height, source.width, parameters.min_face_size, parameters.factor)
+
+
+def _scan(sources: Sequence[Source], pyramids: Sequence[Sequence[Level]], limits: Limits) -> Flow[list[list[_Cells]]]:
+    """PNet on every level of every image, on end. A level's cells come in parts."""
+    levels = [level for pyramid in pyramids for level in pyramid]
+    sources = [source for source, pyramid in zip(sources, pyramids, strict=True) for _ in pyramid]
     batches = []
-    for sheet in plan_tiles(tuple((level.height, level.width) for level in levels)):
+    for sheet in plan_tiles([tuple((level.height, level.width) for level in pyramid) for pyramid in pyramids]):
         for share in limits.shares(sheet.tile_count, limits.pnet_tiles(sheet.height, sheet.width)):
             batches.append(_scan_tiles(sheet, share, sources, levels))
     found: list[list[_Cells]] = [[] for _ in levels]

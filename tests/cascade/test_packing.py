@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from face_cascade.tiles import Request, pack
+from face_cascade.packing import Request, pack
 
 HEIGHT, WIDTH = 50, 65
 

@@ -6,8 +6,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from face_cascade import tiles
 from face_cascade.networks import PNET_STRIDE
-from face_cascade.tiles import TILE_SIZE, cell_count, cut, plan_tiles
+from face_cascade.tiles import TILE_SIZE, cell_count, cut, plan_tiles, pyramid_levels
 from face_export.mtcnn import PNet
 
 
@@ -39,11 +40,48 @@ sides = st.integers(12, 620)
 @given(st.lists(st.tuples(sides, sides), max_size=12))
 def test_plan_covers_every_cell_of_every_level_once(shapes):
     seen = [np.zeros((cell_count(h), cell_count(w)), int) for h, w in shapes]
-    for sheet in plan_tiles(tuple(shapes)):
+    for sheet in plan_tiles([tuple(shapes)]):
         for piece in sheet.pieces:
             of_level(piece, seen[piece.level])[...] += 1
         assert sheet.in_tiles(0, sheet.tile_count) == sheet.pieces
     assert all((cells == 1).all() for cells in seen)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.tuples(sides, sides), max_size=4), max_size=6))
+def test_plan_of_a_batch_covers_the_levels_of_all_images_once(images):
+    seen = [np.zeros((cell_count(h), cell_count(w)), int) for shapes in images for h, w in shapes]
+    for sheet in plan_tiles([tuple(shapes) for shapes in images]):
+        taken = np.zeros((sheet.tile_count, sheet.height, sheet.width), int)
+        assert [piece.tile for piece in sheet.pieces] == sorted(piece.tile for piece in sheet.pieces)
+        for piece in sheet.pieces:
+            of_level(piece, seen[piece.level])[...] += 1
+            bottom, right = piece.tile_top + piece.height, piece.tile_left + piece.width
+            taken[piece.tile, piece.tile_top : bottom, piece.tile_left : right] += 1
+        assert taken.max(initial=0) <= 1
+        assert taken.any(axis=(1, 2)).all(), "a tile without a piece"
+    assert all((cells == 1).all() for cells in seen)
+
+
+def test_images_share_tiles():
+    levels = tuple((level.height, level.width) for level in pyramid_levels(480, 640, 20, 0.709))
+    alone, together = plan_tiles([levels])[0], plan_tiles([levels] * 8)[0]
+    assert together.tile_count <= 0.9 * 8 * alone.tile_count
+
+
+def test_plans_are_kept_and_never_more_than_is_said():
+    levels = [
+        tuple((level.height, level.width) for level in pyramid_levels(480, 640 + n, 20, 0.709)) for n in range(99)
+    ]
+    assert plan_tiles(levels[:1]) is plan_tiles(levels[:1])
+    assert plan_tiles(levels[:3]) is plan_tiles(levels[:3])
+    for shapes in levels:
+        plan_tiles([shapes])
+        plan_tiles([shapes, shapes])
+    assert (tiles._plan.cache_info().currsize, tiles._plan_batch.cache_info().currsize) == (64, 16)
+    huge = ((6000, 6000),)
+    assert plan_tiles([huge]) == plan_tiles([huge])
+    assert plan_tiles([huge]) is not plan_tiles([huge])
 
 
 @pytest.mark.parametrize(
@@ -57,17 +95,17 @@ def test_pnet_on_tiles_equals_pnet_on_the_level(shape):
     with torch.inference_mode():
         whole = network(level[None])[0][0].numpy()
         # Others share the tiles; what lies around a piece would show if it leaked into its cells.
-        for sheet in plan_tiles((shape, (31, 45), (60, 23), (131, 257))):
-            tiles = torch.full((sheet.tile_count, 3, sheet.height, sheet.width), 50.0)
+        for sheet in plan_tiles([(shape, (31, 45)), ((60, 23), (131, 257))]):
+            batch = torch.full((sheet.tile_count, 3, sheet.height, sheet.width), 50.0)
             mine = [piece for piece in sheet.pieces if piece.level == 0]
             for piece in mine:
                 rows = slice(piece.tile_top, piece.tile_top + piece.height)
                 columns = slice(piece.tile_left, piece.tile_left + piece.width)
-                tiles[piece.tile, :, rows, columns] = level[
+                batch[piece.tile, :, rows, columns] = level[
                     :,
                     piece.level_top : piece.level_top + piece.height,
                     piece.level_left : piece.level_left + piece.width,
                 ]
-            outputs = network(tiles)[0].numpy()
+            outputs = network(batch)[0].numpy()
             for piece in mine:
                 np.testing.assert_allclose(of_tile(piece, outputs[piece.tile]), of_level(piece, whole), atol=1e-5)
