@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_client import InvalidImage, InvalidInput
+from face_client import FaceClient, InvalidImage, InvalidInput, ModelNotLoaded, TooManyPixels
 from tests.e2e.test_batching import assert_same
 from tests.pictures import DATA, astronaut, reference, wall
 
@@ -71,3 +71,36 @@ def test_errors(client):
         client.detect(PATH, min_face_size=1)
     with pytest.raises(InvalidImage):
         client.detect(b"junk")
+
+
+def test_a_truncated_file_is_an_invalid_image_whoever_reads_it(client):
+    """This process does where it shrinks the picture, else the server."""
+    data = PATH.read_bytes()
+    for half in (data[: len(data) // 2], data[:20]):
+        errors = []
+        for max_side in (None, 100):
+            with pytest.raises(InvalidImage) as raised:
+                client.detect(half, max_side=max_side)
+            errors.append(raised.value)
+        assert type(errors[0]) is type(errors[1]) is InvalidImage
+        assert str(errors[0]) == str(errors[1])
+
+
+def test_too_many_pixels(client, encode):
+    with pytest.raises(TooManyPixels, match=r"encoded_image has 10000x5001 = 50010000 pixels; at most 50000000"):
+        client.detect(encode(Image.new("1", (10000, 5001)), "PNG"))
+    with pytest.raises(TooManyPixels, match="image has 10000x5001 = 50010000 pixels; at most 50000000"):
+        client.detect(np.zeros((5001, 10000), np.uint8))
+
+
+def test_the_size_of_a_file_is_that_of_the_upright_picture(client, encode):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = client.detect(encode(Image.open(PATH).convert("RGB").resize((300, 200)), "JPEG", exif=exif))
+    assert (turned.width, turned.height) == (200, 300)
+
+
+def test_a_model_that_the_server_lacks_is_said_at_once(triton):
+    with FaceClient(triton.grpc_url, model="facenet2", retries=1000, timeout=1000) as client:
+        with pytest.raises(ModelNotLoaded, match="'facenet2' is not found"):
+            client.detect(PATH)
