@@ -216,5 +216,5 @@ _TILES: tuple[tuple[int, int, Callable[[int, int], list[Part]]], ...] = (
     (TILE_SIZE, STRIP, _right_strips),
 )
 
-TILE_TILES = tuple((height, width) for height, width, _ in _TILES)
+TILE_SHAPES = tuple((height, width) for height, width, _ in _TILES)
 """(height, width) of every shape that PNet is asked with."""
