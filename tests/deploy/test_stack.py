@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
-from face_export import command as export
+from face_admin import export as export
 from face_server.settings import DEFAULT_PORTS
 from tests.deploy.containers import ROOT, SERVICES, copies, environment, filled_in, stages
 from tests.deploy.expressions import DEPLOY

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from face_admin import serve as command
 from face_repository.layout import OPTIONAL, REQUIRED, Repository
 from face_runtime.settings import TRACE_VARIABLE
-from face_server import command
 from face_server.invocation import arguments
 from face_server.settings import DEFAULT_PORTS, ServerTls, Settings
 from face_server.wheel import TritonWheel

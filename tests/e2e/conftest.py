@@ -19,7 +19,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from face_cascade import FACENET
 from face_client import FaceClient
 from face_export.exporter import export_facenet, model_path
-from face_export.facenet_weights import random_weights
+from face_export.readers.facenet import random_weights
 from face_repository.layout import REQUIRED
 from face_server import EmbeddedTriton, Settings
 from tests.export.conftest import CLASSES

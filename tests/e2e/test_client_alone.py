@@ -19,7 +19,7 @@ def environment(tmp_path):
     """A new virtual environment with nothing but the client and the command in it."""
     venv.create(tmp_path / "env", with_pip=True)
     # Copies: building in the source tree would leave files there.
-    ignored = shutil.ignore_patterns("*.egg-info", "build", "face_deploy")
+    ignored = shutil.ignore_patterns("*.egg-info", "build", "face_admin")
     sources = [shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored) for name in ("client", "tools")]
     binaries = tmp_path / "env" / "bin"
     subprocess.run([binaries / "pip", "install", "--quiet", *sources], check=True)

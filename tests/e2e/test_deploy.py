@@ -14,11 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
+from face_admin.deploy.errors import SwitchFailed
+from face_admin.deploy.store import Deployment, Store
+from face_admin.deploy.switching import Control, switch
 from face_client import FaceClient
 from face_command.main import main
-from face_deploy.errors import SwitchFailed
-from face_deploy.store import Deployment, Store
-from face_deploy.switching import Control, switch
 from face_export.exporter import export_stage
 from face_export.readers import read_stage
 from face_export.weights import Weights

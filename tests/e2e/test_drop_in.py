@@ -7,8 +7,8 @@ from PIL import Image
 
 from face_client import facenet_pytorch, mtcnn
 from face_client.facenet_pytorch import extract_face, fixed_image_standardization
-from face_export.facenet_weights import random_weights
 from face_export.inception_resnet_v1 import InceptionResnetV1
+from face_export.readers.facenet import random_weights
 from face_export.weights import load_into
 from tests.export.conftest import CLASSES
 from tests.pictures import DATA, astronaut, reference, wall

@@ -7,8 +7,8 @@ from tritonclient.utils import InferenceServerException
 
 from face_cascade import FACENET
 from face_client import InvalidInput
-from face_export.facenet_weights import random_weights
 from face_export.inception_resnet_v1 import InceptionResnetV1
+from face_export.readers.facenet import random_weights
 from face_export.weights import load_into
 from tests.e2e.conftest import FLOAT_FACENET
 from tests.e2e.requests import outputs, tensor

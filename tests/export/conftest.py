@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from face_export import exporter, torchscript
-from face_export.facenet_weights import random_weights
 from face_export.mtcnn import STAGES
 from face_export.readers import read_stage
+from face_export.readers.facenet import random_weights
 from face_export.weights import Weights, digest, load_into
 
 DATA = Path(__file__).parents[1] / "data"

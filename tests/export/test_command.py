@@ -7,8 +7,9 @@ import sys
 import pytest
 import torch
 
-from face_export import command, facenet_weights
+from face_admin import export as command
 from face_export.errors import DownloadError
+from face_export.readers import facenet as facenet_weights
 
 
 def run(*arguments: object) -> int:
@@ -91,7 +92,7 @@ def test_failure_is_one_line_and_exit_code_1(tmp_path, capsys, arguments, messag
 
 
 def test_declaring_the_command_imports_no_torch():
-    code = "import sys, face_export.command; sys.exit('torch' in sys.modules)"
+    code = "import sys, face_admin.export; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

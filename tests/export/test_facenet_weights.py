@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from face_export import facenet_weights
 from face_export.errors import UntrustedWeights, WeightsError
-from face_export.facenet_weights import load, random_weights
 from face_export.inception_resnet_v1 import InceptionResnetV1
 from face_export.published import PUBLISHED, Published, cache_directory
+from face_export.readers import facenet as facenet_weights
+from face_export.readers.facenet import load, random_weights
 from face_export.readers.pickles import sha256
 from face_export.weights import load_into
 

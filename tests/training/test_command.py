@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-import face_export.command
+import face_admin.export
 from face_cascade import DetectionParameters, detect, drive
 from face_cascade.compiled import COMPILED
 from face_cascade.networks import ONET, PNET, RNET
@@ -93,7 +93,7 @@ def test_a_stage_asks_for_those_before_it(prepared, tmp_path, capsys):
 def test_trained_networks_are_exported_and_find_the_face(fine_tuned, tmp_path):
     """The cascade of the exported arrays is the one that Triton runs on a CPU."""
     files = [word for stage in STAGES for word in (f"--{stage}", fine_tuned / stage / "checkpoint.pt")]
-    exported = run(*files, "--facenet", "none", "--repository", tmp_path, module=face_export.command)
+    exported = run(*files, "--facenet", "none", "--repository", tmp_path, module=face_admin.export)
     assert exported == 0
     networks = {n: COMPILED[n](read_weights(tmp_path / n.name / "1" / "model.pt")) for n in (PNET, RNET, ONET)}
     for stage in STAGES:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from face_deploy.comparison import Answer, accuracy
+from face_admin.deploy.comparison import Answer, accuracy
 from face_tools.evaluation.wider_truth import read_truth
 
 LABELS = """\

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from face_admin.deploy import command, judging
+from face_admin.deploy.comparison import Answer
 from face_command.main import main
-from face_deploy import command, judging
-from face_deploy.comparison import Answer
 from face_export.readers import read_stage
 from face_server.settings import ADMIN_KEY_VARIABLE
 from tests.tools.deploy.repositories import content, make_repository
@@ -180,7 +180,7 @@ def test_live_networks_that_cannot_be_run(repository, capsys, pnet, photos):
 
 
 def test_declaring_the_command_imports_no_torch():
-    code = "import sys, argparse, face_deploy.command as c; c.add_arguments(argparse.ArgumentParser()); "
+    code = "import sys, argparse, face_admin.deploy.command as c; c.add_arguments(argparse.ArgumentParser()); "
     code += "sys.exit('torch' in sys.modules or 'numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

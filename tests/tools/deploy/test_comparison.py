@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from face_deploy.command import comparison_rows
-from face_deploy.comparison import Accuracy, Answer, Gate, compare
-from face_deploy.errors import DeployError
+from face_admin.deploy.command import comparison_rows
+from face_admin.deploy.comparison import Accuracy, Answer, Gate, compare
+from face_admin.deploy.errors import DeployError
 
 
 def answer(*boxes, shift=0.0, seconds=1.0):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from face_admin.deploy.comparison import Answer
+from face_admin.deploy.errors import DeployError
+from face_admin.deploy.judging import ask_both, differs, find_pictures
 from face_client.errors import ServerUnavailable
 from face_client.faces import Faces
-from face_deploy.comparison import Answer
-from face_deploy.errors import DeployError
-from face_deploy.judging import ask_both, differs, find_pictures
 
 FACES = np.float32([[10, 10, 50, 50], [100, 10, 140, 50]])
 

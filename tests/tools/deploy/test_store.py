@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from face_deploy.command import version_rows
-from face_deploy.errors import DeployError
-from face_deploy.store import Deployment, Store
+from face_admin.deploy.command import version_rows
+from face_admin.deploy.errors import DeployError
+from face_admin.deploy.store import Deployment, Store
 from tests.tools.deploy.repositories import content, make_repository, make_version
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from face_deploy.errors import ControlError, DeployError, SwitchFailed
-from face_deploy.store import Deployment, Store
-from face_deploy.switching import Control, running, switch
+from face_admin.deploy.errors import ControlError, DeployError, SwitchFailed
+from face_admin.deploy.store import Deployment, Store
+from face_admin.deploy.switching import Control, running, switch
 from face_repository.versions import PARAMETER
 from tests.tools.deploy.repositories import content, make_repository, make_version
 

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Crops, training, weight file."""
-    from face_export.facenet_weights import load
+    from face_export.readers.facenet import load
     from face_training.samples.people import read_people
 
     # Whatever may be missing is looked for before anything is removed or made.

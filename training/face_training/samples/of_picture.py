@@ -14,6 +14,7 @@ from face_cascade.boxes import Float32, pixel_windows
 from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED, Weights
 from face_cascade.networks import NETWORKS, ONET, PNET, RNET
+from face_cascade.numpy_arrays import NUMPY
 from face_cascade.proposals import Source, propose
 from face_cascade.refinement import refine_with_rnet
 from face_training.annotations.pictures import AnnotatedPicture
@@ -137,13 +138,14 @@ class Miner:
 
     def candidates(self, sums: Int32, settings: SampleSettings) -> Float32:
         """Squared boxes FP32 [N,4] that the stage would be asked about."""
-        return drive(self._flow(Source(sums, settings.detection())), self._answer)
+        height, width = sums.shape[0] - 1, sums.shape[1] - 1
+        return drive(self._flow(Source(sums, height, width, settings.detection())), self._answer)
 
     def _flow(self, source: Source) -> Flow[Float32]:
-        (proposals,) = yield from propose([source], Limits())
+        (proposals,) = yield from propose(NUMPY, [source], Limits())
         if RNET not in self._networks:
             return proposals.boxes
-        (refined,) = yield from refine_with_rnet([source], [proposals.boxes], Limits())
+        (refined,) = yield from refine_with_rnet(NUMPY, [source], [proposals.boxes], Limits())
         return refined
 
     def _answer(self, call: Call) -> Outputs:

@@ -11,15 +11,7 @@ from face_cascade.boxes import Float32
 from face_cascade.networks import PNET
 from face_training.annotations.pictures import AnnotatedPicture
 from face_training.samples.geometry import crop_boxes, landmark_targets, overlaps, pnet_boxes
-from face_training.samples.records import (
-    POSITIVE_FROM,
-    Kind,
-    Records,
-    crop_records,
-    joined,
-    kinds_of,
-    set_regression,
-)
+from face_training.samples.records import POSITIVE_FROM, Kind, Records, crop_records, joined, kinds_of, set_regression
 from face_training.settings import SampleSettings
 
 # Windows drawn for each negative that is wanted: in a crowd most of them touch a face.

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from face_deploy.errors import DeployError
+from face_admin.deploy.errors import DeployError
 from face_repository.layout import EXPORTED
 from face_repository.versions import NETWORKS, latest, numbers
 

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from face_server import foreground
+from face_admin import foreground
 
 STOPPING = """
 import os, signal, sys
-from face_server.foreground import Stopped, stop_on_signals
+from face_admin.foreground import Stopped, stop_on_signals
 signal.signal(signal.SIGHUP, signal.{before})
 stop_on_signals()
 try:
@@ -40,7 +40,7 @@ def test_signals(before, sent, heard):
 
 
 def test_nobody_reads_any_more():
-    program = "import os\nfrom face_server.foreground import tell\nos.close(2)\ntell('a line')\nprint('goes on')"
+    program = "import os\nfrom face_admin.foreground import tell\nos.close(2)\ntell('a line')\nprint('goes on')"
     assert run(program).stdout.strip() == "goes on"
 
 

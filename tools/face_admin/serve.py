@@ -9,13 +9,14 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from face_admin.foreground import Stopped, run_command, stop_on_signals, tell
 from face_client.options import URL_VARIABLE
 from face_command.arguments import number, whole
-from face_server.foreground import Stopped, run_command, stop_on_signals, tell
 
 if TYPE_CHECKING:
     from face_server import EmbeddedTriton
     from face_server.settings import ServerTls
+
 
 HELP = "start the embedded Triton server on this machine"
 

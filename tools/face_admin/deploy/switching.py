@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
+from face_admin.deploy.errors import ControlError, DeployError, SwitchFailed
+from face_admin.deploy.store import Deployment, Store
 from face_client.tls import Tls
 from face_client.wire import connection_arguments
-from face_deploy.errors import ControlError, DeployError, SwitchFailed
-from face_deploy.store import Deployment, Store
 from face_repository.layout import CASCADE
 from face_repository.versions import PARAMETER, from_text, to_text
 from face_server.http_api import ADMIN_HEADER

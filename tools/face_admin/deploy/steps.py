@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from face_admin.deploy.comparison import Gate
+from face_admin.deploy.errors import DeployError, GateClosed
+from face_admin.deploy.judging import Album, Judgement, Named, check_alive, differs, judge
+from face_admin.deploy.store import Deployment, Store
+from face_admin.deploy.switching import Control, running, switch
 from face_client import FaceClient
 from face_client.options import DetectOptions
 from face_client.tls import Tls
-from face_deploy.comparison import Gate
-from face_deploy.errors import DeployError, GateClosed
-from face_deploy.judging import Album, Judgement, Named, check_alive, differs, judge
-from face_deploy.store import Deployment, Store
-from face_deploy.switching import Control, running, switch
 from face_export.exporter import export_stage, model_path
 from face_export.readers import read_stage
 from face_repository.versions import to_text

@@ -10,7 +10,7 @@ Each message is one sentence, or a list of them, for the person at the command l
 
 
 class DeployError(Exception):
-    """Base of all errors raised by `face_deploy`; nothing was changed."""
+    """Base of all errors raised by `face_admin.deploy`; nothing was changed."""
 
 
 class ControlError(DeployError):

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from face_admin.deploy.comparison import Accuracy, Answer, Comparison, Gate, accuracy, compare
+from face_admin.deploy.errors import DeployError
 from face_cascade import DetectionParameters, detect, drive
 from face_cascade.networks import NETWORKS
 from face_client import FaceClient
 from face_client.canary import ask_canary
 from face_client.errors import FaceError
 from face_client.options import DetectOptions
-from face_deploy.comparison import Accuracy, Answer, Comparison, Gate, accuracy, compare
-from face_deploy.errors import DeployError
 from face_pictures.decoding import decode_image
 from face_pictures.errors import InvalidImage, InvalidInput
 from face_pictures.formats import SUFFIXES
@@ -29,6 +29,7 @@ from face_runtime.settings import cores
 
 if TYPE_CHECKING:
     from face_tools.evaluation.wider_truth import Truth
+
 
 Named: TypeAlias = tuple[str, Path]
 """A picture's name, which is its path below the folder, and its path."""

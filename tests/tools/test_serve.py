@@ -4,8 +4,8 @@ import argparse
 
 import pytest
 
+from face_admin import serve as command
 from face_runtime.settings import TRACE_VARIABLE
-from face_server import command
 
 
 def parse(*words):

@@ -14,7 +14,7 @@ from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RAND
 from face_repository.layout import RepositoryError, default_repository
 from face_repository.versions import numbers
 
-if TYPE_CHECKING:  # torch takes a second to import, which `faces --help` should not wait for
+if TYPE_CHECKING:
     from face_export.exporter import Export
 
 
@@ -124,7 +124,7 @@ def _export_stages(args: argparse.Namespace) -> "Iterator[Export]":
 
 def _export_facenet(args: argparse.Namespace) -> "Iterator[Export]":
     from face_export.exporter import export_facenet, model_path
-    from face_export.facenet_weights import load
+    from face_export.readers.facenet import load
 
     choice = args.facenet or (DEFAULT if args.version is None else NONE)
     if args.classes is not None and choice != RANDOM:

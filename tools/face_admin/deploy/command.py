@@ -8,19 +8,20 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from face_admin.deploy.comparison import MAX_LOSS, MIN_AGREEMENT, Accuracy, Comparison, Gate
+from face_admin.deploy.errors import ControlError, DeployError
+from face_admin.deploy.store import Deployment, Store
 from face_command.arguments import number
 from face_command.console import message, print_table, tracked
-from face_deploy.comparison import MAX_LOSS, MIN_AGREEMENT, Accuracy, Comparison, Gate
-from face_deploy.errors import ControlError, DeployError
-from face_deploy.store import Deployment, Store
 from face_repository.layout import default_repository
 from face_repository.versions import NETWORKS, to_text
 from face_server.settings import ADMIN_KEY_VARIABLE
 from face_tools.connection import add_connection, add_parameters, parameters_from, tls_from
 
-if TYPE_CHECKING:  # torch and the compiled cascade take seconds to import, which `--help` should not
-    from face_deploy.judging import Judgement, Named
-    from face_deploy.steps import Server, Trial
+if TYPE_CHECKING:
+    from face_admin.deploy.judging import Judgement, Named
+    from face_admin.deploy.steps import Server, Trial
+
 
 HELP = "swap retrained networks into a running server, if they pass a comparison with the live ones"
 
@@ -105,7 +106,7 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what `args` ask for; returns the exit status."""
-    from face_deploy.steps import compare_only, deploy, roll_back
+    from face_admin.deploy.steps import compare_only, deploy, roll_back
     from face_export.errors import ExportError
 
     wrong = _wrong(args) or _wrong_parameter(args)
@@ -157,8 +158,8 @@ def _wrong_parameter(args: argparse.Namespace) -> str:
 
 
 def _trial(args: argparse.Namespace) -> "Trial":
-    from face_deploy.judging import find_pictures, with_labels
-    from face_deploy.steps import Trial
+    from face_admin.deploy.judging import find_pictures, with_labels
+    from face_admin.deploy.steps import Trial
 
     store, album = Store(args.repository), find_pictures(args.photos)
     agreement = args.min_agreement
@@ -172,7 +173,7 @@ def _trial(args: argparse.Namespace) -> "Trial":
 
 
 def _server(args: argparse.Namespace) -> AbstractContextManager["Server"]:
-    from face_deploy.steps import Server
+    from face_admin.deploy.steps import Server
 
     return Server.at(args.url, _admin_key(args.key_file), tls_from(args), args.timeout)
 
@@ -192,7 +193,7 @@ def _admin_key(file: Path | None) -> str:
 
 
 class _Person:
-    """Whoever sits at the terminal (`face_deploy.steps.Audience`)."""
+    """Whoever sits at the terminal (`face_admin.deploy.steps.Audience`)."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self._args = args
@@ -249,7 +250,7 @@ def _share(value: float | None) -> str:
 
 def _show_versions(args: argparse.Namespace) -> None:
     """A table of the versions, and what the server says."""
-    from face_deploy.switching import Control
+    from face_admin.deploy.switching import Control
 
     print_table(_VERSIONS_HEADER, version_rows(Store(args.repository)))
     try:

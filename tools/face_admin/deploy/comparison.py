@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from face_deploy.errors import DeployError
+from face_admin.deploy.errors import DeployError
 from face_tools.evaluation.average_precision import Detections, judge, normalized, precision_recall
 from face_tools.matching import match
 
-if TYPE_CHECKING:  # needs SciPy, which without labels nothing else does
+if TYPE_CHECKING:
     from face_tools.evaluation.wider_truth import Truth
+
 
 LOOSE, TIGHT = 0.5, 0.9
 """Overlaps (IoU) from which two boxes are the same face, and the same box."""

@@ -1,0 +1,1 @@
+"""What those do who run the service: `faces export`, `faces serve`, `faces deploy`."""
