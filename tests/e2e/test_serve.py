@@ -27,15 +27,20 @@ def serve(*arguments, **options):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
 
 
+def until_ready(server):
+    """What it has said until then."""
+    log = []
+    for line in server.stdout:
+        log.append(line)
+        if line.strip() == "ready":
+            return "".join(log)
+    raise AssertionError("".join(log))
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_serves_until_told_to_stop(stop):
     with serve("--any-ports") as server:
-        log = []
-        for line in server.stdout:
-            log.append(line)
-            if line.strip() == "ready":
-                break
-        url = re.search(r"^gRPC +(127\.0\.0\.1:\d+)$", "".join(log), re.MULTILINE).group(1)
+        url = re.search(r"^gRPC +(127\.0\.0\.1:\d+)$", until_ready(server), re.MULTILINE).group(1)
         family = psutil.Process(server.pid).children(recursive=True)
         assert len(family) >= 5, "tritonserver and a stub for each model"
         found = subprocess.run([FACES, "detect", DATA / "astronaut.png", "--url", url, "--json"], capture_output=True)
@@ -57,8 +62,7 @@ def test_runs_a_command_and_stops():
 
 def test_a_command_that_is_cut_short_has_not_succeeded():
     with serve("--any-ports", "--", "sleep", "60") as server:
-        while server.stdout.readline().strip() != "ready":
-            pass
+        until_ready(server)
         server.send_signal(signal.SIGTERM)
         server.stdout.read()
     assert server.returncode == 128 + signal.SIGTERM
