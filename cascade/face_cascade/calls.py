@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade.networks import FACENET, ONET, PNET, RNET, Network
+from face_cascade.tiles import TILE_SIZE
 
 T = TypeVar("T")
 
@@ -17,10 +18,14 @@ Outputs: TypeAlias = tuple[NDArray[np.float32], ...]
 
 @dataclass(frozen=True)
 class Call:
-    """Run `batch` through `network` and send back its outputs, in the order of `network.outputs`."""
+    """Run `batch` through `network` and send back its outputs, in the order of `network.outputs`.
+
+    The batch is FP32, shaped as the network says, and of the engine that the flow works with: a NumPy array, unless the
+    flow was given another (see `arrays`). So are the outputs.
+    """
 
     network: Network
-    batch: NDArray[np.float32]
+    batch: Any
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Limits:
     rnet: int = RNET.max_batch
     onet: int = ONET.max_batch
     facenet: int = FACENET.max_batch
-    pnet_pixels: int = 64 * 256 * 256
+    pnet_pixels: int = PNET.max_batch * TILE_SIZE * TILE_SIZE
     parallel: int = 1
     max_candidates: int = 8192
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cascade.area import integral_image
+from face_cascade.arrays import Arrays
 from face_cascade.boxes import areas
 from face_cascade.calls import Flow, Limits, Together
 from face_cascade.networks import ONET, PNET, RNET
+from face_cascade.numpy_arrays import NUMPY
 from face_cascade.parameters import DetectionParameters, InvalidInput
 from face_cascade.proposals import Source, propose
 from face_cascade.refinement import detect_with_onet, refine_with_rnet
@@ -72,6 +73,7 @@ def detect(
     images: Sequence[NDArray[np.uint8]],
     parameters: Sequence[DetectionParameters],
     limits: Limits | None = None,
+    arrays: Arrays = NUMPY,
 ) -> Flow[list[Detection]]:
     """Finds the faces of all images at once: a flow (see `calls.drive`) that returns one `Detection` each.
 
@@ -79,6 +81,7 @@ def detect(
         images: RGB UINT8 [H,W,3] each, of any sizes.
         parameters: one an image.
         limits: batch sizes of the networks and the cap on candidates.
+        arrays: the engine that holds images, tiles, maps and crops; the networks are asked with its arrays.
 
     Raises:
         InvalidInput: an image is not UINT8 [H,W,3] with H, W ≥ 1.
@@ -86,10 +89,10 @@ def detect(
     limits = limits or Limits()
     for image in images:
         check_image(image)
-    sources = yield Together("integral", [_source(i, p) for i, p in zip(images, parameters, strict=True)])
-    proposals = yield from propose(sources, limits)
-    boxes = yield from refine_with_rnet(sources, [p.boxes for p in proposals], limits)
-    faces = yield from detect_with_onet(sources, boxes, limits)
+    sources = yield Together("integral", [_source(arrays, i, p) for i, p in zip(images, parameters, strict=True)])
+    proposals = yield from propose(arrays, sources, limits)
+    boxes = yield from refine_with_rnet(arrays, sources, [p.boxes for p in proposals], limits)
+    faces = yield from detect_with_onet(arrays, sources, boxes, limits)
     return [
         _selected(
             source,
@@ -101,9 +104,10 @@ def detect(
     ]
 
 
-def _source(image: NDArray[np.uint8], parameters: DetectionParameters) -> Flow[Source]:
+def _source(arrays: Arrays, image: NDArray[np.uint8], parameters: DetectionParameters) -> Flow[Source]:
     yield from ()
-    return Source(integral_image(image), parameters)
+    height, width, _ = image.shape
+    return Source(arrays.image(image), height, width, parameters)
 
 
 def _selected(

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cascade.area import area_crops
+from face_cascade.arrays import Arrays, Float32
 from face_cascade.boxes import landmark_points, nms, nms_min, pixel_windows, refine, squared
 from face_cascade.calls import Call, Flow, Limits, Outputs, Together
 from face_cascade.networks import ONET, RNET, Network
 from face_cascade.proposals import Source
-
-Float32 = NDArray[np.float32]
 
 NMS_RNET = 0.7
 NMS_ONET_MIN = 0.7
@@ -26,9 +24,11 @@ class Candidates:
     outputs: Outputs
 
 
-def refine_with_rnet(sources: Sequence[Source], boxes: Sequence[Float32], limits: Limits) -> Flow[list[Float32]]:
+def refine_with_rnet(
+    arrays: Arrays, sources: Sequence[Source], boxes: Sequence[Float32], limits: Limits
+) -> Flow[list[Float32]]:
     """Squared boxes FP32 [N,4] a image → those that RNet keeps, refined and squared."""
-    seen = yield from _classify(RNET, RNET.side, sources, boxes, limits, limits.rnet)
+    seen = yield from _classify(arrays, RNET, sources, boxes, limits, limits.rnet)
     return [_after_rnet(c, s.parameters.threshold_rnet) for c, s in zip(seen, sources, strict=True)]
 
 
@@ -41,10 +41,10 @@ def _after_rnet(candidates: Candidates, threshold: float) -> Float32:
 
 
 def detect_with_onet(
-    sources: Sequence[Source], boxes: Sequence[Float32], limits: Limits
+    arrays: Arrays, sources: Sequence[Source], boxes: Sequence[Float32], limits: Limits
 ) -> Flow[list[tuple[Float32, Float32, Float32]]]:
     """Boxes a image → (boxes FP32 [N,4], probabilities FP32 [N], landmarks FP32 [N,5,2]) of its faces."""
-    seen = yield from _classify(ONET, ONET.side, sources, boxes, limits, limits.onet)
+    seen = yield from _classify(arrays, ONET, sources, boxes, limits, limits.onet)
     return [_after_onet(c, s.parameters.threshold_onet) for c, s in zip(seen, sources, strict=True)]
 
 
@@ -60,8 +60,8 @@ def _after_onet(candidates: Candidates, threshold: float) -> tuple[Float32, Floa
 
 
 def _classify(
+    arrays: Arrays,
     network: Network,
-    size: int,
     sources: Sequence[Source],
     boxes: Sequence[Float32],
     limits: Limits,
@@ -79,7 +79,7 @@ def _classify(
     starts = np.concatenate([[0], np.cumsum([len(w) for w in windows], dtype=int)])
     shares = limits.shares(int(starts[-1]), max_batch)
     answers = yield Together(
-        network.name, [_classify_share(network, size, sources, windows, starts, share) for share in shares]
+        network.name, [_classify_share(arrays, network, sources, windows, starts, share) for share in shares]
     )
     if not answers:
         return [Candidates(of_image, _no_rows(network)) for of_image in kept_boxes]
@@ -91,23 +91,20 @@ def _classify(
 
 
 def _classify_share(
+    arrays: Arrays,
     network: Network,
-    size: int,
     sources: Sequence[Source],
     windows: Sequence[NDArray[np.int32]],
     starts: NDArray[np.int_],
     share: slice,
 ) -> Flow[Outputs]:
     """One batch: rows share.start…share.stop of all windows, of which image i has starts[i]…starts[i+1]."""
-    crops = np.empty((share.stop - share.start, 3, size, size), np.float32)
+    shown = []
     for source, of_image, start in zip(sources, windows, starts, strict=False):
         first, last = max(share.start, start), min(share.stop, start + len(of_image))
         if first < last:
-            area_crops(
-                source.sums, of_image[first - start : last - start], crops[first - share.start : last - share.start]
-            )
-    outputs: Outputs = yield Call(network, crops)
-    return outputs
+            shown.append((source.image, of_image[first - start : last - start]))
+    return arrays.rows((yield Call(network, arrays.crops(shown, network.side))))
 
 
 def _no_rows(network: Network) -> Outputs:

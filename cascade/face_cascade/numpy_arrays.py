@@ -1,0 +1,70 @@
+"""The engine of a CPU: handles are NumPy arrays, averages are taken by numba.
+
+An image is its integral image, INT32 [H+1,W+1,3] (see `area`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_cascade.area import Int32, area_crops, area_resize, area_windows, integral_image
+from face_cascade.arrays import Cells, Float32, Patch
+from face_cascade.networks import PNET_STRIDE
+from face_cascade.tiles import cell_count
+
+
+class NumpyArrays:
+    """See `arrays.Arrays`."""
+
+    def image(self, pixels: NDArray[np.uint8]) -> Int32:
+        return integral_image(pixels)
+
+    def tiles(self, patches: Sequence[Patch], count: int, height: int, width: int) -> Float32:
+        tiles = np.zeros((count, 3, height, width), np.float32)
+        for sums, level, piece, tile in patches:
+            y0, y1 = area_windows(sums.shape[0] - 1, level.height)
+            x0, x1 = area_windows(sums.shape[1] - 1, level.width)
+            rows = slice(piece.level_top, piece.level_top + piece.height)
+            columns = slice(piece.level_left, piece.level_left + piece.width)
+            target = tiles[
+                tile,
+                :,
+                piece.tile_top : piece.tile_top + piece.height,
+                piece.tile_left : piece.tile_left + piece.width,
+            ]
+            area_resize(sums, y0[rows], y1[rows], x0[columns], x1[columns], target)
+        return tiles
+
+    def cells(self, outputs: Sequence[Float32], patches: Sequence[Patch], thresholds: Sequence[float]) -> list[Cells]:
+        regression, probability = outputs
+        found = []
+        for (_, _, piece, tile), threshold in zip(patches, thresholds, strict=True):
+            top, left = piece.tile_top // PNET_STRIDE, piece.tile_left // PNET_STRIDE
+            rows = slice(top, top + cell_count(piece.height))
+            columns = slice(left, left + cell_count(piece.width))
+            scores = probability[tile, rows, columns]
+            r, c = np.nonzero(scores >= np.float32(threshold))
+            found.append(
+                Cells(
+                    r + piece.level_top // PNET_STRIDE,
+                    c + piece.level_left // PNET_STRIDE,
+                    scores[r, c],
+                    regression[tile, :, rows, columns][:, r, c].T,
+                )
+            )
+        return found
+
+    def crops(self, windows: Sequence[tuple[Int32, NDArray[np.int32]]], side: int) -> Float32:
+        crops = np.empty((sum(len(of_image) for _, of_image in windows), 3, side, side), np.float32)
+        start = 0
+        for sums, of_image in windows:
+            area_crops(sums, of_image, crops[start : start + len(of_image)])
+            start += len(of_image)
+        return crops
+
+    def rows(self, outputs: Sequence[Float32]) -> tuple[Float32, ...]:
+        return tuple(outputs)
+
+
+NUMPY = NumpyArrays()
