@@ -22,6 +22,24 @@ import re
 
 from face_pictures.errors import FaceError, InvalidImage, InvalidInput, TooManyPixels, picture_error
 
+__all__ = [
+    "Cancelled",
+    "DeadlineExceeded",
+    "FaceError",
+    "InvalidImage",
+    "InvalidInput",
+    "ModelNotLoaded",
+    "NoFace",
+    "ServerError",
+    "ServerOverloaded",
+    "ServerUnavailable",
+    "TooManyPixels",
+    "VideoError",
+    "error_from_http",
+    "error_from_status",
+    "reason",
+]
+
 
 class NoFace(InvalidInput):
     """A picture without a face where one is needed. Finding none is an answer everywhere else."""
@@ -89,6 +107,9 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], type[FaceError]], ...] = (
     (re.compile("^model [^ ]+ is not loaded"), ModelNotLoaded),
 )
 
+# UNAVAILABLE: a model that is being loaded, or whose loading failed. The server's other models may serve.
+_OF_A_MODEL = re.compile("^Request for unknown model: ")
+
 # Triton says first which ensemble of models a step failed in.
 _ENSEMBLE = re.compile(r"^in ensemble '[^']*', ")
 
@@ -106,13 +127,19 @@ def error_from_status(status: str | None, message: str) -> FaceError:
     kind = _BY_STATUS.get(name, ServerError)
     if kind is InvalidInput:
         if _OF_A_NEIGHBOUR.search(message):
-            unlucky = ServerUnavailable(f"another request in the same batch was malformed: {message}")
-            unlucky.of_endpoint = False
-            return unlucky
+            return _of_no_endpoint(f"another request in the same batch was malformed: {message}")
         return picture_error(message) or InvalidInput(message)
+    if kind is ServerUnavailable and _OF_A_MODEL.search(message):
+        return _of_no_endpoint(message)
     if kind in (ServerError, ServerUnavailable):
         kind = next((kind for words, kind in _BY_WORDS if words.search(message)), kind)
     return kind(message or name or "The server gave no reason.")
+
+
+def _of_no_endpoint(message: str) -> ServerUnavailable:
+    error = ServerUnavailable(message)
+    error.of_endpoint = False
+    return error
 
 
 def error_from_http(status: int | None, message: str) -> FaceError:
@@ -129,22 +156,3 @@ def reason(error: FaceError | OSError) -> str:
         return error.strerror or str(error)
     # So that whoever runs the server finds it in the log.
     return f"{error} (request {error.request_id})" if error.request_id else str(error)
-
-
-__all__ = [
-    "Cancelled",
-    "DeadlineExceeded",
-    "FaceError",
-    "InvalidImage",
-    "InvalidInput",
-    "ModelNotLoaded",
-    "NoFace",
-    "ServerError",
-    "ServerOverloaded",
-    "ServerUnavailable",
-    "TooManyPixels",
-    "VideoError",
-    "error_from_http",
-    "error_from_status",
-    "reason",
-]

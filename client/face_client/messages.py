@@ -19,7 +19,7 @@ from PIL import Image
 
 from face_client.errors import InvalidInput, ServerError, ServerUnavailable
 from face_client.faces import Faces
-from face_client.options import DetectOptions, ParameterValue, request_parameters
+from face_client.options import DetectOptions, ParameterValue, check_at_least, request_parameters
 from face_pictures.decoding import decode_image, downscale, image_size, to_rgb
 from face_pictures.formats import format_of
 
@@ -73,8 +73,8 @@ class Search:
         cls, model: str, crops: bool, max_side: int | None, options: DetectOptions, *, embeddings: bool = False
     ) -> Search:
         """Raises InvalidInput, and TypeError for an unknown option."""
-        if max_side is not None and not max_side >= 1:
-            raise InvalidInput(f"max_side is {max_side}; it must be at least 1")
+        if max_side is not None:
+            check_at_least("max_side", max_side, 1)
         outputs = (*_OUTPUTS, *(["faces"] if crops else []), *(["embeddings"] if embeddings else []))
         return cls(model, outputs, max_side, request_parameters(options))
 

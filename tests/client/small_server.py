@@ -45,7 +45,9 @@ def start_server(servicer, address="127.0.0.1:0", workers=8, options=()):
 
 
 class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
-    """Refuses pictures of 13 rows, and has the models in `models`. May be stopped and started again, on the same port.
+    """Refuses pictures of 13 rows, has the models in `models`, and is loading those in `loading`.
+
+    May be stopped and started again, on the same port.
 
     mode: "answer", after `seconds`; "refuse", as with a full queue; or "hang".
     """
@@ -53,6 +55,7 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
     def __init__(self, port=0):
         self.mode, self.seconds = "answer", 0.005
         self.models = {"mtcnn"}
+        self.loading = set()
         self.calls = self.probes = 0
         self._lock, self._let_go = threading.Lock(), threading.Event()
         self._port = port
@@ -75,6 +78,9 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     def ModelInfer(self, request, context):  # noqa: N802 the protocol's
         self._count("calls")
+        if request.model_name in self.loading:
+            words = f"Request for unknown model: '{request.model_name}' has no available versions"
+            context.abort(grpc.StatusCode.UNAVAILABLE, words)
         if request.model_name not in self.models:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Request for unknown model: '{request.model_name}' is not found")
         rows = request.inputs[0].shape[1]

@@ -171,6 +171,16 @@ def test_a_model_that_one_server_has_is_found_there(twin, two):
     assert not any(server.probes for server in two)
 
 
+def test_a_model_that_one_server_is_still_loading_is_asked_of_the_other(twin, two):
+    """Whoever asks for another model goes on with both."""
+    two[0].loading = {"mine"}
+    two[1].models = {"mtcnn", "mine"}
+    client = twin(urls(two), model="mine", retries=0)
+    assert batch(client, pictures(*[2] * 20)) == [2] * 20
+    assert two[1].calls == 20
+    assert not any(server.probes for server in two), "nobody was put aside"
+
+
 def test_a_server_that_comes_back_without_the_model_of_one_caller_serves_the_others(twin, two):
     """Its probe says that it is there, whatever it says of the model."""
     two[0].stop()

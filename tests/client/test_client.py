@@ -17,6 +17,7 @@ from face_client import (
     ModelNotLoaded,
     ServerError,
     ServerUnavailable,
+    TooManyPixels,
 )
 from face_client.errors import error_from_status
 from face_client.messages import Response
@@ -305,14 +306,29 @@ def test_the_server_says_how_large_a_file_is(client_of, make_answer, picture, en
     assert (faces.width, faces.height) == (4000, 3000)
 
 
-def test_what_the_server_cannot_read_is_what_this_process_cannot(client_of, picture, encode):
-    whole = encode(picture, "PNG")
-    truncated = whole[: len(whole) // 2]
-    refused = error_from_status("INVALID_ARGUMENT", "encoded_image is damaged or truncated: its pixels cannot be read")
-    errors = []
-    for max_side, replies in ((None, [refused]), (1, [])):
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (InvalidImage, "encoded_image is damaged or truncated: its pixels cannot be read"),
+        (TooManyPixels, "encoded_image has 10000x5001 = 50010000 pixels; at most 50000000 are allowed"),
+    ],
+)
+def test_what_the_server_cannot_read_is_what_this_process_cannot(kind, words, client_of, picture, encode):
+    """This process reads a file where it is to be shrunk, else the server does."""
+    data = encode(Image.new("1", (10000, 5001)), "PNG") if kind is TooManyPixels else encode(picture, "PNG")[:80]
+    for max_side, replies in ((None, [error_from_status("INVALID_ARGUMENT", words)]), (1, [])):
+        client = client_of(*replies)
         with pytest.raises(InvalidImage) as raised:
-            client_of(*replies).detect(truncated, max_side=max_side)
-        errors.append(raised.value)
-    assert type(errors[0]) is type(errors[1])
-    assert str(errors[0]) == str(errors[1])
+            client.detect(data, max_side=max_side)
+        assert type(raised.value) is kind
+        assert str(raised.value) == words
+        assert len(client._transport.requests) == len(replies)
+
+
+@pytest.mark.parametrize("max_side", [0, -1, float("nan"), float("inf"), "100", True])
+def test_a_max_side_that_is_none_is_refused_at_once(max_side, client_of, picture):
+    for ask in (client_of().detect, client_of().recognize):
+        with pytest.raises(InvalidInput, match=r"^max_side is .*; it must be a number, at least 1"):
+            ask(picture, max_side=max_side)
+    with pytest.raises(InvalidInput, match=r"^max_side is "):
+        client_of().detect_batch([picture], max_side=max_side)

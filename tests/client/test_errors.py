@@ -70,8 +70,9 @@ def test_words_say_more(status, message, kind):
 def test_what_says_nothing_of_the_endpoint():
     neighbour = error_from_status("INVALID_ARGUMENT", "incomplete string data for inference input 'encoded_image', x")
     missing = error_from_status("NOT_FOUND", "Request for unknown model: 'x' is not found")
+    loading = error_from_status("UNAVAILABLE", "Request for unknown model: 'x' has no available versions")
     gone = error_from_status("UNAVAILABLE", "failed to connect")
-    assert [error.of_endpoint for error in (neighbour, missing, gone)] == [False, False, True]
+    assert [error.of_endpoint for error in (neighbour, missing, loading, gone)] == [False, False, False, True]
 
 
 @pytest.mark.parametrize(

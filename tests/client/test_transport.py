@@ -11,7 +11,7 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from face_client import Cancelled, DeadlineExceeded, InvalidInput, ServerUnavailable
-from tests.client.small_server import start_server
+from tests.client.small_server import SmallServer, free_url, start_server
 
 
 class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):
@@ -104,6 +104,25 @@ def test_nobody_there(twin, picture):
         assert not client.is_ready()
         with pytest.raises(ServerUnavailable):
             client.detect(picture)
+
+
+def test_a_server_that_is_starting_is_waited_for(twin, picture):
+    url = free_url()
+    started = []
+    timer = threading.Timer(0.4, lambda: started.append(SmallServer(int(url.rpartition(":")[2]))))
+    timer.start()
+    assert len(twin(url, retries=20).detect(picture)) == len(picture)
+    timer.join()
+    started[0].stop()
+
+
+def test_a_model_that_is_being_loaded_is_waited_for(twin, picture):
+    server = SmallServer()
+    server.loading = {"mtcnn"}
+    threading.Timer(0.2, server.loading.clear).start()
+    assert len(twin(server.url).detect(picture)) == len(picture)
+    assert server.calls > 1
+    server.stop()
 
 
 def test_a_closed_client(twin, served, picture):

@@ -9,15 +9,16 @@ from collections.abc import Sequence
 
 from face_client._sync.transport import Transport
 from face_client.endpoints import PROBE_TIMEOUT_S, Attempt, Endpoints, time_left
-from face_client.errors import DeadlineExceeded, FaceError, ModelNotLoaded
+from face_client.errors import DeadlineExceeded, FaceError, ServerUnavailable
 from face_client.messages import Request, Response
 
 
 class BalancedTransport:
     """One transport a server.
 
-    A request goes on to the next server here where the last one let its share of the time pass, or has no such model.
-    Any other failure is the client's matter, whose retries choose anew.
+    A request goes on to the next server here where the last one let its share of the time pass, or could not take it
+    for a reason that is not its own, such as a model that it does not have. Any other failure is the client's matter,
+    whose retries choose anew.
     """
 
     def __init__(self, transports: Sequence[Transport]) -> None:
@@ -34,11 +35,13 @@ class BalancedTransport:
             try:
                 with self._endpoints.asking(index) as attempt:
                     response = self._transports[index].infer(request, seconds)
-            except (DeadlineExceeded, ModelNotLoaded) as error:
+            except ServerUnavailable as error:
+                if error.of_endpoint or not self._endpoints.untried(tried):
+                    raise
+            except DeadlineExceeded:
                 if not self._endpoints.untried(tried):
                     raise
-                if isinstance(error, DeadlineExceeded):
-                    late.append(attempt)
+                late.append(attempt)
             else:
                 self._endpoints.outrun(late)
                 return response

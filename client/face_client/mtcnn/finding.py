@@ -1,4 +1,4 @@
-"""Pictures and parameters as ipazc's mtcnn takes them, found faces out."""
+"""What ipazc's mtcnn takes, in FaceClient's words: parameters, and pictures, also files that are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faces as rows of numbers, and in the formats of ipazc's mtcnn."""
+"""Faces as ipazc's mtcnn gives them: as rows of numbers, its "numpy" output, and made of these as dictionaries."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from numpy.typing import NDArray
 
 from face_client.faces import Faces
 
-# Faces as rows of numbers, ipazc's "numpy" output, before it is formatted.
-#
-# A row: number of the picture, x1, y1, x2, y2, confidence and, with landmarks, the x of left eye, right eye, nose, left
-# and right mouth corner, then their y.
-
-
 Rows = NDArray[np.float64]
+"""[n, 16], or [n, 6] without landmarks: number of the picture, x1, y1, x2, y2, confidence; then the x of left eye,
+right eye, nose, left and right mouth corner, then their y. Coordinates are pixels."""
 
 BOX = slice(1, 5)
 CONFIDENCE = 5
 LANDMARKS_X = slice(6, 11)
 LANDMARKS_Y = slice(11, 16)
+
+# In the order of its answers.
+_KEYPOINTS = {"nose": 2, "mouth_right": 4, "right_eye": 1, "left_eye": 0, "mouth_left": 3}
 
 # Where a smaller picture lies in the canvas of the largest: share of the free pixels above it, and left of it.
 JUSTIFICATIONS = {
@@ -38,7 +37,7 @@ JUSTIFICATIONS = {
 
 
 def rows_of(number: int, faces: Faces, landmarks: bool) -> Rows:
-    """One picture's faces, float64 [n, 16], or [n, 6] without landmarks; the likeliest first."""
+    """One picture's faces, the likeliest first. number: of the picture."""
     order = np.argsort(-faces.probabilities, kind="stable")
     columns = [np.full(len(faces), number), faces.boxes[order], faces.probabilities[order]]
     if landmarks:
@@ -75,13 +74,6 @@ def shifted(rows: Rows, x: int, y: int) -> Rows:
     rows[:, LANDMARKS_X] += x
     rows[:, LANDMARKS_Y] += y
     return rows
-
-
-# Rows of faces in the formats of ipazc's mtcnn.
-
-
-# In the order of its answers.
-_KEYPOINTS = {"nose": 2, "mouth_right": 4, "right_eye": 1, "left_eye": 0, "mouth_left": 3}
 
 
 def boxes_as_sizes(rows: Rows) -> Rows:

@@ -1,4 +1,4 @@
-"""facenet-pytorch's MTCNN: the server finds the faces, this process cuts them out."""
+"""facenet-pytorch's MTCNN: the server finds the faces, this process cuts them out and standardises them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,13 @@ from face_client.facenet_pytorch.models.utils.detect_face import extract_face
 from face_client.facenet_pytorch.models.utils.pictures import (
     Pictures,
     SavePath,
-    fixed_image_standardization,
     in_rgb,
     is_batch,
     listed,
     numbered,
     paths_for,
-    prewhiten,
 )
 from face_client.options import DEFAULT_URL
-
-__all__ = ["MTCNN", "fixed_image_standardization", "prewhiten"]
 
 
 class MTCNN(nn.Module):
@@ -179,3 +175,17 @@ class MTCNN(nn.Module):
             "threshold_onet": onet,
             "factor": self.factor,
         }
+
+
+def fixed_image_standardization(image_tensor: torch.Tensor) -> torch.Tensor:
+    """Grey levels 0…255 to (level - 127.5) / 128, which FaceNet was trained on."""
+    return (image_tensor - 127.5) / 128.0
+
+
+def prewhiten(x: torch.Tensor) -> torch.Tensor:
+    """Mean 0 and standard deviation 1, this at least 1/√(number of values) before: FaceNet's older way.
+
+    InceptionResnetV1 here does not take it: the served network wants grey levels.
+    """
+    deviation = x.std().clamp(min=x.numel() ** -0.5)
+    return (x - x.mean()) / deviation

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from face_client.drop_in import FILES
 from face_pictures.decoding import decode_image
-
-FileLike = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
-"""A path, or the bytes of a file."""
 
 
 def load_image(image: Any, dtype: DTypeLike = np.float32, device: str = "CPU:0") -> NDArray[Any]:  # noqa: ARG001
@@ -25,7 +22,8 @@ def load_image(image: Any, dtype: DTypeLike = np.float32, device: str = "CPU:0")
     """
     if not isinstance(image, FILES):
         return np.asarray(image)
-    return decode_image(file_bytes(image)).astype(dtype)
+    data = Path(image).read_bytes() if isinstance(image, (str, os.PathLike)) else bytes(image)
+    return decode_image(data).astype(dtype)
 
 
 def load_images_batch(
@@ -33,8 +31,3 @@ def load_images_batch(
 ) -> list[NDArray[Any]]:
     """Every picture by `load_image`."""
     return [load_image(image, dtype, device) for image in images]
-
-
-def file_bytes(file: FileLike) -> bytes:
-    """The bytes of a file. Raises OSError for a path that cannot be read."""
-    return Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else bytes(file)

@@ -1,4 +1,4 @@
-"""Pictures as facenet-pytorch takes them, where their faces are saved, and grey levels as a network wants them."""
+"""Pictures as facenet-pytorch takes them, one or many, and the paths that their faces are saved at."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from face_pictures.formats import reading
 
 Pictures = Union[Picture, Sequence[Picture], NDArray[Any], torch.Tensor]
 """A picture, a list or tuple of pictures, or an array or tensor [N, H, W, 3]."""
+
+SavePath = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]], None]
+"""A path; for many pictures one for each."""
 
 
 def is_batch(img: Pictures) -> bool:
@@ -46,10 +49,6 @@ def in_rgb(picture: Picture) -> Picture:
     return picture
 
 
-SavePath = Union[str, "os.PathLike[str]", Sequence[Union[str, "os.PathLike[str]"]], None]
-"""A path; for many pictures one for each."""
-
-
 def paths_for(save_path: SavePath, count: int) -> list[Path | None]:
     """A path, or None, for each of `count` pictures. Raises InvalidInput for another number of paths."""
     if save_path is None:
@@ -63,17 +62,3 @@ def paths_for(save_path: SavePath, count: int) -> list[Path | None]:
 def numbered(path: Path, number: int) -> Path:
     """The path of a picture's face: the first is saved as it is, the others as name_2.png, name_3.png, …"""
     return path if number == 1 else path.with_name(f"{path.stem}_{number}{path.suffix}")
-
-
-def fixed_image_standardization(image_tensor: torch.Tensor) -> torch.Tensor:
-    """Grey levels 0…255 to (level - 127.5) / 128, which FaceNet was trained on."""
-    return (image_tensor - 127.5) / 128.0
-
-
-def prewhiten(x: torch.Tensor) -> torch.Tensor:
-    """Mean 0 and standard deviation 1, this at least 1/√(number of values) before: FaceNet's older way.
-
-    InceptionResnetV1 here does not take it: the served network wants grey levels.
-    """
-    deviation = x.std().clamp(min=x.numel() ** -0.5)
-    return (x - x.mean()) / deviation

@@ -56,9 +56,6 @@ def _objects(entries: list[Any]) -> Objects:
     return np.array(entries, dtype=object)
 
 
-# One face of several, by facenet-pytorch's four methods.
-
-
 METHODS = ("probability", "largest", "largest_over_threshold", "center_weighted_size")
 
 
