@@ -1,8 +1,8 @@
-"""The MTCNN cascade as an I/O-free flow on NumPy arrays.
+"""The MTCNN cascade as a flow without I/O.
 
 `detect` is a generator: it yields `Call(network, batch)` and is sent that network's outputs, or yields flows that
 may run `Together`. It cannot tell whether Triton, torch modules or a fake answers, nor in how many threads;
-`drive` runs it on any function that answers.
+`drive` runs it on any function that answers. Nor can it tell what holds the pixels and maps: see `arrays`.
 
 Names are imported when first used: a process that only asks the networks needs no compiled kernels (70 MB).
 """

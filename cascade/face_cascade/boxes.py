@@ -1,16 +1,14 @@
 """Box arithmetic of the cascade and non-maximum suppression, float32 as the reference has it.
 
-Boxes are FP32 [N,4], x1,y1,x2,y2 in pixels.
+Boxes are FP32 [N,4], x1,y1,x2,y2 in pixels. Everything is on the host: thousands of boxes are little data.
 """
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-# Box arithmetic of the cascade, float32 as the reference has it. Boxes are FP32 [N,4], x1,y1,x2,y2 in pixels.
-
-
 Float32 = NDArray[np.float32]
+Indices = NDArray[np.intp]
 
 
 def cell_boxes(rows: NDArray[np.integer], columns: NDArray[np.integer], scale: float) -> Float32:
@@ -70,12 +68,6 @@ def areas(boxes: Float32) -> Float32:
     """Width times height, FP32 [N]."""
     sizes = boxes[:, 2:] - boxes[:, :2]
     return sizes[:, 0] * sizes[:, 1]
-
-
-# Non-maximum suppression.
-
-
-Indices = NDArray[np.intp]
 
 
 def by_score(scores: Float32) -> Indices:

@@ -15,41 +15,9 @@ from face_cascade.parameters import DetectionParameters, InvalidInput
 from face_cascade.proposals import Source, propose
 from face_cascade.refinement import detect_with_onet, refine_with_rnet
 
-# Which faces are returned, and in which order.
-
-
 # facenet-pytorch's `MTCNN.select_boxes` defaults.
 _PROBABILITY_FLOOR = 0.9
 _CENTER_WEIGHT = 2.0
-
-
-def select(
-    boxes: NDArray[np.float32],
-    probabilities: NDArray[np.float32],
-    height: int,
-    width: int,
-    parameters: DetectionParameters,
-) -> NDArray[np.intp]:
-    """Indices of the faces to return, best first.
-
-    `all`: every face, largest first. The others are facenet-pytorch's ways to choose one face; they return one, or
-    as many as `max_faces` says. `largest_over_threshold` asks for a probability above 0.9;
-    `center_weighted_size` takes from the area twice the squared distance from the image's centre.
-    """
-    sizes = areas(boxes)
-    candidates = np.arange(len(boxes))
-    merit = sizes
-    if parameters.selection == "probability":
-        merit = probabilities
-    elif parameters.selection == "largest_over_threshold":
-        candidates = np.flatnonzero(probabilities > _PROBABILITY_FLOOR)
-    elif parameters.selection == "center_weighted_size":
-        centers = (boxes[:, :2] + boxes[:, 2:]) / 2
-        distance = ((centers - np.array([width / 2, height / 2])) ** 2).sum(axis=1)
-        merit = sizes - _CENTER_WEIGHT * distance
-    order = candidates[np.argsort(merit[candidates], kind="stable")[::-1]]
-    limit = parameters.max_faces or (None if parameters.selection == "all" else 1)
-    return order[:limit]
 
 
 @dataclass(frozen=True)
@@ -120,6 +88,35 @@ def _selected(
 ) -> Detection:
     chosen = select(boxes, probabilities, source.height, source.width, source.parameters)
     return Detection(boxes[chosen], probabilities[chosen], landmarks[chosen], dropped, stage_counts)
+
+
+def select(
+    boxes: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    height: int,
+    width: int,
+    parameters: DetectionParameters,
+) -> NDArray[np.intp]:
+    """Indices of the faces to return, best first.
+
+    `all`: every face, largest first. The others are facenet-pytorch's ways to choose one face; they return one, or
+    as many as `max_faces` says. `largest_over_threshold` asks for a probability above 0.9;
+    `center_weighted_size` takes from the area twice the squared distance from the image's centre.
+    """
+    sizes = areas(boxes)
+    candidates = np.arange(len(boxes))
+    merit = sizes
+    if parameters.selection == "probability":
+        merit = probabilities
+    elif parameters.selection == "largest_over_threshold":
+        candidates = np.flatnonzero(probabilities > _PROBABILITY_FLOOR)
+    elif parameters.selection == "center_weighted_size":
+        centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+        distance = ((centers - np.array([width / 2, height / 2])) ** 2).sum(axis=1)
+        merit = sizes - _CENTER_WEIGHT * distance
+    order = candidates[np.argsort(merit[candidates], kind="stable")[::-1]]
+    limit = parameters.max_faces or (None if parameters.selection == "all" else 1)
+    return order[:limit]
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

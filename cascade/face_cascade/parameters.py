@@ -1,4 +1,4 @@
-"""Request parameters of a detection: their defaults, their allowed ranges, and how they are read."""
+"""Request parameters of a detection: their defaults, their allowed ranges, how they are read; the cascade's errors."""
 
 import math
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class DetectionParameters:
 
     `max_faces` 0 keeps all faces (with another `selection` than `all`: one face). `image_size` and `margin`
     are the side of the face crops and the margin around the box, in pixels of the crop, as in facenet-pytorch.
-    `align` cuts the crops by the landmarks instead of the box (see `alignment`).
+    `align` cuts the crops by the landmarks instead of the box (see `crops.aligned_crops`).
     """
 
     min_face_size: float = 20

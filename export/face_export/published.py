@@ -11,9 +11,6 @@ from pathlib import Path
 
 from face_export.errors import DownloadError
 
-# FaceNet weights that others have published, and where they are kept once downloaded. Needs no torch.
-
-
 CACHE_VARIABLE = "TRITON_FACES_CACHE"
 RANDOM = "random"
 NONE = "none"
@@ -62,11 +59,9 @@ def cache_directory() -> Path:
     return base / "triton-faces"
 
 
-# A file from the web, whole and with the right SHA-256, or not at all.
-
-
 TIMEOUT_S = 15.0
 """For connecting and for each read; a download that moves may take as long as it needs."""
+
 _CHUNK = 1 << 18
 
 Progress = Callable[[int, int | None], None]

@@ -1,17 +1,17 @@
-"""The networks as they are served: pixel values 0…255 in, normalised inside, one tensor an output."""
+"""The networks as they are served: pixel values 0…255 in, normalised inside, one tensor an output.
+
+Normalising is `(x - 127.5) / 128` in float32, as the networks were trained. It stays an operation of its own: folding
+all of it into the first convolution would change the last digits, and with them boxes at a threshold.
+
+PNet is served rearranged for speed (`FusedPNet`): the same numbers with a quarter less work besides the convolutions.
+"""
 
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from face_export.inception_resnet_v1 import InceptionResnetV1
-from face_export.mtcnn import ONet, PNet, RNet
-
-# The networks as they are served: pixel values 0…255 in, normalised inside, one tensor an output.
-#
-# Normalising is `(x - 127.5) / 128` in float32, as the networks were trained. It stays an operation of its own:
-# folding it into the first convolution would change the last digits, and with them boxes at a threshold.
+from face_export.mtcnn import PNet
 
 
 class Normalise(nn.Module):
@@ -24,52 +24,39 @@ class Normalise(nn.Module):
         return (pixels - self.MEAN) * self.SCALE
 
 
-class ServedPNet(nn.Module):
-    """FP32 `[T,3,H,W]` to regression `[T,4,h,w]` and face probability `[T,h,w]`."""
-
-    def __init__(self, network: PNet) -> None:
+class _Served(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.normalise = Normalise()
         self.network = network
+
+
+class ServedPNet(_Served):
+    """FP32 `[T,3,H,W]` to regression `[T,4,h,w]` and face probability `[T,h,w]`."""
 
     def forward(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
         regression, probability = self.network(self.normalise(tiles))
         return regression, probability[:, 1].contiguous()
 
 
-class ServedRNet(nn.Module):
+class ServedRNet(_Served):
     """FP32 `[N,3,24,24]` to regression `[N,4]` and face probability `[N,1]`."""
-
-    def __init__(self, network: RNet) -> None:
-        super().__init__()
-        self.normalise = Normalise()
-        self.network = network
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         regression, probability = self.network(self.normalise(crops))
         return regression, probability[:, 1:].contiguous()
 
 
-class ServedONet(nn.Module):
+class ServedONet(_Served):
     """FP32 `[N,3,48,48]` to regression `[N,4]`, landmarks `[N,10]` and face probability `[N,1]`."""
-
-    def __init__(self, network: ONet) -> None:
-        super().__init__()
-        self.normalise = Normalise()
-        self.network = network
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         regression, landmarks, probability = self.network(self.normalise(crops))
         return regression, landmarks, probability[:, 1:].contiguous()
 
 
-class ServedFaceNet(nn.Module):
+class ServedFaceNet(_Served):
     """UINT8 RGB `[N,160,160,3]` to embeddings `[N,512]` of L2 norm 1 and class scores `[N,C]`."""
-
-    def __init__(self, network: InceptionResnetV1) -> None:
-        super().__init__()
-        self.normalise = Normalise()
-        self.network = network
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
         pixels = faces.permute(0, 3, 1, 2).to(torch.float32).contiguous()
@@ -77,16 +64,13 @@ class ServedFaceNet(nn.Module):
         return embeddings, scores
 
 
-# PNet rearranged for speed: the same numbers with a quarter less work besides the convolutions.
-#
-# PReLU before a pooling is the dearest step of PNet on a CPU: ten channels at full resolution. It can follow the
-# pooling: PReLU falls nowhere (slope ≥ 0), or first falls and then rises (slope < 0), so over any window it is
-# largest at the window's maximum or, with a negative slope, at its minimum. The minimum is the maximum of the negated
-# channel, which a convolution with negated weights gives. PNet's ten channels with six negative slopes make sixteen.
-
-
 class ConvPoolPReLU(nn.Module):
     """`pool(prelu(conv(scale * x)))`, computed as PReLU of what was pooled.
+
+    PReLU before a pooling is the dearest step of PNet on a CPU: ten channels at full resolution. It can follow the
+    pooling: PReLU falls nowhere (slope ≥ 0), or first falls and then rises (slope < 0), so over any window it is
+    largest at the window's maximum or, with a negative slope, at its minimum. The minimum is the maximum of the negated
+    channel, which a convolution with negated weights gives. PNet's ten channels with six negative slopes make sixteen.
 
     Output channels come in another order: `order[i]` is the original channel of output i, negative slopes first.
     """

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from face_export.errors import WeightsError
 from face_export.readers import keras_list, sandberg, state_dict
-from face_export.readers import keras_list as mtcnn_package
 from face_export.readers.pickles import read_bytes, require_trust, sha256
 from face_export.weights import Weights
 
@@ -22,7 +21,7 @@ def read_stage(stage: str, path: Path | None = None, trust: bool = False) -> Wei
     """
     source = ""
     if path is None:
-        path, source = mtcnn_package.find(stage)
+        path, source = keras_list.find(stage)
     source = source or path.name
     data = read_bytes(path)
     return Weights(_parse(data, stage, source, trust), source, sha256(data))

