@@ -80,7 +80,7 @@ class Search:
 
     def request(self, image: ImageLike) -> Asked:
         """Raises InvalidInput, InvalidImage among it, and OSError for a path that cannot be read."""
-        tensors, shrunk_from = prepare(image, self.max_side)
+        tensors, shrunk_from = _prepare(image, self.max_side)
         return Asked(Request(self.model, tensors, self.outputs, self.parameters), shrunk_from)
 
 
@@ -92,7 +92,7 @@ class Asked(NamedTuple):
 
     def faces(self, response: Response) -> Faces:
         """The faces in the coordinates of the caller's picture. Raises ServerError if outputs are missing."""
-        check_complete(self.request, response)
+        _check_complete(self.request, response)
         count = int(response.outputs["num_faces"][0, 0])
         width, height = response.outputs["picture_size"][0].tolist()
 
@@ -113,7 +113,7 @@ class Asked(NamedTuple):
         return faces if self.shrunk_from is None else faces.resized(*self.shrunk_from)
 
 
-def prepare(image: ImageLike, max_side: int | None) -> tuple[Tensors, tuple[int, int] | None]:
+def _prepare(image: ImageLike, max_side: int | None) -> tuple[Tensors, tuple[int, int] | None]:
     """The model's inputs for one image, and its (width, height) where it was shrunk for them, upright.
 
     Files go as they are: they are smaller than their pixels and the server reads them with the same code.
@@ -157,7 +157,7 @@ def _checked_rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
     return array if is_rgb else np.repeat(array[:, :, np.newaxis], 3, axis=2)
 
 
-def check_complete(request: Request, response: Response) -> None:
+def _check_complete(request: Request, response: Response) -> None:
     """Raises ServerError if outputs are missing."""
     missing = [name for name in request.outputs if name not in response.outputs]
     if missing:
@@ -203,7 +203,7 @@ def _stacked(crops: Crops, start: int) -> NDArray[np.uint8]:
 
 def rows_from(request: Request, response: Response) -> NDArray[np.float32]:
     """What FaceNet says of each crop of the request. Raises ServerError if it says nothing."""
-    check_complete(request, response)
+    _check_complete(request, response)
     rows: NDArray[Any] = response.outputs[request.outputs[0]]
     return rows
 

@@ -48,12 +48,12 @@ if TYPE_CHECKING:
 
     from face_client.options import DetectOptions
 
-READY_TIMEOUT_S = 5.0
-PROBE_INTERVAL_S = 0.2
+_READY_TIMEOUT_S = 5.0
+_PROBE_INTERVAL_S = 0.2
 
 
 class AsyncFaceClient:
-    """Finds and recognises faces on a Triton server. Close it, or use `with`.
+    """Finds and recognises faces on a Triton server. Close it, or use `async with`.
 
     One FaceClient serves any number of threads; one AsyncFaceClient any number of tasks of one event loop, the one in
     which it is first used, and a task that is cancelled cancels its request on the server too.
@@ -235,7 +235,7 @@ class AsyncFaceClient:
     async def is_ready(self, model: str | None = None) -> bool:
         """Whether the server answers and a model takes requests: the detector if no other is named."""
         try:
-            return await self._transport.is_ready(model or self.model, min(self.timeout, READY_TIMEOUT_S))
+            return await self._transport.is_ready(model or self.model, min(self.timeout, _READY_TIMEOUT_S))
         except FaceError:
             return False
 
@@ -251,7 +251,7 @@ class AsyncFaceClient:
                 raise ServerUnavailable(
                     f"model {model or self.model!r} at {self.url} was not ready within {timeout:g} s"
                 )
-            await self._pause(PROBE_INTERVAL_S)
+            await self._pause(_PROBE_INTERVAL_S)
 
     async def close(self) -> None:
         """End the connection; calls that are open are given up, and raise Cancelled."""

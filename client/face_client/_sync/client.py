@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
     from face_client.options import DetectOptions
 
-READY_TIMEOUT_S = 5.0
-PROBE_INTERVAL_S = 0.2
+_READY_TIMEOUT_S = 5.0
+_PROBE_INTERVAL_S = 0.2
 
 
 class FaceClient:
@@ -237,7 +237,7 @@ class FaceClient:
     def is_ready(self, model: str | None = None) -> bool:
         """Whether the server answers and a model takes requests: the detector if no other is named."""
         try:
-            return self._transport.is_ready(model or self.model, min(self.timeout, READY_TIMEOUT_S))
+            return self._transport.is_ready(model or self.model, min(self.timeout, _READY_TIMEOUT_S))
         except FaceError:
             return False
 
@@ -253,7 +253,7 @@ class FaceClient:
                 raise ServerUnavailable(
                     f"model {model or self.model!r} at {self.url} was not ready within {timeout:g} s"
                 )
-            self._pause(PROBE_INTERVAL_S)
+            self._pause(_PROBE_INTERVAL_S)
 
     def close(self) -> None:
         """End the connection; calls that are open are given up, and raise Cancelled."""
