@@ -20,25 +20,11 @@ from __future__ import annotations
 
 import re
 
-from face_pictures.errors import FaceError, InvalidImage, InvalidInput, TooManyPixels, picture_error
-
-__all__ = [
-    "Cancelled",
-    "DeadlineExceeded",
-    "FaceError",
-    "InvalidImage",
-    "InvalidInput",
-    "ModelNotLoaded",
-    "NoFace",
-    "ServerError",
-    "ServerOverloaded",
-    "ServerUnavailable",
-    "TooManyPixels",
-    "VideoError",
-    "error_from_http",
-    "error_from_status",
-    "reason",
-]
+from face_pictures.errors import FaceError as FaceError
+from face_pictures.errors import InvalidImage as InvalidImage
+from face_pictures.errors import InvalidInput as InvalidInput
+from face_pictures.errors import TooManyPixels as TooManyPixels
+from face_pictures.errors import picture_error
 
 
 class NoFace(InvalidInput):
