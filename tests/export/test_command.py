@@ -26,6 +26,7 @@ def offline(monkeypatch):
     monkeypatch.setattr(facenet_weights, "fetch", fetch)
 
 
+@pytest.mark.slow
 def test_detection_only(tmp_path, capsys):
     assert run("--repository", tmp_path, "--facenet", "none") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["onet", "pnet", "rnet"]
@@ -35,6 +36,7 @@ def test_detection_only(tmp_path, capsys):
         assert expected in out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("offline")
 def test_default_facenet_offline_exports_the_rest(tmp_path, capsys):
     assert run("--repository", tmp_path, "--cache", tmp_path / "cache") == 0
@@ -46,6 +48,7 @@ def test_default_facenet_offline_exports_the_rest(tmp_path, capsys):
         assert expected in err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("offline")
 def test_facenet_asked_for_by_name_offline_fails(tmp_path, capsys):
     assert run("--repository", tmp_path, "--cache", tmp_path / "cache", "--facenet", "vggface2") == 1
@@ -54,6 +57,7 @@ def test_facenet_asked_for_by_name_offline_fails(tmp_path, capsys):
     assert "FaceNet was not exported" in err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("offline")
 def test_facenet_of_an_earlier_export_is_named(tmp_path, capsys):
     (tmp_path / "facenet/1").mkdir(parents=True)
@@ -63,6 +67,7 @@ def test_facenet_of_an_earlier_export_is_named(tmp_path, capsys):
     assert (tmp_path / "facenet/1/model.pt").read_bytes() == b"earlier"
 
 
+@pytest.mark.slow
 def test_own_network_replaces_one_stage(tmp_path, capsys, pretrained):
     changed = {**pretrained["pnet"].tensors, "conv4_1.bias": torch.zeros(2)}
     torch.save(changed, tmp_path / "my_pnet.pt")
@@ -75,6 +80,7 @@ def test_own_network_replaces_one_stage(tmp_path, capsys, pretrained):
         assert (a == b) is same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -102,6 +108,7 @@ def test_classes_are_positive(capsys):
     assert "is not a whole number of at least 1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_further_version_of_one_network(tmp_path, capsys, pretrained):
     torch.save(pretrained["pnet"].tensors, tmp_path / "my_pnet.pt")
     own = ("--repository", tmp_path / "models", "--pnet", tmp_path / "my_pnet.pt")

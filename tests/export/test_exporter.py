@@ -44,6 +44,7 @@ def test_writes_model_and_record(pretrained, networks, tmp_path):
     assert (tmp_path / "pnet/1/model.pt").stat().st_mode & 0o044 == 0o044
 
 
+@pytest.mark.slow
 def test_facenet_record_tells_classes_and_that_it_is_random(random_facenet, tmp_path):
     done = export_facenet(random_facenet, tmp_path)
     assert done.classes == 100
@@ -54,6 +55,7 @@ def test_facenet_record_tells_classes_and_that_it_is_random(random_facenet, tmp_
     assert scores.shape == (1, 100)
 
 
+@pytest.mark.slow
 def test_facenet_without_classifier_has_no_score_columns(random_facenet, tmp_path):
     bare = {name: tensor for name, tensor in random_facenet.tensors.items() if not name.startswith("logits.")}
     done = export_facenet(Weights(bare, "bare.pt", None), tmp_path)
@@ -62,6 +64,7 @@ def test_facenet_without_classifier_has_no_score_columns(random_facenet, tmp_pat
     assert scores.shape == (2, 0)
 
 
+@pytest.mark.slow
 def test_parity_failure_writes_nothing(pretrained, tmp_path, monkeypatch):
     def perturbed(served: ServedRNet) -> bytes:
         with torch.no_grad():
@@ -78,6 +81,7 @@ def test_parity_failure_writes_nothing(pretrained, tmp_path, monkeypatch):
     assert files(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_output_that_is_not_finite_is_refused(pretrained, tmp_path):
     overflowing = {name: tensor * 1e30 for name, tensor in pretrained["pnet"].tensors.items()}
     with pytest.raises(ParityError, match="not finite"):

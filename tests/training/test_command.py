@@ -90,6 +90,7 @@ def test_a_stage_asks_for_those_before_it(prepared, tmp_path, capsys):
     assert not (tmp_path / "rnet").exists()
 
 
+@pytest.mark.slow
 def test_trained_networks_are_exported_and_find_the_face(fine_tuned, tmp_path):
     """The cascade of the exported arrays is the one that Triton runs on a CPU."""
     files = [word for stage in STAGES for word in (f"--{stage}", fine_tuned / stage / "checkpoint.pt")]

@@ -144,6 +144,7 @@ def test_training_learns_and_lowers_its_rate(tmp_path):
     assert values == [(n, pytest.approx(measured["total"])) for n, measured in enumerate(history, start=1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["pnet", "onet"])
 def test_losses_and_updates_hold_in_mixed_precision(tmp_path, stage, monkeypatch):
     """As on a GPU, by the CPU's own bfloat16: near to float32, and the weights stay float32."""

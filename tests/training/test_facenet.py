@@ -77,6 +77,7 @@ def test_crops_are_the_services(people, trained, pretrained_arrays):
         np.testing.assert_array_equal(crops.take(np.array([row]))["pixels"], expected)
 
 
+@pytest.mark.slow
 def test_the_weights_are_exported_with_their_classes(trained, tmp_path):
     assert json.loads((trained / "people.json").read_text()) == ["blue", "collins"]
     weights = read_state_dict(trained / "facenet.pt")

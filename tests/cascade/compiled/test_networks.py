@@ -153,6 +153,7 @@ def test_slopes_that_are_swapped_and_fit_are_another_network(compiled):
     assert np.abs(found[0] - compiled[ONET](batch)[0]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_processors_with_shorter_vectors(tmp_path, compiled):
     """The kernels as they are made where vectors hold eight values."""
     script = """

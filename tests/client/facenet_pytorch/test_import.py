@@ -40,6 +40,7 @@ def test_without_pytorch():
     )
 
 
+@pytest.mark.slow
 def test_without_opencv_only_arrays_fail():
     told = run_without(
         "cv2",
