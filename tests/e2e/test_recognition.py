@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
-from face_client import FaceClient, InvalidImage, InvalidInput, NoFace, ServerUnavailable
+from face_client import FaceClient, InvalidImage, InvalidInput, ModelNotLoaded, NoFace
 from face_repository.layout import REQUIRED
 from face_server import EmbeddedTriton, Settings
 from tests.e2e.requests import counts, encoded_image, outputs, raw_image, tensor
@@ -172,9 +172,9 @@ def test_without_facenet_faces_are_found_and_recognition_says_what_is_missing(wi
     assert len(without_facenet.detect(astronaut())) == 1
     missing = "model facenet is not loaded, so there are no embeddings: run `faces export --facenet vggface2`"
     for picture in (astronaut(), np.zeros((50, 50, 3), np.uint8)):
-        with pytest.raises(ServerUnavailable, match=missing):
+        with pytest.raises(ModelNotLoaded, match=missing):
             without_facenet.recognize(picture)
-    with pytest.raises(ServerUnavailable, match="facenet"):
+    with pytest.raises(ModelNotLoaded, match="facenet"):
         without_facenet.embed(np.zeros((1, 160, 160, 3), np.uint8))
     assert without_facenet.is_ready("face_recognition")
     assert not without_facenet.is_ready("facenet")
