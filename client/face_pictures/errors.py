@@ -26,8 +26,9 @@ class TooManyPixels(InvalidImage):
     """A picture with more pixels than allowed; it was not decoded."""
 
 
-# The words of face_pictures for a file, by which a caller tells a server's refusal of a picture from others.
-_TOO_MANY_PIXELS = re.compile(r"^(encoded_image|image) has \d+x\d+ = \d+ pixels; at most ")
+# The words of face_pictures for a file, and of the server for pixels and for several pictures in a request: by them a
+# caller tells a server's refusal of a picture from others.
+_TOO_MANY_PIXELS = re.compile(r"^(encoded_)?image has (more than \d+|(\d+ times )?\d+x\d+( = \d+)?) pixels\b")
 _UNREADABLE = re.compile(
     r"^encoded_image (is empty|is not a picture|is damaged or truncated|has a part with more pixels)"
 )

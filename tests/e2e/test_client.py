@@ -89,7 +89,7 @@ def test_a_truncated_file_is_an_invalid_image_whoever_reads_it(client):
 def test_too_many_pixels(client, encode):
     with pytest.raises(TooManyPixels, match=r"encoded_image has 10000x5001 = 50010000 pixels; at most 50000000"):
         client.detect(encode(Image.new("1", (10000, 5001)), "PNG"))
-    with pytest.raises(TooManyPixels, match="image has 10000x5001 = 50010000 pixels; at most 50000000"):
+    with pytest.raises(TooManyPixels, match=r"^image has 10000x5001 pixels, must have at most 50,000,000"):
         client.detect(np.zeros((5001, 10000), np.uint8))
 
 

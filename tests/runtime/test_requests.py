@@ -8,6 +8,7 @@ from PIL import Image
 
 from face_cascade import Detection
 from face_cascade.crops import detection_crops
+from face_pictures.errors import TooManyPixels, picture_error
 from face_runtime import requests
 from face_runtime.requests import ImageRequest, pixel_groups
 from tests.memory import little_memory
@@ -74,6 +75,8 @@ def test_what_the_caller_did_wrong(inputs, given, reason, sentence):
     assert request.refusal.reason == reason
     assert request.refusal.code == TritonError.INVALID_ARG
     assert str(request.refusal).startswith(sentence)
+    # A client knows it by its words.
+    assert isinstance(picture_error(str(request.refusal)), TooManyPixels) == (reason == "too_large")
 
 
 def test_a_caller_who_is_gone_costs_no_decoding(monkeypatch):
