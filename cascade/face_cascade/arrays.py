@@ -25,7 +25,7 @@ Image: TypeAlias = Any
 """Handle: an image, ready to be averaged over any windows."""
 
 Batch: TypeAlias = Any
-"""Handle: FP32 [N,3,H,W], pixel values 0…255, what a network is asked with."""
+"""Handle: FP32 [N,3,H,W], pixel values 0…255, what a network is asked with. `len` of it is N, which metrics count."""
 
 Output: TypeAlias = Any
 """Handle: what a network answered with, FP32, shaped as `networks` says."""

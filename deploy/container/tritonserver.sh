@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts tritonserver in NVIDIA's image, with the flags of server/face_server/settings.py (tests/test_compose.py compares).
+# Starts tritonserver in NVIDIA's image, with the flags of server/face_server/invocation.py (tests/test_compose.py compares).
 #
 # TRITON_FACES_MODELS      what to load, with spaces between
 # TRITON_FACES_ADMIN_KEY   opens model control, shared memory, tracing and logging; without it nobody knows the key

@@ -17,6 +17,9 @@ OPTIONAL = (FACENET.name,)
 """Needs weights that are not on any package index."""
 
 EXPORTED = "model.pt"
+
+SHOWN_OF_DIGEST = 12
+"""So many digits of a file's SHA-256 are enough for people to tell it from others."""
 """The file of a network in the folder of its version."""
 
 _ENSEMBLE = 'platform: "ensemble"'

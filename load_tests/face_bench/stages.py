@@ -8,14 +8,15 @@ from face_bench.contenders import OURS, Measured
 from face_bench.latency import Measurements
 from face_bench.metrics import Metrics
 from face_bench.pictures import Picture
+from face_cascade.networks import STAGES as NETWORKS
 
 STAGE_SECONDS = "mtcnn_stage_seconds_sum"
 WORK_SECONDS = "mtcnn_work_seconds_total"
 ROWS = "mtcnn_rows_total"
 
-STAGES = ("decode", "integral", "pnet", "rnet", "onet", "nms", "other", "answer")
+STAGES = ("decode", "integral", "pnet", "nms", "rnet", "onet", "other", "answer")
 TRANSPORT = "transport"
-WORK = ("pyramid", "pnet", "proposals", "crops24", "rnet", "crops48", "onet")
+WORK = tuple(network.name for network in NETWORKS)
 
 
 @dataclass(frozen=True)

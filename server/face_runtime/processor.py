@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from face_cascade import ONET, PNET, RNET, Call, Limits, Network, WrongWeights
+from face_cascade.arrays import Arrays
 from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED, Batch
+from face_cascade.numpy_arrays import NUMPY
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
 from face_repository.weights import read_weights
 
@@ -20,11 +22,16 @@ LocalNetwork: TypeAlias = Callable[[Batch], Outputs]
 
 @dataclass(frozen=True)
 class Networks:
-    """How to drive the cascade: who answers its calls, `map` or one that maps in several threads, its limits."""
+    """How to drive the cascade.
+
+    run: answers its calls. map: `map`, or one that maps in several threads. limits: of its batches. arrays: the engine
+    that holds pixels and maps, in whose arrays `run` is asked and answers.
+    """
 
     run: Callable[[Call], Outputs]
     map: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
     limits: Limits
+    arrays: Arrays = NUMPY
 
 
 def network_from_file(network: Network, file: Path, warn: Callable[[str], None]) -> LocalNetwork:
@@ -34,7 +41,7 @@ def network_from_file(network: Network, file: Path, warn: Callable[[str], None])
     a caller, and `warn` is told in one sentence.
 
     Raises:
-        OSError, zipfile.BadZipFile, ValueError: the file cannot be read, or is damaged.
+        OSError, zipfile.BadZipFile, ValueError: the file cannot be read, is damaged, or needs torch and there is none.
     """
     weights = read_weights(file)
     reason = "holds no arrays"
@@ -44,10 +51,13 @@ def network_from_file(network: Network, file: Path, warn: Callable[[str], None])
         except WrongWeights as error:
             reason = f"holds others than the compiled network's ({error})"
     warn(f"the file of {network.name} {reason}, so it runs in torch, which is slower; `faces export` writes what fits")
-    # Imported here: with compiled networks this process needs no torch.
-    import torch
+    try:
+        # Imported here: with compiled networks this process needs no torch.
+        import torch
 
-    from face_runtime.torchscript import TorchScriptNetwork
+        from face_runtime.torchscript import TorchScriptNetwork
+    except ModuleNotFoundError as error:
+        raise ValueError(f"the file of {network.name} {reason}, and torch, which could run it, is not here") from error
 
     torch.set_num_threads(1)
     return TorchScriptNetwork(file, "cpu")

@@ -19,6 +19,9 @@ class Handle:
     def __init__(self, content):
         self._content = content
 
+    def __len__(self):
+        return len(self._content)
+
 
 def content(handle):
     assert type(handle) is Handle, f"{type(handle).__name__} is no handle of this engine"

@@ -31,7 +31,7 @@ def floor(contender, candidates):
 
 def breakdown(contender):
     stages = {"decode": 5.0, "pnet": 30.0, "transport": 15.0}
-    return Breakdown(PICTURE, contender, 50, stages, {"pyramid": 7.0, "pnet": 45.0}, {"pnet": 9, "rnet": 300})
+    return Breakdown(PICTURE, contender, 50, stages, {"pnet": 45.0, "rnet": 7.0}, {"pnet": 9, "rnet": 300})
 
 
 def sweep_step(clients, errors):

@@ -1,5 +1,6 @@
 """The cascade on this processor: networks from their files, and workers that share them."""
 
+import sys
 import threading
 import zipfile
 
@@ -56,6 +57,13 @@ def test_a_file_of_a_network_that_is_built_otherwise_runs_in_torch_and_says_so(t
     assert isinstance(network, TorchScriptNetwork)
     (sentence,) = told
     assert "compiled rnet has no tensor pool2.1.weight), so it runs in torch" in sentence
+
+
+def test_where_there_is_no_torch_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    file = without_arrays(FILE, tmp_path / "model.pt")
+    with pytest.raises(ValueError, match="rnet holds no arrays, and torch, which could run it, is not here"):
+        network_from_file(RNET, file, lambda _: None)
 
 
 def test_a_file_that_is_none(tmp_path):

@@ -72,7 +72,7 @@ def test_a_file_that_is_no_picture_is_counted(tmp_path):
 
 def test_a_picture_that_says_to_be_gigantic_is_counted(tmp_path, monkeypatch):
     write_wider_train(tmp_path, {"0--A/large.jpg": (grey(), []), "0--A/fine.jpg": (grey(8, 12), [])})
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    monkeypatch.setattr("face_training.annotations.index.MAX_PIXELS", 200)
     pictures, report = read(read_wider(tmp_path))
     assert [picture.path.name for picture in pictures] == ["fine.jpg"]
     assert report.skipped == {"the file is no picture that can be read": 1}

@@ -11,7 +11,7 @@ from face_command.arguments import whole
 from face_command.console import print_table
 from face_export.errors import DownloadError, ExportError
 from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
-from face_repository.layout import RepositoryError, default_repository
+from face_repository.layout import SHOWN_OF_DIGEST, RepositoryError, default_repository
 from face_repository.versions import numbers
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ NEXT = "next"
 """Of a version: one more than the highest there is."""
 
 # Hexadecimal digits of a file's SHA-256 that the table shows.
-_DIGEST_LENGTH = 12
 
 HELP = "build PNet, RNet, ONet and FaceNet for the server from pretrained weights or your own"
 
@@ -40,7 +39,6 @@ A running server changes over with `faces deploy`.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `faces export`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = (
         "Write TorchScript networks to the model repository. Each is written only if it answers\n"
         "like the network it was made from; the same weights always give the same file."
@@ -174,7 +172,7 @@ def _print_table(exports: "list[Export]") -> None:
             f"{done.parameters:,}",
             f"{done.source}: {done.note}" if done.note else done.source,
             f"{done.parity_max_difference:.1g}",
-            done.model_sha256[:_DIGEST_LENGTH],
+            done.model_sha256[:SHOWN_OF_DIGEST],
         )
         for done in exports
     ]

@@ -38,6 +38,9 @@ _LONGEST_TIMEOUT_S = 86_400
 # Each has a thread.
 _MOST_IN_FLIGHT = 1_000
 
+OF_DETECTION = ("min_face_size", "threshold_pnet", "threshold_rnet", "threshold_onet", "factor")
+"""The parameters of detection alone: not which faces are given, nor how they are cut."""
+
 # Only what holds for any server: it knows its own ranges, and says them.
 _NUMBERS = {int: whole(), float: number(0)}
 _PLACEHOLDERS = {int: "N", float: "X", str: "WHICH"}

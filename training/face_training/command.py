@@ -25,7 +25,6 @@ _MODULES = dict.fromkeys(("pnet", "rnet", "onet", "all"), "stages")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verbs and their arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     verbs = parser.add_subparsers(title="steps", metavar="STEP", required=True)
     for name in _VERBS:

@@ -67,7 +67,7 @@ class TritonPythonModel:
         images = [image for request in present for image in request.images]
         parameters = [request.parameters for request in present for _ in request.images]
         with refusing(present, f"model mtcnn has too little memory for {len(images)} images at once"):
-            flow = detect(images, parameters, self._networks.limits)
+            flow = detect(images, parameters, self._networks.limits, self._networks.arrays)
             flow = record.stages(interruptible(flow, lambda: check_callers(present)))
             detections = drive(flow, record.calls(self._networks.run), self._networks.map)
             record.found(detections)

@@ -13,10 +13,10 @@ from face_admin.deploy.errors import ControlError, DeployError
 from face_admin.deploy.store import Deployment, Store
 from face_command.arguments import number
 from face_command.console import message, print_table, tracked
-from face_repository.layout import default_repository
+from face_repository.layout import SHOWN_OF_DIGEST, default_repository
 from face_repository.versions import NETWORKS, to_text
 from face_server.settings import ADMIN_KEY_VARIABLE
-from face_tools.connection import add_connection, add_parameters, parameters_from, tls_from
+from face_tools.connection import OF_DETECTION, add_connection, add_parameters, parameters_from, tls_from
 
 if TYPE_CHECKING:
     from face_admin.deploy.judging import Judgement, Named
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 
 HELP = "swap retrained networks into a running server, if they pass a comparison with the live ones"
-
-_PARAMETERS = ("min_face_size", "threshold_pnet", "threshold_rnet", "threshold_onet", "factor")
 
 _EPILOG = f"""\
 examples:
@@ -46,13 +44,11 @@ Row: TypeAlias = tuple[str, ...]
 _COMPARISON_HEADER = ("", "live", "candidate")
 _VERSIONS_HEADER = ("network", "version", "", "how", "source", "model.pt")
 
-_DIGEST_LENGTH = 12
 _SECONDS = len("2026-11-22T10:00:00")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `faces deploy`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     for network in NETWORKS:
         parser.add_argument(f"--{network}", type=Path, metavar="FILE", help="new weights, as for `faces export`")
@@ -77,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--key-file", type=Path, metavar="FILE", help=f"holds the server's admin key (default: {ADMIN_KEY_VARIABLE})"
     )
     add_connection(parser)
-    add_parameters(parser, _PARAMETERS)
+    add_parameters(parser, OF_DETECTION)
 
 
 def _add_gate(parser: argparse.ArgumentParser) -> None:
@@ -273,7 +269,7 @@ def version_rows(store: Store) -> list[Row]:
             "live" if version.number == live[network] else "",
             _how(version.deployment),
             version.source,
-            version.sha256[:_DIGEST_LENGTH],
+            version.sha256[:SHOWN_OF_DIGEST],
         )
         for network in NETWORKS
         for version in store.versions(network)

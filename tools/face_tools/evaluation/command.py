@@ -15,6 +15,7 @@ from face_tools import need_extra
 from face_tools.connection import (
     EXIT_OK,
     EXIT_SOME_FAILED,
+    OF_DETECTION,
     NotReady,
     add_connection,
     add_parameters,
@@ -34,8 +35,6 @@ _TIMEOUT_S = 300.0
 
 # So many pictures that failed are named at the terminal.
 _NAMED = 5
-
-_OF_DETECTION = ("min_face_size", "threshold_pnet", "threshold_rnet", "threshold_onet", "factor")
 
 _EPILOG = """\
 The sets must be on this machine; docs/evaluation.md says where they come from and how they lie. A run that is
@@ -91,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ground-truth", metavar="PATH", type=Path, help="folder with the four .mat files, or the text file"
     )
     _add_common(wider, out="wider-evaluation", unit="pictures, spread over the set")
-    add_parameters(wider, _OF_DETECTION)
+    add_parameters(wider, OF_DETECTION)
 
     lfw = _add_set(sets, "lfw", "accuracy of recognition on Labeled Faces in the Wild: ten folds, ROC curve", _lfw)
     lfw.epilog = _LFW_EPILOG + _EVERY_EPILOG.format(curve="roc.png")
@@ -99,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lfw.add_argument("--pairs", metavar="FILE", type=Path, help="the list of pairs (DATA/pairs.txt)")
     lfw.add_argument("--mirror", action="store_true", help="compare the mirrored crops too")
     _add_common(lfw, out="lfw-evaluation", unit="pairs, as many of each fold and kind")
-    add_parameters(lfw, (*_OF_DETECTION, "selection", "margin", "align"))
+    add_parameters(lfw, (*OF_DETECTION, "selection", "margin", "align"))
 
 
 def _add_set(

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
 
+from face_pictures.decoding import MAX_PIXELS
+from face_pictures.errors import InvalidImage, TooManyPixels
+from face_pictures.formats import format_of, orientation, reading, stored_size
 from face_training.annotations.lists import Listed
 from face_training.annotations.pictures import AnnotatedPicture, boxes, no_landmarks
 from face_training.errors import AnnotationError
@@ -26,6 +28,7 @@ SMALLEST_FACE = 20
 """Pixels of a face's longer side, as the guides have it: smaller ones teach PNet noise."""
 
 _EXAMPLES = 3
+_SIGNATURE_BYTES = 32
 _UPRIGHT = 1
 
 
@@ -71,14 +74,19 @@ def checked(listed: Iterable[Listed], report: Report) -> Iterator[AnnotatedPictu
 def _size(entry: Listed, report: Report) -> tuple[int, int] | None:
     """Width and height of the picture; None, and counted, where it cannot be used."""
     try:
-        with Image.open(entry.folder / entry.name) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) != _UPRIGHT
-            if not turned:
-                return image.size
+        with (entry.folder / entry.name).open("rb") as file, reading("the file"):
+            kind = format_of(file.read(_SIGNATURE_BYTES))
+            file.seek(0)
+            image = kind.reader(file)
+            width, height = stored_size(image)
+            if width * height > MAX_PIXELS:
+                raise TooManyPixels(f"{entry.name} has {width}x{height} pixels")
+            if orientation(image) == _UPRIGHT:
+                return width, height
             reason = "turned by its EXIF data, unlike its faces"
     except FileNotFoundError:
         reason = "the file is missing"
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
+    except (InvalidImage, OSError):
         reason = "the file is no picture that can be read"
     report.note(report.skipped, reason, entry.name)
     return None

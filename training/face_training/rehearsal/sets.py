@@ -75,8 +75,8 @@ class Portrait:
     """A picture of one face and little more: pixels UINT8 [H,W,3], box FLOAT64 [4], landmarks FLOAT64 [5,2]."""
 
     pixels: Pixels
-    box: NDArray[np.float64]
-    landmarks: NDArray[np.float64]
+    box: Float64
+    landmarks: Float64
 
 
 def portraits() -> list[Portrait]:
@@ -87,7 +87,7 @@ def portraits() -> list[Portrait]:
     ]
 
 
-def _close_up(pixels: Pixels, box: NDArray[np.float64], points: NDArray[np.float64]) -> Portrait:
+def _close_up(pixels: Pixels, box: Float64, points: Float64) -> Portrait:
     """The face with a third of its sides around it, as far as the picture goes."""
     around = (box[2:] - box[:2]) / 3
     left, top = np.maximum(box[:2] - around, 0).astype(int)
@@ -228,7 +228,7 @@ def _weathered(pixels: Pixels, random: Generator) -> Pixels:
 
 
 def write_wider(root: Path, part: str, count: int, random: Generator) -> list[Generated]:
-    """`count` pictures as part `train` or `val` of WIDER FACE, with no face to four in each, 20 to 200 pixels high."""
+    """`count` pictures as part `train` or `val` of WIDER FACE, with no face to four in each, 22 to 200 pixels high."""
     heads, places = portraits(), scenes()
     pictures, lines = [], []
     for n in range(count):
