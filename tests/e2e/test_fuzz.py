@@ -13,7 +13,7 @@ from face_cascade import FACENET
 from tests.e2e.fuzz.messages import Message, add_tensor
 from tests.e2e.fuzz.pictures import damaged, sound_files
 from tests.e2e.fuzz.processes import GROWTH, TAKES, Census, Take, pids
-from tests.e2e.fuzz.run import Sender, chunks, loose_talk, outcomes
+from tests.e2e.fuzz.run import Sender, chunks, loose_talk, outcomes, without_names
 from tests.e2e.fuzz.special import CROWD, special_cases
 from tests.e2e.fuzz.strategies import wraps_around
 
@@ -111,3 +111,10 @@ def test_what_errors_may_not_say():
     assert loose_talk("model.py line 3") == "the error shows a path"
     assert loose_talk("") == "the error has 0 characters"
     assert not loose_talk("factor is 7, must be from 0.1 to 0.9")
+
+
+def test_a_callers_own_names_are_no_loose_talk():
+    request = Message(model_name="mtcnn")
+    request.inputs.add(name="/v1/traces")
+    assert not loose_talk(without_names("input '/v1/traces' already exists in request", request))
+    assert loose_talk(without_names("input '/opt/models' already exists in request", request))

@@ -91,9 +91,10 @@ def test_a_load_is_summed_up(tmp_path):
     with (tmp_path / "load_requests.csv").open() as file:
         names = {row["name"] for row in csv.DictReader(file)}
     assert len([name for name in names if "bad: " not in name]) > 2
-    # Locust counted the same requests.
+    # Locust counted the same requests; it writes them down once a second, so that the last ones may be missing.
     with (tmp_path / "locust_stats.csv").open() as file:
-        assert {row["Name"] for row in csv.DictReader(file)} == {*names, "Aggregated"}
+        counted = {row["Name"] for row in csv.DictReader(file)}
+    assert {"Aggregated"} < counted <= {*names, "Aggregated"}
 
 
 @pytest.mark.usefixtures("on_session_server")

@@ -73,10 +73,23 @@ class Sender:
         except grpc.RpcError as error:
             status, text = error.code().name, error.details() or ""
             fault = "" if status in REFUSALS or NO_FACENET in text else f"status {status}"
-            fault = fault or loose_talk(text)
+            fault = fault or loose_talk(without_names(text, request))
             return Outcome(request, status, time.monotonic() - started, text, fault)
         answer = InferResult(response)
         return Outcome(request, "OK", time.monotonic() - started, "", contradiction(request, answer), answer)
+
+
+def without_names(sentence: str, request: Message) -> str:
+    """The sentence without what the caller called things: a name may look like a path, and comes back as it was."""
+    names = [
+        request.model_name,
+        request.id,
+        *request.parameters,
+        *(t.name for t in (*request.inputs, *request.outputs)),
+    ]
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        sentence = sentence.replace(f"'{name}'", "''")
+    return sentence
 
 
 def loose_talk(sentence: str) -> str:
