@@ -1,7 +1,7 @@
 """The seam between the cascade's flow and whoever holds its pixels and maps: an engine.
 
-Six operations touch images, tiles, maps or crops. Five are methods of `Arrays`; the sixth, running a network, is a
-`Call`, which whoever drives the flow answers. The flow gets handles from them, which it hands on and never looks into,
+Images, tiles, maps and crops are touched by the methods of `Arrays`, and by running a network, which is a `Call` that
+whoever drives the flow answers. The flow gets handles from them, which it hands on and never looks into,
 and small NumPy arrays: cells, scores, regressions. Boxes and their suppression are the flow's own, in NumPy.
 
 So an engine may keep everything that is large where it computes: with one on a GPU, images, tiles, maps and crops never
@@ -13,7 +13,7 @@ a driver may run flows in several threads.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -44,12 +44,23 @@ class Patch(NamedTuple):
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells of PNet in one level: rows and columns INTP [N], scores FP32 [N], regression FP32 [N,4]."""
+    """Cells of PNet: the number of the patch that shows each, its row and column in the level, INTP [N], its score FP32
+    [N] and regression FP32 [N,4]."""
 
+    patches: NDArray[np.intp]
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     scores: Float32
     regression: Float32
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Cells]") -> "Cells":
+        """Several on end."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+
+Found: TypeAlias = Any
+"""Handle: cells that are not on the host yet."""
 
 
 class Arrays(Protocol):
@@ -68,12 +79,15 @@ class Arrays(Protocol):
         A patch shows rows level_top… and columns level_left… of its image, resized to the level's size.
         """
 
-    def cells(self, outputs: Sequence[Output], patches: Sequence[Patch], thresholds: Sequence[float]) -> list[Cells]:
-        """The cells of each patch whose probability is at least its threshold, row by row, in the level's coordinates.
+    def cells(self, outputs: Sequence[Output], patches: Sequence[Patch], thresholds: Sequence[float]) -> Found:
+        """The cells whose probability is at least the threshold of their patch, in any order.
 
         outputs: PNet's for a batch of tiles: regression FP32 [T,4,h,w], probability FP32 [T,h,w]. A patch's own cells
         begin at half of its place in the tile; there are `tiles.cell_count` of its sides.
         """
+
+    def gather(self, found: Sequence[Found]) -> list[Cells]:
+        """What several calls of `cells` have found, on the host: waited for once."""
 
     def crops(self, windows: Sequence[tuple[Image, NDArray[np.int32]]], side: int) -> Batch:
         """Windows of images, INT32 [N,4] each, resized to FP32 [3,side,side], on end.

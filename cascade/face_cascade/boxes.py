@@ -11,17 +11,17 @@ Float32 = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 
-def cell_boxes(rows: NDArray[np.integer], columns: NDArray[np.integer], scale: float) -> Float32:
-    """Image boxes that PNet's cells look at: ⌊(2·cell+1)/scale⌋ and ⌊(2·cell+12)/scale⌋.
+def cell_boxes(rows: NDArray[np.integer], columns: NDArray[np.integer], scales: Float32 | float) -> Float32:
+    """Image boxes that PNet's cells look at: ⌊(2·cell+1)/scale⌋ and ⌊(2·cell+12)/scale⌋; one scale a cell, or one.
 
     In float32 as torch computes it: with the first scale 0.6 a third of the quotients are whole numbers, and
     float64 would move a quarter of the boxes by a pixel.
     """
-    cells = np.stack([columns, rows], axis=1).astype(np.float32)
-    divisor = np.float32(scale)
-    starts = np.floor((2 * cells + np.float32(1)) / divisor)
-    ends = np.floor((2 * cells + np.float32(12)) / divisor)
-    return np.concatenate([starts, ends], axis=1)
+    divisors = np.asarray(scales, np.float32)
+    boxes = np.empty((len(rows), 4), np.float32)
+    for edge, (cells, offset) in enumerate(((columns, 1), (rows, 1), (columns, 12), (rows, 12))):
+        np.floor((2 * cells + offset).astype(np.float32) / divisors, out=boxes[:, edge])
+    return boxes
 
 
 def refine(boxes: Float32, regression: Float32, plus_one: bool) -> Float32:
@@ -88,6 +88,22 @@ def nms(boxes: Float32, scores: Float32, threshold: float) -> Indices:
     return order[_kept(np.ascontiguousarray(boxes[order]), np.float32(threshold), np.float32(0), False)]
 
 
+def nms_within(
+    groups: NDArray[np.intp], boxes: Float32, scores: Float32, threshold: float, most: int
+) -> tuple[Indices, int]:
+    """`nms` in each group by itself, of its `most` likeliest boxes: indices of those kept, ascending, and how many were
+    left out. groups: INTP [N], ascending, below 65,536."""
+    order = by_score(scores)
+    # Few groups: numbers of 16 bits are sorted by radix, and stay in order of score.
+    order = order[np.argsort(groups[order].astype(np.uint16), kind="stable")]
+    starts = np.searchsorted(groups, groups, side="left")
+    left_out = np.arange(len(groups)) - starts >= most
+    order = order[~left_out]
+    ends = np.flatnonzero(np.diff(groups[order], append=-1)) + 1
+    kept = _kept_in_groups(np.ascontiguousarray(boxes[order]), ends, np.float32(threshold))
+    return np.sort(order[kept]), int(left_out.sum())
+
+
 def nms_min(boxes: Float32, scores: Float32, threshold: float) -> Indices:
     """Like `nms`, by intersection over the smaller area and with the +1 of whole-pixel boxes.
 
@@ -98,23 +114,50 @@ def nms_min(boxes: Float32, scores: Float32, threshold: float) -> Indices:
     return order[_kept(np.ascontiguousarray(boxes[order]), np.float32(threshold), np.float32(1), True)]
 
 
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _drop(edges, i, dropped, threshold, plus, over_smaller):  # type: ignore[no-untyped-def]
+    """Marks the boxes after i that box i suppresses.
+
+    edges: x1, y1, x2, y2 and area of all boxes, FP32 [5,N]. LLVM makes vector instructions of the loop as long as it
+    has no branch and its index cannot be negative. Minimum and maximum are written out: those of Python have a rule for
+    NaN.
+    """
+    left, top, right, bottom, area = edges[0, i], edges[1, i], edges[2, i], edges[3, i], edges[4, i]
+    lefts, tops, rights, bottoms = edges[0, i + 1 :], edges[1, i + 1 :], edges[2, i + 1 :], edges[3, i + 1 :]
+    areas, after = edges[4, i + 1 :], dropped[i + 1 :]
+    zero = np.float32(0)
+    for j in range(after.shape[0]):
+        x1 = left if left > lefts[j] else lefts[j]
+        y1 = top if top > tops[j] else tops[j]
+        x2 = right if right < rights[j] else rights[j]
+        y2 = bottom if bottom < bottoms[j] else bottoms[j]
+        width, height = x2 - x1 + plus, y2 - y1 + plus
+        inter = (width if width > zero else zero) * (height if height > zero else zero)
+        smaller = area if area < areas[j] else areas[j]
+        whole = smaller if over_smaller else area + areas[j] - inter
+        after[j] |= np.int32(inter / whole > threshold)
+
+
 @numba.njit("boolean[::1](float32[:,::1], float32, float32, boolean)", nogil=True, cache=True, error_model="numpy")
 def _kept(boxes, threshold, plus, over_smaller):  # type: ignore[no-untyped-def]
     """Which of the boxes, best first, no better one that is kept suppresses. Sides are x2 - x1 + plus."""
     n = boxes.shape[0]
-    keep = np.ones(n, np.bool_)
-    zero = np.float32(0)
-    areas = (boxes[:, 2] - boxes[:, 0] + plus) * (boxes[:, 3] - boxes[:, 1] + plus)
+    edges = np.empty((5, n), np.float32)
+    edges[:4] = boxes.T
+    edges[4] = (boxes[:, 2] - boxes[:, 0] + plus) * (boxes[:, 3] - boxes[:, 1] + plus)
+    dropped = np.zeros(n, np.int32)
     for i in range(n):
-        if not keep[i]:
-            continue
-        for j in range(i + 1, n):
-            if not keep[j]:
-                continue
-            width = max(zero, min(boxes[i, 2], boxes[j, 2]) - max(boxes[i, 0], boxes[j, 0]) + plus)
-            height = max(zero, min(boxes[i, 3], boxes[j, 3]) - max(boxes[i, 1], boxes[j, 1]) + plus)
-            inter = width * height
-            whole = min(areas[i], areas[j]) if over_smaller else areas[i] + areas[j] - inter
-            if inter / whole > threshold:
-                keep[j] = False
+        if not dropped[i]:
+            _drop(edges, i, dropped, threshold, plus, over_smaller)
+    return dropped == 0
+
+
+@numba.njit("boolean[::1](float32[:,::1], intp[::1], float32)", nogil=True, cache=True, error_model="numpy")
+def _kept_in_groups(boxes, ends, threshold):  # type: ignore[no-untyped-def]
+    """`_kept` for boxes in groups on end, each of which stops before its end."""
+    keep = np.empty(len(boxes), np.bool_)
+    start = 0
+    for end in ends:
+        keep[start:end] = _kept(boxes[start:end], threshold, np.float32(0), False)
+        start = end
     return keep

@@ -57,20 +57,19 @@ def face_crops(
     """
     side = size if side is None else side
     crops = np.empty((len(boxes), side, side, 3), np.uint8)
-    if len(boxes):
-        whole = Image.fromarray(image)
-        for crop, box in zip(crops, boxes, strict=True):
-            # Cropped first: `resize(box=…)` would blend in pixels from outside of the box.
-            face = whole.crop(_window(box, whole, size, margin))
-            crop[:] = np.asarray(face.resize((side, side), Image.Resampling.BILINEAR))
+    for crop, box in zip(crops, boxes, strict=True):
+        left, top, right, bottom = _window(box, image.shape[0], image.shape[1], size, margin)
+        # Cut first: `resize(box=…)` would blend in pixels from outside of the box.
+        face = Image.fromarray(image[top:bottom, left:right])
+        crop[:] = np.asarray(face.resize((side, side), Image.Resampling.BILINEAR))
     return crops
 
 
-def _window(box: NDArray[np.float32], image: Image.Image, size: int, margin: int) -> tuple[int, int, int, int]:
+def _window(box: NDArray[np.float32], height: int, width: int, size: int, margin: int) -> tuple[int, int, int, int]:
     grow = (box[2:] - box[:2]) * margin / (size - margin) / 2
     x1, y1 = np.maximum(box[:2] - grow, 0)
-    x2, y2 = np.minimum(box[2:] + grow, (image.width, image.height))
-    left, top = min(int(x1), image.width - 1), min(int(y1), image.height - 1)
+    x2, y2 = np.minimum(box[2:] + grow, (width, height))
+    left, top = min(int(x1), width - 1), min(int(y1), height - 1)
     return left, top, max(int(x2), left + 1), max(int(y2), top + 1)
 
 

@@ -13,6 +13,8 @@ from face_cascade.arrays import Cells, Float32, Patch
 from face_cascade.networks import PNET_STRIDE
 from face_cascade.tiles import cell_count
 
+_NONE = np.empty(0, np.intp)
+
 
 class NumpyArrays:
     """See `arrays.Arrays`."""
@@ -36,24 +38,29 @@ class NumpyArrays:
             area_resize(sums, y0[rows], y1[rows], x0[columns], x1[columns], target)
         return tiles
 
-    def cells(self, outputs: Sequence[Float32], patches: Sequence[Patch], thresholds: Sequence[float]) -> list[Cells]:
+    def cells(self, outputs: Sequence[Float32], patches: Sequence[Patch], thresholds: Sequence[float]) -> Cells:
         regression, probability = outputs
-        found = []
-        for (_, _, piece, tile), threshold in zip(patches, thresholds, strict=True):
+        found = [Cells(_NONE, _NONE, _NONE, np.empty(0, np.float32), np.empty((0, 4), np.float32))]
+        for number, ((_, _, piece, tile), threshold) in enumerate(zip(patches, thresholds, strict=True)):
             top, left = piece.tile_top // PNET_STRIDE, piece.tile_left // PNET_STRIDE
             rows = slice(top, top + cell_count(piece.height))
             columns = slice(left, left + cell_count(piece.width))
             scores = probability[tile, rows, columns]
             r, c = np.nonzero(scores >= np.float32(threshold))
-            found.append(
-                Cells(
-                    r + piece.level_top // PNET_STRIDE,
-                    c + piece.level_left // PNET_STRIDE,
-                    scores[r, c],
-                    regression[tile, :, rows, columns][:, r, c].T,
+            if len(r):
+                found.append(
+                    Cells(
+                        np.full(len(r), number, np.intp),
+                        r + piece.level_top // PNET_STRIDE,
+                        c + piece.level_left // PNET_STRIDE,
+                        scores[r, c],
+                        regression[tile, :, rows, columns][:, r, c].T,
+                    )
                 )
-            )
-        return found
+        return Cells.joined(found)
+
+    def gather(self, found: Sequence[Cells]) -> list[Cells]:
+        return list(found)
 
     def crops(self, windows: Sequence[tuple[Int32, NDArray[np.int32]]], side: int) -> Float32:
         crops = np.empty((sum(len(of_image) for _, of_image in windows), 3, side, side), np.float32)

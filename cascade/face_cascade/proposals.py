@@ -1,13 +1,14 @@
 """First stage: from images to squared candidate boxes, through PNet on tiles."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cascade.arrays import Arrays, Cells, Float32, Image, Patch
-from face_cascade.boxes import by_score, cell_boxes, nms, refine, squared
+from face_cascade.arrays import Arrays, Cells, Float32, Found, Image, Patch
+from face_cascade.boxes import by_score, cell_boxes, nms, nms_within, refine, squared
 from face_cascade.calls import Call, Flow, Limits, Together
 from face_cascade.networks import PNET
 from face_cascade.parameters import DetectionParameters
@@ -40,31 +41,28 @@ class Proposals:
 
 
 @dataclass(frozen=True)
-class _Boxes:
-    """Boxes FP32 [N,4] with scores [N] and regression [N,4]; `dropped` were left out to bound the work."""
+class _Cells:
+    """Cells of levels, in row-major order of each level: level, row and column INTP [N], scores, regression [N,4]."""
 
-    boxes: Float32
+    levels: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
     scores: Float32
     regression: Float32
-    dropped: int
 
-    def take(self, rows: NDArray[np.intp]) -> "_Boxes":
-        return _Boxes(self.boxes[rows], self.scores[rows], self.regression[rows], self.dropped)
-
-    def likeliest(self, most: int) -> "_Boxes":
-        """The `most` best by score, in the order in which they are."""
-        if len(self.scores) <= most:
-            return self
-        rows = np.sort(by_score(self.scores)[:most])
-        return replace(self.take(rows), dropped=self.dropped + len(self.scores) - most)
+    def take(self, rows: NDArray[np.intp] | slice) -> "_Cells":
+        return _Cells(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def propose(arrays: Arrays, sources: Sequence[Source], limits: Limits) -> Flow[list[Proposals]]:
     """Runs PNet over the pyramids of all images together; one `Proposals` an image."""
     pyramids = [_pyramid(source) for source in sources]
-    cells = iter((yield from _scan(arrays, sources, pyramids, limits)))
-    by_image = [[(level, next(cells)) for level in pyramid] for pyramid in pyramids]
-    found = yield Together("nms", [_suppress_image(of_image, limits.max_candidates) for of_image in by_image])
+    cells = yield from _scan(arrays, sources, pyramids, limits)
+    bounds = list(accumulate(map(len, pyramids), initial=0))
+    places = np.searchsorted(cells.levels, bounds)
+    of_images = [cells.take(slice(start, stop)) for start, stop in pairwise(places)]
+    parts = zip(pyramids, bounds[:-1], of_images, strict=True)
+    found = yield Together("nms", [_suppress_image(*part, limits.max_candidates) for part in parts])
     return found
 
 
@@ -75,65 +73,57 @@ def _pyramid(source: Source) -> tuple[Level, ...]:
 
 def _scan(
     arrays: Arrays, sources: Sequence[Source], pyramids: Sequence[Sequence[Level]], limits: Limits
-) -> Flow[list[list[Cells]]]:
-    """PNet on every level of every image, on end. A level's cells come in parts."""
+) -> Flow[_Cells]:
+    """PNet on every level of every image; levels count through those of all images."""
     levels = [level for pyramid in pyramids for level in pyramid]
     sources = [source for source, pyramid in zip(sources, pyramids, strict=True) for _ in pyramid]
     batches = []
     for sheet in plan_tiles([tuple((level.height, level.width) for level in pyramid) for pyramid in pyramids]):
         for share in limits.shares(sheet.tile_count, limits.pnet_tiles(sheet.height, sheet.width)):
             batches.append(_scan_tiles(arrays, sheet, share, sources, levels))
-    found: list[list[Cells]] = [[] for _ in levels]
-    for parts in (yield Together("pnet", batches)):
-        for level, cells in parts:
-            found[level].append(cells)
-    return found
+    scanned = yield Together("pnet", batches)
+    found = arrays.gather([handle for _, handle in scanned])
+    return _in_row_major_order([numbers for numbers, _ in scanned], found)
 
 
 def _scan_tiles(
     arrays: Arrays, sheet: Sheet, share: slice, sources: Sequence[Source], levels: Sequence[Level]
-) -> Flow[list[tuple[int, Cells]]]:
-    """PNet on some tiles of a sheet, one batch; what each piece showed, with the number of its level."""
+) -> Flow[tuple[NDArray[np.intp], Found]]:
+    """PNet on some tiles of a sheet, one batch: the number of each patch's level, and what was found."""
     pieces = sheet.in_tiles(share.start, share.stop)
     patches = [Patch(sources[p.level].image, levels[p.level], p, p.tile - share.start) for p in pieces]
     outputs = yield Call(PNET, arrays.tiles(patches, share.stop - share.start, sheet.height, sheet.width))
     thresholds = [sources[piece.level].parameters.threshold_pnet for piece in pieces]
-    cells = arrays.cells(outputs, patches, thresholds)
-    return [(piece.level, of_piece) for piece, of_piece in zip(pieces, cells, strict=True)]
+    return np.array([piece.level for piece in pieces], np.intp), arrays.cells(outputs, patches, thresholds)
 
 
-def _in_row_major_order(parts: Sequence[Cells]) -> Cells:
-    """One level's cells in the order in which a whole level would give them: scores tie, and NMS is stable."""
-    rows = np.concatenate([part.rows for part in parts])
-    columns = np.concatenate([part.columns for part in parts])
-    order = np.lexsort((columns, rows))
-    scores = np.concatenate([part.scores for part in parts])
-    regression = np.concatenate([part.regression for part in parts])
-    return Cells(rows[order], columns[order], scores[order], regression[order])
+def _in_row_major_order(levels: Sequence[NDArray[np.intp]], found: Sequence[Cells]) -> _Cells:
+    """By level, row and column, whatever tiles showed them: scores tie, and NMS takes equals in that order.
+
+    levels: of each patch that the cells speak of.
+    """
+    if not found:
+        none = np.empty(0, np.intp)
+        return _Cells(none, none, none, np.empty(0, np.float32), np.empty((0, 4), np.float32))
+    level = np.concatenate([of_patch[cells.patches] for of_patch, cells in zip(levels, found, strict=True)])
+    cells = Cells.joined(found)
+    height, width = cells.rows.max(initial=0) + 1, cells.columns.max(initial=0) + 1
+    order = np.argsort((level * height + cells.rows) * width + cells.columns)
+    return _Cells(level, cells.rows, cells.columns, cells.scores, cells.regression).take(order)
 
 
-def _suppress_level(level: Level, parts: Sequence[Cells], most: int) -> _Boxes:
-    """NMS within one level, of at most the `most` likeliest cells; row-major order stays."""
-    cells = _in_row_major_order(parts)
-    boxes = cell_boxes(cells.rows, cells.columns, level.scale)
-    likeliest = _Boxes(boxes, cells.scores, cells.regression, 0).likeliest(most)
-    return likeliest.take(np.sort(nms(likeliest.boxes, likeliest.scores, NMS_WITHIN_LEVEL)))
-
-
-def _suppress_image(cells: Sequence[tuple[Level, list[Cells]]], max_candidates: int) -> Flow[Proposals]:
+def _suppress_image(levels: Sequence[Level], first_level: int, cells: _Cells, max_candidates: int) -> Flow[Proposals]:
     """NMS within each level of an image, then across; at most `max_candidates` remain, the likeliest."""
     yield from ()
-    if not cells:
-        return Proposals(np.empty((0, 4), np.float32), 0)
     most = _CELLS_PER_CANDIDATE * max_candidates
-    levels = [_suppress_level(level, parts, most) for level, parts in cells]
-    found = _Boxes(
-        np.concatenate([level.boxes for level in levels]),
-        np.concatenate([level.scores for level in levels]),
-        np.concatenate([level.regression for level in levels]),
-        sum(level.dropped for level in levels),
-    ).likeliest(most)
-    kept = nms(found.boxes, found.scores, NMS_ACROSS_LEVELS)
-    dropped = found.dropped + max(len(kept) - max_candidates, 0)
+    scales = np.array([level.scale for level in levels], np.float32)
+    numbers = cells.levels - first_level
+    boxes = cell_boxes(cells.rows, cells.columns, scales[numbers])
+    kept, dropped = nms_within(numbers, boxes, cells.scores, NMS_WITHIN_LEVEL, most)
+    if len(kept) > most:
+        dropped += len(kept) - most
+        kept = np.sort(kept[by_score(cells.scores[kept])[:most]])
+    kept = kept[nms(boxes[kept], cells.scores[kept], NMS_ACROSS_LEVELS)]
+    dropped += max(len(kept) - max_candidates, 0)
     kept = kept[:max_candidates]
-    return Proposals(squared(refine(found.boxes[kept], found.regression[kept], plus_one=False)), dropped)
+    return Proposals(squared(refine(boxes[kept], cells.regression[kept], plus_one=False)), dropped)

@@ -96,7 +96,7 @@ def test_a_margin_shrinks_the_template_towards_the_centre():
     ("landmarks", "size", "margin"),
     [
         (face(60, 0.3, 200, 90), 40, 0),
-        (face(250, -0.4, 120, 60), 30, 6),
+        (face(120, -0.4, 160, 90), 24, 5),
         (face(20, 2.5, 250, 150), 64, 0),
         (face(150, 0.2, -60, 420), 32, 0),
     ],

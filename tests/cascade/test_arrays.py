@@ -66,27 +66,31 @@ class SlowArrays:
 
     def cells(self, outputs, patches, thresholds):
         regression, probability = (content(output) for output in outputs)
-        found = []
-        for patch, threshold in zip(patches, thresholds, strict=True):
+        numbers, rows, columns, scores, moves = [], [], [], [], []
+        for number, (patch, threshold) in enumerate(zip(patches, thresholds, strict=True)):
             piece = patch.piece
-            rows, columns, scores, moves = [], [], [], []
             for row in range((piece.height - 1) // 2 - 4):
                 for column in range((piece.width - 1) // 2 - 4):
                     at = patch.tile, piece.tile_top // 2 + row, piece.tile_left // 2 + column
                     if probability[at] >= np.float32(threshold):
+                        numbers.append(number)
                         rows.append(piece.level_top // 2 + row)
                         columns.append(piece.level_left // 2 + column)
                         scores.append(probability[at])
                         moves.append([regression[at[0], n, at[1], at[2]] for n in range(4)])
-            found.append(
-                Cells(
-                    np.array(rows, np.intp),
-                    np.array(columns, np.intp),
-                    np.array(scores, np.float32),
-                    np.array(moves, np.float32).reshape(-1, 4),
-                )
+        # The last first: the order is the engine's.
+        return Handle(
+            Cells(
+                np.array(numbers[::-1], np.intp),
+                np.array(rows[::-1], np.intp),
+                np.array(columns[::-1], np.intp),
+                np.array(scores[::-1], np.float32),
+                np.array(moves[::-1], np.float32).reshape(-1, 4),
             )
-        return found
+        )
+
+    def gather(self, found):
+        return [content(cells) for cells in found]
 
     def crops(self, windows, side):
         crops = []
@@ -148,7 +152,7 @@ def test_an_engine_in_plain_loops_gives_the_same_faces(networks):
 
 def test_no_engine_but_the_given_one_sees_the_pixels(networks, monkeypatch):
     """Lest the test above compares an engine with itself."""
-    for operation in ("image", "tiles", "cells", "crops", "rows"):
+    for operation in ("image", "tiles", "cells", "gather", "crops", "rows"):
         monkeypatch.setattr(type(NUMPY), operation, lambda *_: pytest.fail("the engine of NumPy was asked"))
     flow = detect(PICTURES[:1], PARAMETERS[:1], arrays=SlowArrays())
     (found,) = drive(flow, lambda call: tuple(Handle(output) for output in networks[call.network](content(call.batch))))

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from face_cascade.boxes import by_score, nms, nms_min
+from face_cascade.boxes import by_score, nms, nms_min, nms_within
 
 
 def iou(a, b):
@@ -22,9 +22,10 @@ def over_smaller(a, b):
 def slow_nms(boxes, order, overlap, threshold):
     kept = []
     for i in order:
-        # As float32, like the boxes: 7/10 is not above a threshold of 0.7.
-        if all(np.float32(overlap(boxes[i], boxes[k])) <= threshold for k in kept):
-            kept.append(i)
+        # As float32, like the boxes: 7/10 is not above a threshold of 0.7. Nor is what two empty boxes have, NaN.
+        with np.errstate(invalid="ignore"):
+            if not any(np.float32(overlap(boxes[i], boxes[k])) > threshold for k in kept):
+                kept.append(i)
     return kept
 
 
@@ -33,7 +34,8 @@ def scored_boxes(draw):
     n = draw(st.integers(0, 60))
     rng = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
     starts = rng.randint(0, 60, (n, 2))
-    boxes = np.concatenate([starts, starts + rng.randint(1, 40, (n, 2))], axis=1)
+    # Whole numbers: some touch, some are empty.
+    boxes = np.concatenate([starts, starts + rng.randint(0, 40, (n, 2))], axis=1)
     # Few values, so that scores tie.
     return boxes.astype(np.float32), (rng.randint(0, 8, n) / 8).astype(np.float32)
 
@@ -54,6 +56,36 @@ def test_nms_min(given_boxes, threshold):
     order = sorted(range(len(boxes)), key=lambda i: (-scores[i], -i))
     expected = slow_nms(boxes.astype(np.float64), order, over_smaller, np.float32(threshold))
     assert nms_min(boxes, scores, threshold).tolist() == expected
+
+
+@settings(deadline=None)
+@given(scored_boxes(), st.sampled_from([0.3, 0.5, 0.7]), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_nms_within(given_boxes, threshold, most, seed):
+    """Group by group. Numbers of groups need not be dense, and are of 16 bits where they are sorted."""
+    boxes, scores = given_boxes
+    groups = np.sort(np.random.RandomState(seed).choice([0, 1, 2, 300, 65_535], len(boxes))).astype(np.intp)
+    expected, left_out = [], 0
+    for group in sorted(set(groups.tolist())):
+        members = np.flatnonzero(groups == group).tolist()
+        likeliest = sorted(members, key=lambda i: (-scores[i], i))[:most]
+        left_out += len(members) - len(likeliest)
+        expected += slow_nms(boxes.astype(np.float64), likeliest, iou, np.float32(threshold))
+    kept, dropped = nms_within(groups, boxes, scores, threshold, most)
+    assert (kept.tolist(), dropped) == (sorted(expected), left_out)
+
+
+def test_one_group_is_plain_nms():
+    rng = np.random.RandomState(1)
+    boxes = np.sort(rng.uniform(0, 50, (300, 2, 2)), axis=1).reshape(300, 4).astype(np.float32)
+    scores = rng.uniform(size=300).astype(np.float32)
+    kept, dropped = nms_within(np.zeros(300, np.intp), boxes, scores, 0.5, 1000)
+    assert (kept.tolist(), dropped) == (sorted(nms(boxes, scores, 0.5).tolist()), 0)
+    assert 10 < len(kept) < 290
+
+
+def test_groups_without_boxes():
+    kept, dropped = nms_within(np.empty(0, np.intp), np.empty((0, 4), np.float32), np.empty(0, np.float32), 0.5, 3)
+    assert (kept.tolist(), dropped) == ([], 0)
 
 
 def test_box_just_past_the_threshold_goes_and_at_it_stays():

@@ -14,9 +14,10 @@ from typing import TypeAlias
 
 from face_cascade.calls import Outputs
 from face_cascade.compiled.crops import COMPILED_ONET, COMPILED_RNET
-from face_cascade.compiled.layers import Float32, Weights
+from face_cascade.compiled.layers import Float32
 from face_cascade.compiled.pnet import CompiledPNet
 from face_cascade.networks import ONET, PNET, RNET, Network
+from face_cascade.weights import Weights
 
 __all__ = ["COMPILED", "Batch", "CompiledNetwork", "Weights"]
 

@@ -16,8 +16,6 @@ from face_cascade.calls import Outputs
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.layers import (
     Float32,
-    Weights,
-    check_weights,
     convolution_shapes,
     dense_shapes,
     face_probability,
@@ -33,6 +31,7 @@ from face_cascade.compiled.layers import (
 )
 from face_cascade.compiled.vectors import LANES
 from face_cascade.networks import ONET, RNET, Network
+from face_cascade.weights import Weights, checked
 
 # Dense layers take so many crops at a time, whatever the batch.
 _CROPS = 8
@@ -143,7 +142,7 @@ class CompiledCropNetwork:
     """FP32 [N,3,side,side], 0…255 → one output a head, FP32 [N,channels]; of the scores the probability [N,1]."""
 
     def __init__(self, description: CropNetwork, weights: Weights) -> None:
-        check_weights(description.network, weights, description.shapes)
+        weights = checked(description.network, weights, description.shapes)
         self._of = description
         self._packed = description.packed(weights)
 

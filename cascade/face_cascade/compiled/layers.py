@@ -12,34 +12,14 @@ from numpy.typing import NDArray
 
 from face_cascade.compiled import convolution, pooling
 from face_cascade.compiled.convolution import Convolution
-from face_cascade.networks import Network
-from face_cascade.parameters import WrongWeights
+from face_cascade.weights import Weights
 
 Float32 = NDArray[np.float32]
-
-Weights = Mapping[str, Float32]
-"""A network's tensors under the names of facenet-pytorch's state dict: `conv1.weight`, `prelu1.weight`, …"""
 
 Shapes = dict[str, tuple[int, ...]]
 """Of tensors under such names."""
 
 _SCALE = np.float32(1 / 128)
-
-
-def check_weights(network: Network, weights: Weights, wanted: Mapping[str, tuple[int, ...]]) -> None:
-    """Raises WrongWeights unless names and shapes are exactly the wanted ones.
-
-    A tensor that is left over is as wrong as one that is missing: it is of a layer that the compiled network lacks.
-    """
-    for name, shape in wanted.items():
-        if name not in weights:
-            raise WrongWeights(f"compiled {network.name} wants a tensor {name} of shape {list(shape)}; there is none")
-        found = np.shape(weights[name])
-        if found != shape:
-            raise WrongWeights(f"compiled {network.name} wants {name} of shape {list(shape)}, not {list(found)}")
-    unknown = sorted(set(weights) - set(wanted))
-    if unknown:
-        raise WrongWeights(f"compiled {network.name} has no tensor {unknown[0]}")
 
 
 def convolution_shapes(layer: Convolution, number: int) -> Shapes:

@@ -6,8 +6,6 @@ import numpy as np
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.layers import (
     Float32,
-    Weights,
-    check_weights,
     convolution_shapes,
     face_probability,
     head_shapes,
@@ -21,6 +19,7 @@ from face_cascade.compiled.layers import (
 )
 from face_cascade.compiled.vectors import LANES
 from face_cascade.networks import PNET
+from face_cascade.weights import Weights, checked
 
 _STRIP = 8
 
@@ -49,7 +48,7 @@ class CompiledPNet:
 
     def __init__(self, weights: Weights) -> None:
         """Raises WrongWeights."""
-        check_weights(PNET, weights, _SHAPES)
+        weights = checked(PNET, weights, _SHAPES)
         self._packed = (
             packed_first(_CONV1, weights),
             packed_convolution(_CONV2, weights, 2),

@@ -48,8 +48,9 @@ def served():
 CASES = [
     *((PNET, (1, 3, *size)) for size in ((256, 256), (12, 12), (11, 11), (27, 28), (45, 300))),
     *((PNET, (3, 3, *size)) for size in ((11, 257), (256, 11))),
-    *((RNET, (count, 3, 24, 24)) for count in (1, 7, 8, 9, 256)),
-    *((ONET, (count, 3, 48, 48)) for count in (1, 7, 8, 9, 64)),
+    # These two take seconds to compile.
+    *(pytest.param(RNET, (count, 3, 24, 24), marks=pytest.mark.slow) for count in (1, 7, 8, 9, 256)),
+    *(pytest.param(ONET, (count, 3, 48, 48), marks=pytest.mark.slow) for count in (1, 7, 8, 9, 64)),
 ]
 
 
@@ -63,6 +64,7 @@ def test_compiled_equals_torch(compiled, served, network, shape):
         np.testing.assert_allclose(found, tensor.numpy(), **TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", list(COMPILED), ids=lambda network: network.name)
 def test_any_weights_and_slopes_of_prelu(network):
     torch.manual_seed(1)
@@ -78,7 +80,11 @@ def test_any_weights_and_slopes_of_prelu(network):
         np.testing.assert_allclose(found, tensor.numpy(), **TOLERANCE)
 
 
-@pytest.mark.parametrize("network", list(COMPILED), ids=lambda network: network.name)
+@pytest.mark.parametrize(
+    "network",
+    [PNET, *(pytest.param(network, marks=pytest.mark.slow) for network in (RNET, ONET))],
+    ids=lambda network: network.name,
+)
 def test_batched_equals_single(compiled, network):
     side = {PNET: 60, RNET: 24, ONET: 48}[network]
     batch = pixels(19, 3, side, side)
@@ -176,3 +182,11 @@ for network, shape in ((PNET, (1, 3, 60, 61)), (RNET, (9, 3, 24, 24)), (ONET, (9
         with np.load(tmp_path / f"{network.name}.npz") as saved:
             for narrow, wide in zip(saved.values(), compiled[network](pixels(*shape)), strict=True):
                 np.testing.assert_allclose(narrow, wide, **TOLERANCE)
+
+
+def test_half_precision_is_widened_before_anything_is_computed():
+    rounded = {name: array.astype(np.float16) for name, array in arrays(pretrained(PNET)).items()}
+    widened = {name: array.astype(np.float32) for name, array in rounded.items()}
+    batch = pixels(1, 3, 27, 28)
+    for found, wanted in zip(COMPILED[PNET](rounded)(batch), COMPILED[PNET](widened)(batch), strict=True):
+        np.testing.assert_array_equal(found, wanted)
