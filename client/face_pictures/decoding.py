@@ -36,10 +36,10 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
     Raises InvalidImage: empty, not one of the formats, damaged or truncated; TooManyPixels: more than max_pixels.
     """
     with reading("encoded_image"):
-        _check_pixels(header_size(data), max_pixels)
+        check_pixels(header_size(data), max_pixels)
         image = open_image(data)
         # The parsed header again: a damaged file may say two things.
-        _check_pixels(image.size, max_pixels)
+        check_pixels(image.size, max_pixels)
     return to_rgb(image, field="encoded_image")
 
 
@@ -84,8 +84,8 @@ def downscale(image: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
     return np.array(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
-def _check_pixels(size: tuple[int, int] | None, max_pixels: int) -> None:
-    """Raise InvalidImage for more than max_pixels; a size of None is not known yet."""
+def check_pixels(size: tuple[int, int] | None, max_pixels: int) -> None:
+    """Raise TooManyPixels for more than max_pixels; a size of None is not known yet."""
     if size is None or size[0] * size[1] <= max_pixels:
         return
     width, height = size

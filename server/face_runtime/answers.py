@@ -79,7 +79,11 @@ class Request:
 
     def give(self, outputs: dict[str, NDArray[Any]]) -> None:
         """Answers it, with these arrays by the names of their outputs."""
-        self._tensors = [pb_utils.Tensor(name, array) for name, array in outputs.items()]
+        self.give_tensors([pb_utils.Tensor(name, array) for name, array in outputs.items()])
+
+    def give_tensors(self, tensors: list[Any]) -> None:
+        """The same with Triton's own tensors, wherever they lie."""
+        self._tensors = tensors
 
     def response(self) -> Any:
         """What Triton is handed for it."""

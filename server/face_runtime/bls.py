@@ -27,19 +27,41 @@ def ask(network: Network, batch: NDArray[Any], wanted: Sequence[str], version: i
     Raises:
         Refused: it did not answer. Triton's code is always INTERNAL in 2.51 (server issue 7804).
     """
+    memory = pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0)
+    answered = _ask(network, pb_utils.Tensor(network.input, batch), wanted, version, memory)
+    return tuple(tensor.as_numpy() for tensor in answered)
+
+
+def ask_with_tensors(network: Network, batch: Any, wanted: Sequence[str], version: int = LATEST) -> tuple[Any, ...]:
+    """The same with torch's tensors: on a GPU nothing is copied to the host, neither the batch nor the outputs."""
+    import torch
+
+    if batch.device.type == "cuda":
+        # The network's process reads the memory itself: it must be written by then.
+        torch.cuda.current_stream(batch.device).synchronize()
+        memory = pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_GPU, batch.device.index)
+    else:
+        memory = pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0)
+    given = pb_utils.Tensor.from_dlpack(network.input, batch.contiguous())
+    answered = _ask(network, given, wanted, version, memory)
+    # Where they lie is a wish: there already, if it was granted.
+    return tuple(torch.from_dlpack(tensor.to_dlpack()).to(batch.device) for tensor in answered)
+
+
+def _ask(network: Network, batch: Any, wanted: Sequence[str], version: int, memory: Any) -> list[Any]:
     trace = _trace.get()
     response = pb_utils.InferenceRequest(
         model_name=network.name,
         model_version=version,
-        inputs=[pb_utils.Tensor(network.input, batch)],
+        inputs=[batch],
         requested_output_names=list(wanted),
-        preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
+        preferred_memory=memory,
         **({} if trace is None else {"trace": trace}),
     ).exec()
     if response.has_error():
         error = response.error()
         raise Refused(NETWORK, f"model {network.name}: {error.message()}", error.code())
-    return tuple(pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in wanted)
+    return [pb_utils.get_output_tensor_by_name(response, name) for name in wanted]
 
 
 @contextmanager

@@ -1,37 +1,21 @@
 """The cascade on the CPU of this process: networks from their files, and how they are driven. No Triton here."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from face_cascade import ONET, PNET, RNET, Call, Limits, Network, WrongWeights
-from face_cascade.arrays import Arrays
+from face_cascade import ONET, PNET, RNET, Limits, Network, WrongWeights
 from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED, Batch
-from face_cascade.numpy_arrays import NUMPY
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
 from face_repository.weights import read_weights
+from face_runtime.engine import Engine, InThreads
 
 LocalNetwork: TypeAlias = Callable[[Batch], Outputs]
 """From a batch to a network's outputs, as the served network gives them."""
-
-
-@dataclass(frozen=True)
-class Networks:
-    """How to drive the cascade.
-
-    run: answers its calls. map: `map`, or one that maps in several threads. limits: of its batches. arrays: the engine
-    that holds pixels and maps, in whose arrays `run` is asked and answers.
-    """
-
-    run: Callable[[Call], Outputs]
-    map: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-    limits: Limits
-    arrays: Arrays = NUMPY
 
 
 def network_from_file(network: Network, file: Path, warn: Callable[[str], None]) -> LocalNetwork:
@@ -52,18 +36,26 @@ def network_from_file(network: Network, file: Path, warn: Callable[[str], None])
             reason = f"holds others than the compiled network's ({error})"
     warn(f"the file of {network.name} {reason}, so it runs in torch, which is slower; `faces export` writes what fits")
     try:
-        # Imported here: with compiled networks this process needs no torch.
-        import torch
-
-        from face_runtime.torchscript import TorchScriptNetwork
+        return network_in_torch(file)
     except ModuleNotFoundError as error:
         raise ValueError(f"the file of {network.name} {reason}, and torch, which could run it, is not here") from error
+
+
+def network_in_torch(file: Path) -> LocalNetwork:
+    """A network as its TorchScript has it, in the precision that it was exported with; on one thread a caller.
+
+    Raises ModuleNotFoundError without torch; what torch raises where the file is damaged.
+    """
+    # Imported here: with compiled networks this process needs no torch.
+    import torch
+
+    from face_runtime.torchscript import TorchScriptNetwork
 
     torch.set_num_threads(1)
     return TorchScriptNetwork(file, "cpu")
 
 
-def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) -> Networks:
+def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) -> Engine:
     """PNet, RNet and ONet in this process.
 
     Each of the workers takes a batch of its own through cropping, network and reading out, on one core: that
@@ -75,7 +67,7 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
         for _ in range(3):
             networks[network](np.zeros(shape, np.float32))
     pool = ThreadPoolExecutor(workers, "network")
-    return Networks(lambda call: networks[call.network](call.batch), pool.map, limits)
+    return Engine(lambda call: networks[call.network](call.batch), pool.map, limits, InThreads(pool.map))
 
 
 def _warm_up_shapes(limits: Limits) -> list[tuple[Network, tuple[int, ...]]]:

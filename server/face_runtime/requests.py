@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial
 from typing import Any
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from face_cascade import Detection, DetectionParameters, InvalidInput
 from face_cascade.crops import detection_crops
 from face_cascade.networks import FACENET
-from face_pictures.decoding import decode_image
 from face_pictures.errors import InvalidImage, TooManyPixels
 from face_runtime.answers import Refused, Request, check_callers, refusing, rows
+from face_runtime.engine import Decoder
 
 Image = NDArray[np.uint8]
 
@@ -23,19 +23,19 @@ _MOST_CROP_BYTES = 256 * 1024 * 1024
 
 
 class ImageRequest(Request):
-    """images: RGB UINT8 [H,W,3] each, and parameters, the same for all of them, once it is read."""
+    """images: RGB UINT8 [H,W,3] each, as the engine holds them, and parameters, the same for all, once it is read."""
 
-    images: list[Image]
+    images: list[Any]
     parameters: DetectionParameters
 
     @property
     def pixels(self) -> int:
         return sum(image.shape[0] * image.shape[1] for image in self.images)
 
-    def read(self, max_pixels: int) -> None:
-        """Checks and decodes it, or refuses it, with a sentence that names what is wrong.
+    def read(self, max_pixels: int, decoder: Decoder) -> None:
+        """Checks it and opens its pictures, or refuses it, with a sentence that names what is wrong.
 
-        Its images go through the cascade together, and may have max_pixels in all.
+        Its images go through the cascade together, and may have max_pixels in all. `decoded` is to follow.
         """
         with refusing([self], "model mtcnn has too little memory to read this request now"):
             check_callers([self])
@@ -46,11 +46,26 @@ class ImageRequest(Request):
                 found = "neither" if raw is None else "both"
                 raise Refused("input", f"inputs given are {found} of image and encoded_image, must be exactly one")
             with _callers_fault("image"):
-                self.images = _raw(raw, max_pixels) if encoded is None else _decoded(encoded.reshape(-1), max_pixels)
+                self.images = (
+                    _raw(raw, max_pixels) if encoded is None else _opened(encoded.reshape(-1), max_pixels, decoder.open)
+                )
 
-    def answer(self, detections: Sequence[Detection]) -> None:
-        """One row an image, filled up with zeros to the most faces of any image; refuses crops that are too large."""
-        with refusing([self], "model mtcnn has too little memory to answer this request now"):
+    def decoded(self, images: Sequence[Any]) -> None:
+        """Takes its images, in order; refuses itself where one of them is an InvalidImage instead."""
+        with refusing([self], "model mtcnn has too little memory to read this request now"), _callers_fault("image"):
+            for image in images:
+                if isinstance(image, InvalidImage):
+                    raise image
+            self.images = list(images)
+
+    def answer(
+        self, detections: Sequence[Detection], guard: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        """One row an image, filled up with zeros to the most faces of any image; refuses crops that are too large.
+
+        guard: that of the engine which holds the images.
+        """
+        with refusing([self], "model mtcnn has too little memory to answer this request now"), guard():
             self.give(self._outputs(detections))
 
     def _outputs(self, detections: Sequence[Detection]) -> dict[str, NDArray[Any]]:
@@ -109,13 +124,13 @@ def _raw(batch: NDArray[np.uint8], max_pixels: int) -> list[Image]:
     return list(np.ascontiguousarray(batch))
 
 
-def _decoded(files: NDArray[np.object_], max_pixels: int) -> list[Image]:
+def _opened(files: NDArray[np.object_], max_pixels: int, open_file: Callable[[bytes, int], Any]) -> list[Any]:
     """One after the other: what is over the limit is refused before memory is spent on it."""
-    images: list[Image] = []
+    images: list[Any] = []
     left = max_pixels
     for data in files:
         try:
-            images.append(decode_image(data, left))
+            images.append(open_file(data, left))
         except TooManyPixels as error:
             if not images:
                 raise

@@ -6,7 +6,19 @@ NETWORKS_VARIABLE = "TRITON_FACES_NETWORKS"
 """Overrides the parameter `networks` of model `mtcnn`."""
 
 NETWORKS_CHOICES = ("auto", "bls", "local")
-"""What both may say: see `face_runtime.networks.choose`."""
+"""What both may say: who answers the cascade's calls, see `face_runtime.networks`."""
+
+ENGINE_VARIABLE = "TRITON_FACES_ENGINE"
+"""Overrides the parameter `engine` of model `mtcnn`."""
+
+ENGINE_CHOICES = ("auto", "numpy", "torch")
+"""What both may say: who holds pixels and maps, see `face_runtime.networks.engine`."""
+
+DECODE_VARIABLE = "TRITON_FACES_DECODE"
+"""Overrides the parameter `decode` of model `mtcnn`."""
+
+DECODE_CHOICES = ("auto", "cpu", "gpu")
+"""What both may say: who decodes JPEG, see `face_runtime.device.decoding`."""
 
 LOG_FORMAT_VARIABLE = "TRITON_FACES_LOG_FORMAT"
 """`json`: our models write their lines in the log as JSON objects."""
@@ -21,3 +33,10 @@ SERVICE_NAME = "triton-faces"
 def cores() -> int:
     """Processor cores this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """The value itself. Raises ValueError where it is none of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, must be one of {', '.join(choices)}")
+    return value

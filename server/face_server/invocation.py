@@ -5,10 +5,19 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from face_repository.configurations import BOUNDED, EMBEDDED
+from face_repository.configurations import BOUNDED, EMBEDDED, EMBEDDED_GPU
 from face_repository.layout import Repository
 from face_repository.versions import VARIABLE, to_text
-from face_runtime.settings import LOG_FORMAT_VARIABLE, NETWORKS_VARIABLE, SERVICE_NAME, TRACE_VARIABLE, cores
+from face_runtime.settings import (
+    DECODE_VARIABLE,
+    ENGINE_VARIABLE,
+    LOG_FORMAT_VARIABLE,
+    NETWORKS_VARIABLE,
+    SERVICE_NAME,
+    TRACE_VARIABLE,
+    cores,
+)
+from face_server.gpu import gpu_count
 from face_server.http_api import ADMIN_HEADER
 from face_server.settings import ADMIN_KEY_VARIABLE, ServerTls, Settings
 from face_server.wheel import TritonWheel, libpython_directories
@@ -49,7 +58,7 @@ def arguments(
         f"--model-repository={repository.path}",
         # Loads what is exported and leaves the rest.
         "--model-control-mode=explicit",
-        f"--model-config-name={BOUNDED if settings.bounded_queue else EMBEDDED}",
+        f"--model-config-name={_configuration(settings)}",
         *(f"--load-model={name}" for name in repository.loadable),
         f"--backend-directory={backends}",
         f"--cache-directory={wheel.caches}",
@@ -73,6 +82,14 @@ def arguments(
         f"--exit-timeout-secs={DRAIN_SECONDS}",
         f"--log-verbose={settings.verbose}",
     ]
+
+
+def _configuration(settings: Settings) -> str:
+    if settings.configuration is not None:
+        return settings.configuration
+    if settings.bounded_queue:
+        return BOUNDED
+    return EMBEDDED_GPU if gpu_count() else EMBEDDED
 
 
 def _encryption(tls: ServerTls | None) -> list[str]:
@@ -108,6 +125,8 @@ def environment(
     told = {
         "OMP_NUM_THREADS": None if settings.threads is None else str(settings.threads),
         NETWORKS_VARIABLE: settings.networks,
+        ENGINE_VARIABLE: settings.engine,
+        DECODE_VARIABLE: settings.decode,
         LOG_FORMAT_VARIABLE: settings.log_format,
         TRACE_VARIABLE: settings.trace_endpoint,
         VARIABLE: to_text(versions),

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from face_repository.configurations import refresh
+from face_repository.configurations import TUNED, refresh
 from face_repository.layout import Repository, RepositoryError
+from face_repository.tuned import Tuned
 from face_server.ending import Workplace, end, without_orphans
 from face_server.errors import SetupError, StartError
+from face_server.gpu import gpu_count
 from face_server.http_api import is_up
 from face_server.invocation import DRAIN_SECONDS, arguments, environment
 from face_server.log import LogReader
@@ -109,6 +111,8 @@ class EmbeddedTriton:
         try:
             repository = Repository.read(self._path, self.settings.models)
             refresh(repository.path, repository.loadable)
+            if self.settings.configuration == TUNED:
+                _check_tuned(Tuned.read(repository.path))
         except RepositoryError as error:
             raise SetupError(str(error)) from error
         wheel = TritonWheel.find()
@@ -175,6 +179,15 @@ class EmbeddedTriton:
         if self._running is None:
             raise StartError("the server is not running")
         return self._running
+
+
+def _check_tuned(tuned: Tuned | None) -> None:
+    """Triton would take `config.pbtxt` where there is no configuration of that name, and say nothing."""
+    if tuned is None:
+        raise SetupError("there is no configuration `tuned` yet: run `make tune` first")
+    if tuned.gpu != bool(gpu_count()):
+        there = "on a GPU, and here is none" if tuned.gpu else "on a CPU, and here is a GPU"
+        raise SetupError(f"the configuration `tuned` was measured {there}: run `make tune` again")
 
 
 def _spawn(

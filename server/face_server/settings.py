@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from face_runtime.settings import LOG_FORMAT_VARIABLE, NETWORKS_CHOICES
+from face_runtime.settings import DECODE_CHOICES, ENGINE_CHOICES, LOG_FORMAT_VARIABLE, NETWORKS_CHOICES
 from face_server.errors import SetupError
 from face_server.ports import LOOPBACK
 
@@ -30,6 +30,18 @@ RANGES = {
     "trace_rate": (1, 1_000_000),
 }
 """What the whole numbers of `Settings` may be, both ends included."""
+
+CONFIGURATIONS = ("embedded", "embedded_gpu", "bounded", "tuned")
+"""The names in `face_repository.configurations`, which NVIDIA's container cannot import: its Python has no protobuf."""
+
+CHOICES = {
+    "configuration": CONFIGURATIONS,
+    "networks": NETWORKS_CHOICES,
+    "engine": ENGINE_CHOICES,
+    "decode": DECODE_CHOICES,
+    "log_format": LOG_FORMATS,
+}
+"""What the words of `Settings` may be."""
 
 LONGEST_START = 86400
 """The most that `Settings.start_timeout` may be, in seconds."""
@@ -84,10 +96,17 @@ class Settings:
     threads: int | None = None
     networks: str | None = None
     """Where the cascade runs its networks: `bls`, `local` or `auto`; None leaves it to the model's configuration."""
+    engine: str | None = None
+    """Who holds pixels and maps: `numpy`, the processor; `torch`, the GPU; or `auto`; None as above."""
+    decode: str | None = None
+    """Who decodes JPEG for torch: `cpu`, `gpu` or `auto`; None as above."""
     models: tuple[str, ...] | None = None
     """Load just these models; None loads all of ours that are exported."""
     bounded_queue: bool = False
     """Refuse requests when eight wait, so that those let in are answered in time whatever the load."""
+    configuration: str | None = None
+    """Of the models: `tuned` is what `make tune` found for this machine. None: as `bounded_queue` says, else the one
+    for a GPU where there is one, and the one for a CPU where there is none."""
     start_timeout: float = 120
     """Seconds that Triton has for its start."""
     verbose: int = 0
@@ -111,9 +130,11 @@ class Settings:
                 require(name, value, is_whole, f"a whole number from {low} to {high}")
         seconds = self.start_timeout
         require("start_timeout", seconds, 0 < seconds <= LONGEST_START, f"above 0 and at most {LONGEST_START} seconds")
-        for name, choices in (("networks", NETWORKS_CHOICES), ("log_format", LOG_FORMATS)):
+        for name, choices in CHOICES.items():
             value = getattr(self, name)
             require(name, value, value is None or value in choices, f"one of {', '.join(choices)}")
+        alone = not self.bounded_queue or self.configuration in (None, "bounded")
+        require("configuration", self.configuration, alone, "left out, or bounded, together with bounded_queue")
         require("trace", self.trace, self.trace is None or is_collector(self.trace), "http://HOST:PORT")
 
     @property

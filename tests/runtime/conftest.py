@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def triton(monkeypatch):
     """The stand-in."""
-    for name in ("TRITON_FACES_LOG_FORMAT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "TRITON_FACES_NETWORKS"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("LOG_FORMAT", "NETWORKS", "ENGINE", "DECODE"):
+        monkeypatch.delenv(f"TRITON_FACES_{name}", raising=False)
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", raising=False)
     stand_in.reset()
     return stand_in
 

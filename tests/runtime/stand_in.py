@@ -59,6 +59,15 @@ class Tensor:
     def as_numpy(self) -> NDArray[Any]:
         return self._array
 
+    @classmethod
+    def from_dlpack(cls, name: str, tensor: Any) -> "Tensor":
+        array = np.from_dlpack(tensor)
+        assert array.flags.c_contiguous, f"{name} does not lie end to end"
+        return cls(name, array)
+
+    def to_dlpack(self) -> Any:
+        return self._array.__dlpack__()
+
 
 class InferenceResponse:
     def __init__(self, output_tensors: Sequence[Tensor] = (), error: TritonError | None = None) -> None:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from face_cascade import RNET
 from face_runtime.answers import Refused
-from face_runtime.bls import ask, first_trace
+from face_runtime.bls import ask, ask_with_tensors, first_trace
 from tests.runtime.stand_in import (
     MODELS,
     TRITONSERVER_MEMORY_CPU,
@@ -38,6 +39,30 @@ def test_outputs_come_in_the_order_in_which_they_are_wanted():
     assert (request.model_version, request.inputs()[0].name()) == (3, "crops__0")
     assert request.requested_output_names() == list(RNET.outputs)
     assert request.preferred_memory == PreferredMemory(TRITONSERVER_MEMORY_CPU)
+
+
+def test_tensors_are_asked_and_answered_without_arrays():
+    asked = []
+
+    def rnet(request):
+        asked.append(request)
+        batch = request.inputs()[0].as_numpy()
+        values = {"probability__1": 1, "regression__0": 2}
+        return InferenceResponse([Tensor(name, batch + np.float32(value)) for name, value in values.items()])
+
+    MODELS["rnet"] = rnet
+    # Not as it lies in memory: Triton takes what lies end to end.
+    given = torch.from_numpy(BATCH.T.copy()).T
+    regression, probability = ask_with_tensors(RNET, given, RNET.outputs, version=3)
+    torch.testing.assert_close(regression, given + 2, rtol=0, atol=0)
+    torch.testing.assert_close(probability, given + 1, rtol=0, atol=0)
+    (request,) = asked
+    assert (request.model_version, request.inputs()[0].name()) == (3, "crops__0")
+    assert request.requested_output_names() == list(RNET.outputs)
+    assert request.preferred_memory == PreferredMemory(TRITONSERVER_MEMORY_CPU)
+    MODELS["rnet"] = lambda _: InferenceResponse(error=TritonError("it burns", TritonError.UNAVAILABLE))
+    with pytest.raises(Refused, match="model rnet: it burns"):
+        ask_with_tensors(RNET, given, RNET.outputs)
 
 
 def test_a_network_that_does_not_answer():

@@ -30,6 +30,7 @@ def crops(count=5):
     return np.random.RandomState(0).uniform(0, 255, (count, 3, RNET.side, RNET.side)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_a_file_with_arrays_is_compiled_and_gives_what_torch_gives():
     network = network_from_file(RNET, FILE, pytest.fail)
     assert not isinstance(network, TorchScriptNetwork)

@@ -1,6 +1,7 @@
 """Requests of `mtcnn`: what is read, what is refused, what is answered."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from PIL import Image
 
 from face_cascade import Detection
 from face_cascade.crops import detection_crops
-from face_pictures.errors import TooManyPixels, picture_error
-from face_runtime import requests
+from face_pictures.errors import InvalidImage, TooManyPixels, picture_error
+from face_runtime import engine, requests
+from face_runtime.engine import InThreads
 from face_runtime.requests import ImageRequest, pixel_groups
 from tests.memory import little_memory
 from tests.runtime.stand_in import InferenceRequest, Tensor, TritonError
@@ -31,9 +33,12 @@ def encoded(*files):
     return Tensor("encoded_image", np.array([[file] for file in files], np.object_))
 
 
-def read(*inputs, max_pixels=1_000_000, **given):
+def read(*inputs, max_pixels=1_000_000, decoder=None, **given):
+    decoder = decoder or InThreads(map)
     request = ImageRequest(InferenceRequest(inputs=inputs, **given))
-    request.read(max_pixels)
+    request.read(max_pixels, decoder)
+    if request.is_open:
+        request.decoded(decoder.finish(request.images))
     return request
 
 
@@ -79,8 +84,39 @@ def test_what_the_caller_did_wrong(inputs, given, reason, sentence):
     assert isinstance(picture_error(str(request.refusal)), TooManyPixels) == (reason == "too_large")
 
 
+class InTwoSteps:
+    """Knows shapes when a picture is opened, and pixels when all are there."""
+
+    def open(self, data, max_pixels):
+        image = InThreads(map).open(data, max_pixels)
+        return SimpleNamespace(shape=image.shape, image=image)
+
+    def finish(self, opened):
+        return [InvalidImage("encoded_image is damaged") if one.image[0, 0, 0] == 0 else one.image for one in opened]
+
+
+def flat(value):
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), (value, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_pictures_are_counted_when_opened_and_refused_when_decoded():
+    opened = ImageRequest(InferenceRequest(inputs=[encoded(flat(1), flat(2))]))
+    opened.read(2400, InTwoSteps())
+    assert opened.pixels == 2400
+    assert opened.is_open
+    good = read(encoded(flat(1), flat(2)), max_pixels=2400, decoder=InTwoSteps())
+    assert [image[0, 0, 0] for image in good.images] == [1, 2]
+    bad = read(encoded(flat(1), flat(0)), decoder=InTwoSteps())
+    assert (bad.refusal.reason, bad.refusal.code) == ("image", TritonError.INVALID_ARG)
+    assert str(bad.refusal) == "encoded_image is damaged"
+    large = read(encoded(flat(1), flat(2)), max_pixels=2399, decoder=InTwoSteps())
+    assert large.refusal.reason == "too_large"
+
+
 def test_a_caller_who_is_gone_costs_no_decoding(monkeypatch):
-    monkeypatch.setattr(requests, "decode_image", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(engine, "decode_image", lambda *_: pytest.fail("decoded"))
     assert read(encoded(png()), gone=lambda: True).refusal.reason == "cancelled"
 
 
@@ -89,6 +125,7 @@ def assert_unavailable(request):
     assert "too little memory" in str(request.refusal)
 
 
+@pytest.mark.slow
 def test_too_little_memory_to_decode_is_the_servers_fault():
     file = png(4000, 4000)
     with little_memory(20 * 2**20):

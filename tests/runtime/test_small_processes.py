@@ -20,15 +20,18 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
         # Model `face_embeddings`: two processes that do without 70 MB of compiled kernels each.
         (
             "face_runtime.embedding, face_runtime.bls, face_runtime.answers, face_runtime.log, face_runtime.metrics",
-            {"numba", "cv2", "torch", "PIL", "psutil", "argparse"},
+            {"numba", "cv2", "torch", "triton", "PIL", "psutil", "argparse"},
         ),
         # The `pytorch` backend: four models, and on a CPU none of them loads torch before it is asked.
-        ("face_runtime.answers", {"numba", "cv2", "torch", "PIL", "psutil", "argparse"}),
-        ("face_runtime.torchscript", {"numba", "cv2", "PIL", "psutil"}),
+        ("face_runtime.answers", {"numba", "cv2", "torch", "triton", "PIL", "psutil", "argparse"}),
+        ("face_runtime.torchscript", {"numba", "cv2", "triton", "PIL", "psutil"}),
         # The cascade on a CPU has its networks compiled.
-        ("face_runtime.networks, face_runtime.requests, face_runtime.observer", {"torch", "psutil", "opentelemetry"}),
+        (
+            "face_runtime.networks, face_runtime.requests, face_runtime.observer",
+            {"torch", "triton", "psutil", "opentelemetry"},
+        ),
         # The launcher's side.
-        ("face_runtime.settings", {"numba", "cv2", "torch", "PIL"}),
+        ("face_runtime.settings", {"numba", "cv2", "torch", "triton", "PIL"}),
     ],
 )
 def test_a_process_loads_no_more_than_it_needs(modules, spared):

@@ -203,6 +203,7 @@ def test_one_that_has_nothing_left_to_do_and_does_not_end(start, monkeypatch):
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_one_that_is_at_work_on_answers_is_left_to_it(start, monkeypatch):
     monkeypatch.setattr(ending, "_IDLE_SECONDS", 1.0)
     process, log = start(_UNLOADS, 2, "end")

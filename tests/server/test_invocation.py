@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from face_repository.layout import Repository
+from face_repository.tuned import Tuned
 from face_runtime.settings import LOG_FORMAT_VARIABLE, NETWORKS_VARIABLE, TRACE_VARIABLE
-from face_server import Settings, SetupError
+from face_server import EmbeddedTriton, Settings, SetupError
+from face_server.gpu import gpu_count
 from face_server.invocation import MALLOC, arguments, environment
 from face_server.settings import ADMIN_KEY_VARIABLE
 from face_server.wheel import TritonWheel, libpython_directories
@@ -17,12 +19,86 @@ def flags(settings):
     return arguments(settings, (0, 1, 2), repository, Path("/backends"), TritonWheel(Path("/wheel")), "key")
 
 
+@pytest.mark.parametrize(
+    ("settings", "gpus", "name"),
+    [
+        (Settings(), 0, "embedded"),
+        (Settings(), 2, "embedded_gpu"),
+        (Settings(bounded_queue=True), 1, "bounded"),
+        (Settings(configuration="tuned"), 1, "tuned"),
+        (Settings(configuration="embedded"), 1, "embedded"),
+    ],
+)
+def test_the_configuration_is_the_one_asked_for_or_that_of_the_machine(settings, gpus, name, monkeypatch):
+    monkeypatch.setattr("face_server.invocation.gpu_count", lambda: gpus)
+    assert f"--model-config-name={name}" in flags(settings)
+
+
+@pytest.mark.parametrize(
+    ("tuned", "gpus", "sentence"),
+    [
+        (None, 0, "there is no configuration `tuned` yet: run `make tune` first"),
+        (Tuned(1, 1, 0, gpu=True), 0, "was measured on a GPU, and here is none: run `make tune` again"),
+        (Tuned(1, 1, 0, gpu=False), 1, "was measured on a CPU, and here is a GPU: run `make tune` again"),
+    ],
+)
+def test_a_server_is_not_started_tuned_where_it_was_not(tuned, gpus, sentence, tmp_path, monkeypatch):
+    repository = Repository(tmp_path, ("mtcnn",), ())
+    monkeypatch.setattr("face_server.launcher.Repository.read", lambda *_: repository)
+    monkeypatch.setattr("face_server.launcher.gpu_count", lambda: gpus)
+    monkeypatch.setattr("face_server.launcher.refresh", lambda *_: None)
+    if tuned is not None:
+        tuned.write(tmp_path)
+    with pytest.raises(SetupError, match=sentence):
+        EmbeddedTriton(tmp_path, Settings(configuration="tuned")).start()
+
+
 def test_triton_traces_only_where_asked():
     assert not [flag for flag in flags(Settings()) if "trace-config" in flag]
     traced = [flag for flag in flags(Settings(trace="http://c:1", trace_rate=7)) if "trace-config" in flag]
     assert "--trace-config=mode=opentelemetry" in traced
     assert "--trace-config=rate=7" in traced
     assert "--trace-config=opentelemetry,url=http://c:1/v1/traces" in traced
+
+
+@pytest.mark.parametrize(
+    ("settings", "gpus", "name"),
+    [
+        (Settings(), 0, "embedded"),
+        (Settings(), 2, "embedded_gpu"),
+        (Settings(bounded_queue=True), 0, "bounded"),
+        (Settings(bounded_queue=True), 1, "bounded"),
+    ],
+)
+def test_models_are_configured_for_the_machine(monkeypatch, settings, gpus, name):
+    monkeypatch.setattr("face_server.invocation.gpu_count", lambda: gpus)
+    assert f"--model-config-name={name}" in flags(settings)
+
+
+class Driver:
+    """libcuda: fails to start, or counts GPUs."""
+
+    def __init__(self, status, count):
+        self.cuInit = lambda flags: status + flags
+        self._count = count
+
+    def cuDeviceGetCount(self, address):  # noqa: N802
+        address._obj.value = self._count
+        return 0
+
+
+@pytest.mark.parametrize(("status", "count", "found"), [(0, 3, 3), (0, 0, 0), (100, 3, 0)])
+def test_gpus_are_those_that_the_driver_counts(monkeypatch, status, count, found):
+    monkeypatch.setattr("ctypes.CDLL", lambda _: Driver(status, count))
+    assert gpu_count() == found
+
+
+def test_without_a_driver_there_is_no_gpu(monkeypatch):
+    def missing(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    assert gpu_count() == 0
 
 
 def test_the_trace_protocol_stays_shut_with_tracing_on():

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from face_repository import configurations
 from face_runtime.settings import LOG_FORMAT_VARIABLE
 from face_server import Settings
+from face_server.settings import CHOICES
 from face_server.supervision.watch import Patience
 
 
@@ -53,6 +55,7 @@ START = "above 0 and at most 86400 seconds"
         ("start_timeout", -1, START),
         ("networks", "gpu", "one of auto, bls, local"),
         ("log_format", "xml", "one of text, json"),
+        ("configuration", "fast", "one of embedded, embedded_gpu, bounded, tuned"),
         ("trace", "collector:4318", "http://HOST:PORT"),
     ],
 )
@@ -62,6 +65,16 @@ def test_what_a_server_cannot_be_told(name, wrong, must_be):
     assert str(refused.value) == f"{name} is {wrong!r}, must be {must_be}"
     with pytest.raises(ValueError, match=name):
         replace(Settings(), **{name: wrong})
+
+
+def test_configurations_have_the_names_that_are_derived():
+    assert set(CHOICES["configuration"]) == {*configurations.CONFIGURATIONS, configurations.TUNED}
+
+
+def test_a_bounded_queue_is_a_configuration_of_its_own():
+    Settings(bounded_queue=True, configuration="bounded")
+    with pytest.raises(ValueError, match=r"^configuration is 'tuned', must be left out, or bounded, together with"):
+        Settings(bounded_queue=True, configuration="tuned")
 
 
 def test_the_ends_of_what_a_server_can_be_told():

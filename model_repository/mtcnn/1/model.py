@@ -5,16 +5,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-from face_cascade import detect, drive, interruptible
+from face_cascade import Detection, detect, drive, interruptible
 from face_repository.versions import PARAMETER, in_use
-from face_runtime import networks
 from face_runtime.answers import check_callers, refusing
 from face_runtime.bls import first_trace
 from face_runtime.log import Log
+from face_runtime.networks import Choice, engine
 from face_runtime.observer import Observer
 from face_runtime.record import Record
 from face_runtime.requests import ImageRequest, pixel_groups
-from face_runtime.settings import NETWORKS_VARIABLE, cores
+from face_runtime.settings import DECODE_VARIABLE, ENGINE_VARIABLE, NETWORKS_VARIABLE, cores
 
 
 class TritonPythonModel:
@@ -26,18 +26,21 @@ class TritonPythonModel:
         self._max_pixels = int(parameters["max_pixels"])
         self._group_pixels = int(parameters["group_pixels"])
         log = Log("mtcnn", args["model_instance_name"])
-        setting = os.environ.get(NETWORKS_VARIABLE, parameters["networks"])
         repository = Path(args["model_repository"]).parent
         versions = in_use(parameters.get(PARAMETER, ""), os.environ, repository)
-        if networks.choose(setting, args["model_instance_kind"] == "GPU") == "local":
-            workers = int(os.environ.get("OMP_NUM_THREADS") or cores())
-            self._networks = networks.in_this_process(
-                repository, versions, workers, lambda message: log.warning("uncompiled", message=message)
-            )
-        else:
-            self._networks = networks.through_triton(versions)
+        on_gpu = args["model_instance_kind"] == "GPU"
+        chosen = Choice(
+            networks=os.environ.get(NETWORKS_VARIABLE, parameters["networks"]),
+            engine=os.environ.get(ENGINE_VARIABLE, parameters["engine"]),
+            decode=os.environ.get(DECODE_VARIABLE, parameters["decode"]),
+            device=f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu",
+        )
+        workers = int(os.environ.get("OMP_NUM_THREADS") or cores())
+        self._engine = engine(chosen, repository, versions, workers, lambda text: log.warning("slower", message=text))
+        if chosen.uses_torch and on_gpu:
+            self._group_pixels = int(parameters["gpu_group_pixels"])
         log_executions = parameters["log_executions"] == "true"
-        limit = self._networks.limits.max_candidates
+        limit = self._engine.limits.max_candidates
         self._observer = Observer(args["model_instance_name"], log, log_executions, limit)
 
     def execute(self, requests: list[Any]) -> list[Any]:
@@ -45,7 +48,7 @@ class TritonPythonModel:
         record = Record()
         batch = [ImageRequest(request) for request in requests]
         with record.stage("decode"):
-            list(self._networks.map(lambda request: request.read(self._max_pixels), batch))
+            self._read(batch)
         good = [request for request in batch if request.is_open]
         with first_trace(requests):
             for group in pixel_groups([request.pixels for request in good], self._group_pixels):
@@ -57,21 +60,53 @@ class TritonPythonModel:
         """Ends what still has something to tell."""
         self._observer.close()
 
+    def _read(self, batch: list[ImageRequest]) -> None:
+        """Checks all requests, and decodes the pictures of those that are good together."""
+        decoder = self._engine.decoder
+        list(decoder.map(lambda request: request.read(self._max_pixels, decoder), batch))
+        good = [request for request in batch if request.is_open]
+        too_little = f"model mtcnn has too little memory for the pictures of {len(good)} requests at once"
+        with refusing(good, too_little), self._engine.guard():
+            images = iter(decoder.finish([image for request in good for image in request.images]))
+            for request in good:
+                request.decoded([next(images) for _ in request.images])
+
     def _search(self, group: list[ImageRequest], record: Record) -> None:
-        """Answers requests whose images go through the cascade together; stops when all of their callers are gone."""
+        """Answers requests whose images go through the cascade together; stops when all of their callers are gone.
+
+        Where memory does not suffice for all, each half of them is tried by itself.
+        """
         for request in group:
             request.refuse_if_gone()
         present = [request for request in group if request.is_open]
         if not present:
             return
-        images = [image for request in present for image in request.images]
-        parameters = [request.parameters for request in present for _ in request.images]
-        with refusing(present, f"model mtcnn has too little memory for {len(images)} images at once"):
-            flow = detect(images, parameters, self._networks.limits, self._networks.arrays)
-            flow = record.stages(interruptible(flow, lambda: check_callers(present)))
-            detections = drive(flow, record.calls(self._networks.run), self._networks.map)
+        count = sum(len(request.images) for request in present)
+        with refusing(present, f"model mtcnn has too little memory for {count} images at once"):
+            detections = self._detected(present, record, last_try=len(present) == 1)
+            if detections is None:
+                for half in (present[: len(present) // 2], present[len(present) // 2 :]):
+                    self._search(half, record)
+                return
             record.found(detections)
             found = iter(detections)
             with record.stage("answer"):
                 for request in present:
-                    request.answer([next(found) for _ in request.images])
+                    request.answer([next(found) for _ in request.images], self._engine.guard)
+
+    def _detected(self, requests: list[ImageRequest], record: Record, last_try: bool) -> list[Detection] | None:
+        """What the cascade finds; None where memory does not suffice, and this is not the last try.
+
+        None and no error: that would hold the memory of what has failed while the halves are tried.
+        """
+        images = [image for request in requests for image in request.images]
+        parameters = [request.parameters for request in requests for _ in request.images]
+        flow = detect(images, parameters, self._engine.limits, self._engine.arrays)
+        flow = record.stages(interruptible(flow, lambda: check_callers(requests)))
+        try:
+            with self._engine.guard():
+                return drive(flow, record.calls(self._engine.run), self._engine.map)
+        except MemoryError:
+            if last_try:
+                raise
+            return None

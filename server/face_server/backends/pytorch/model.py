@@ -11,6 +11,7 @@ start. Without it a model that nobody asks directly, as the cascade has its netw
 
 import json
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ class TritonPythonModel:
         self._smallest_side = int(parameters.get("SMALLEST_SIDE", 0))
         self._outputs = _by_index(config["output"])
         on_gpu = args["model_instance_kind"] == "GPU"
+        self._on_gpu = on_gpu
         self._device = f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu"
         self._micro_batch = 0 if on_gpu else int(parameters.get("MICRO_BATCH", 0))
         self._network = self._loaded() if on_gpu else None
@@ -65,30 +67,67 @@ class TritonPythonModel:
         """Answers all requests of a batch with one run."""
         batch = [Request(request) for request in requests]
         with refusing(batch, f"model {self._name} has too little memory for a batch of {len(batch)} requests"):
-            inputs = [request.tensor(self._input) for request in batch]
-            outputs = self._run(inputs)
-            ends = np.cumsum([len(rows) for rows in inputs])[:-1]
-            parts = [np.split(output, ends) for output in outputs]
-            for request, *arrays in zip(batch, *parts, strict=True):
-                wanted = request.triton.requested_output_names()
-                named = zip(self._outputs, arrays, strict=True)
-                request.give({name: np.ascontiguousarray(array) for name, array in named if name in wanted})
+            inputs = [pb_utils.get_input_tensor_by_name(request.triton, self._input) for request in batch]
+            if self._on_gpu:
+                self._answer_on_gpu(batch, inputs)
+            else:
+                self._answer(batch, [tensor.as_numpy() for tensor in inputs])
         return [request.response() for request in batch]
 
+    def _answer(self, batch: list[Request], inputs: list[NDArray[Any]]) -> None:
+        outputs = self._run(inputs)
+        ends = np.cumsum([len(rows) for rows in inputs])[:-1]
+        parts = [np.split(output, ends) for output in outputs]
+        for request, *arrays in zip(batch, *parts, strict=True):
+            wanted = request.triton.requested_output_names()
+            named = zip(self._outputs, arrays, strict=True)
+            request.give({name: np.ascontiguousarray(array) for name, array in named if name in wanted})
+
+    def _answer_on_gpu(self, batch: list[Request], inputs: list[Any]) -> None:
+        """Inputs and outputs stay where they are: on the GPU, if that is where the caller has them and wants them."""
+        import torch
+
+        rows = [torch.from_dlpack(tensor.to_dlpack()) for tensor in inputs]
+        self._check(rows[0].shape)
+
+        def run(network: "TorchScriptNetwork") -> list[Any]:
+            whole = torch.cat([of_request.to(self._device) for of_request in rows])
+            outputs = [output.contiguous() for output in network.run(whole)]
+            # Who gets them reads the memory without asking this process.
+            torch.cuda.current_stream(self._device).synchronize()
+            return outputs
+
+        outputs = self._computed(run, (sum(map(len, rows)), *rows[0].shape[1:]))
+        parts = [output.split([len(of_request) for of_request in rows]) for output in outputs]
+        for request, *tensors in zip(batch, *parts, strict=True):
+            wanted = request.triton.requested_output_names()
+            named = zip(self._outputs, tensors, strict=True)
+            request.give_tensors(
+                [pb_utils.Tensor.from_dlpack(name, tensor) for name, tensor in named if name in wanted]
+            )
+
     def _run(self, inputs: list[NDArray[Any]]) -> tuple[NDArray[np.float32], ...]:
+        self._check(inputs[0].shape)
+        whole = inputs[0] if len(inputs) == 1 else np.concatenate(inputs)
+        outputs: tuple[NDArray[np.float32], ...] = self._computed(lambda network: network(whole), whole.shape)
+        return outputs
+
+    def _check(self, shape: Sequence[int]) -> None:
         # Triton batches equal shapes: what is wrong with one is wrong with all.
-        shape = inputs[0].shape
         if min(shape) < 1 or min(shape[2:]) < self._smallest_side:
             least = max(self._smallest_side, 1)
             raise Refused("input", f"{self._input} has shape {list(shape)}, must have sides of at least {least}")
-        whole = inputs[0] if len(inputs) == 1 else np.concatenate(inputs)
+
+    def _computed(self, run: Callable[["TorchScriptNetwork"], Any], shape: Sequence[int]) -> Any:
         self._network = self._network or self._loaded()
         try:
-            return self._network(whole)
+            return run(self._network)
         except RuntimeError as error:
+            if "out of memory" in str(error):
+                raise MemoryError from error
             # torch's own text holds a traceback with paths: that is for the log.
             pb_utils.Logger.log_error(f"{self._name}: {error}")
-            message = f"model {self._name} failed on a batch of shape {list(whole.shape)}"
+            message = f"model {self._name} failed on a batch of shape {list(shape)}"
             raise Refused(NETWORK, message, pb_utils.TritonError.INTERNAL) from error
 
 

@@ -1,0 +1,63 @@
+"""What an instance of `mtcnn` drives the cascade with."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from face_cascade import Call, Limits
+from face_cascade.arrays import Arrays
+from face_cascade.calls import Outputs
+from face_cascade.numpy_arrays import NUMPY
+from face_pictures.decoding import decode_image
+
+Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""`map`, or something that maps in several threads."""
+
+
+class Decoder(Protocol):
+    """From encoded pictures to images for the cascade, in two steps: the second takes all pictures of a batch.
+
+    map: over what opens files, in several threads: pictures are never read one after the other.
+    """
+
+    map: Map
+
+    def open(self, data: bytes, max_pixels: int) -> Any:
+        """An image, or what `finish` makes one of; its `shape` is that of the upright picture in any case.
+
+        Raises InvalidImage as `face_pictures.decoding.decode_image` does.
+        """
+
+    def finish(self, opened: Sequence[Any]) -> list[Any]:
+        """The images, or what is wrong with them: an InvalidImage in the place of each that cannot be had."""
+
+
+class InThreads:
+    """Decodes each picture as it is opened."""
+
+    def __init__(self, map_files: Map) -> None:
+        self.map = map_files
+
+    def open(self, data: bytes, max_pixels: int) -> Any:
+        return decode_image(data, max_pixels)
+
+    def finish(self, opened: Sequence[Any]) -> list[Any]:
+        return list(opened)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How to drive the cascade.
+
+    run: answers its calls. map: `map`, or one that maps in several threads. limits: of its batches. arrays: who holds
+    pixels and maps, in whose arrays `run` is asked and answers. decoder: makes images for them. guard: work goes on
+    inside of it; turns what a device says when its memory is full into MemoryError.
+    """
+
+    run: Callable[[Call], Outputs]
+    map: Map
+    limits: Limits
+    decoder: Decoder
+    arrays: Arrays = NUMPY
+    guard: Callable[[], AbstractContextManager[None]] = nullcontext
