@@ -23,6 +23,7 @@ from face_cascade.compiled import COMPILED
 from face_cascade.networks import FACENET, NETWORKS, PNET, Network
 from face_cascade.tiles import TILE_SIZE
 from face_export.errors import ExportError, ParityError
+from face_export.half import in_half
 from face_export.inception_resnet_v1 import InceptionResnetV1
 from face_export.mtcnn import STAGES, ONet, PNet, RNet
 from face_export.serving import FusedPNet, ServedFaceNet, ServedONet, ServedPNet, ServedRNet
@@ -30,10 +31,13 @@ from face_export.torchscript import from_bytes, to_bytes
 from face_export.weights import Weights, count_parameters, digest, load_into
 from face_repository.files import replace_atomically
 from face_repository.layout import EXPORTED
-from face_repository.weights import with_weights
+from face_repository.weights import FP16, FP32, with_weights
 
 TOLERANCE = 1e-5
 """Largest difference allowed, relative to the largest value of the output where that is above 1."""
+
+HALF_TOLERANCE = 2e-2
+"""The same of half precision. It tells a broken network from a rounded one; whether faces stay is for photos to say."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,25 @@ class Export:
     parity_max_difference: float
     """The largest of all ways on which it will be served."""
     torch_version: str
+    precision: str = FP32
+    """What it computes in on a GPU: `fp32` or `fp16`."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network that can be written. archive: the content of its `model.pt`. reference: the one it came from, as it
+    would be served in float32."""
+
+    export: Export
+    archive: bytes
+    reference: nn.Module
+
+    def write(self, repository: Path, version: int = 1) -> Export:
+        """As a version, whatever was there. Raises ExportError; then nothing was written, and what was there stays."""
+        path = model_path(repository, self.export.model, version)
+        _write(path, self.archive)
+        _write(path.with_name("export.json"), (json.dumps(asdict(self.export), indent=2) + "\n").encode())
+        return self.export
 
 
 def export_stage(stage: str, weights: Weights, repository: Path, version: int = 1) -> Export:
@@ -61,18 +84,28 @@ def export_stage(stage: str, weights: Weights, repository: Path, version: int = 
     Raises:
         WeightsError, ParityError, ExportError: nothing was written, and what was there stays.
     """
-    network = STAGES[stage]()
-    load_into(network, weights)
-    return _export(NETWORKS[stage], network, weights, model_path(repository, stage, version), classes=None)
+    return build_stage(stage, weights).write(repository, version)
 
 
 def export_facenet(weights: Weights, repository: Path, version: int = 1) -> Export:
     """Export FaceNet, with a classifier where the weights have one. Raises as `export_stage` does."""
+    return build_facenet(weights).write(repository, version)
+
+
+def build_stage(stage: str, weights: Weights, precision: str = FP32) -> Built:
+    """`pnet`, `rnet` or `onet`, not written yet. Raises as `export_stage` does."""
+    network = STAGES[stage]()
+    load_into(network, weights)
+    return _build(NETWORKS[stage], network, weights, None, precision)
+
+
+def build_facenet(weights: Weights, precision: str = FP32) -> Built:
+    """FaceNet likewise."""
     classifier = weights.tensors.get("logits.bias")
     classes = 0 if classifier is None else classifier.numel()
     network = InceptionResnetV1(classes or None)
     load_into(network, weights)
-    return _export(FACENET, network, weights, model_path(repository, FACENET.name, version), classes)
+    return _build(FACENET, network, weights, classes, precision)
 
 
 def model_path(repository: Path, name: str, version: int = 1) -> Path:
@@ -80,18 +113,21 @@ def model_path(repository: Path, name: str, version: int = 1) -> Path:
     return repository / name / str(version) / EXPORTED
 
 
-def _export(description: Network, network: nn.Module, weights: Weights, path: Path, classes: int | None) -> Export:
-    served = _served(network).eval()
-    archive = to_bytes(FusedPNet(network).eval() if isinstance(network, PNet) else served)
+def _build(description: Network, network: nn.Module, weights: Weights, classes: int | None, precision: str) -> Built:
+    reference = _served(network).eval()
+    half = precision == FP16
+    tolerance = HALF_TOLERANCE if half else TOLERANCE
+    archive = to_bytes(_served(in_half(network)).eval() if half else _fastest(network, reference))
     try:
-        difference = parity(description, served, from_bytes(archive))
+        difference = parity(description, reference, from_bytes(archive), tolerance)
     except ParityError as error:
         raise ParityError(f"{error}; nothing was written") from error
     notes = [weights.note]
     if description in COMPILED:
-        arrays = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        stored = torch.float16 if half else torch.float32
+        arrays = {name: tensor.to(stored).numpy() for name, tensor in network.state_dict().items()}
         try:
-            difference = max(difference, parity(description, served, _compiled(description, arrays)))
+            difference = max(difference, parity(description, reference, _compiled(description, arrays), tolerance))
             archive = with_weights(archive, arrays)
         except (WrongWeights, ParityError) as error:
             notes.append(f"runs in torch on a CPU too, which is slower, for it is another network: {error}")
@@ -106,10 +142,13 @@ def _export(description: Network, network: nn.Module, weights: Weights, path: Pa
         model_sha256=hashlib.sha256(archive).hexdigest(),
         parity_max_difference=difference,
         torch_version=torch.__version__,
+        precision=precision,
     )
-    _write(path, archive)
-    _write(path.with_name("export.json"), (json.dumps(asdict(done), indent=2) + "\n").encode())
-    return done
+    return Built(done, archive, reference)
+
+
+def _fastest(network: nn.Module, served: nn.Module) -> nn.Module:
+    return FusedPNet(network).eval() if isinstance(network, PNet) else served
 
 
 def _served(network: nn.Module) -> nn.Module:
@@ -132,7 +171,10 @@ def _compiled(description: Network, arrays: Mapping[str, NDArray[Any]]) -> Calla
 
 
 def parity(
-    description: Network, wanted: Callable[[Tensor], Sequence[Tensor]], found: Callable[[Tensor], Sequence[Tensor]]
+    description: Network,
+    wanted: Callable[[Tensor], Sequence[Tensor]],
+    found: Callable[[Tensor], Sequence[Tensor]],
+    tolerance: float = TOLERANCE,
 ) -> float:
     """Largest absolute difference between two ways to run a network, or raise `ParityError`."""
     worst = 0.0
@@ -140,7 +182,7 @@ def parity(
         for pixels in _inputs(description):
             for index, (want, got) in enumerate(zip(wanted(pixels), found(pixels), strict=True)):
                 where = f"{description.name}: output {index} for {tuple(pixels.shape)}"
-                worst = max(worst, _difference(want, got, where))
+                worst = max(worst, _difference(want, got, where, tolerance))
     return worst
 
 
@@ -170,7 +212,7 @@ def _shapes(description: Network) -> list[tuple[int, ...]]:
     return [(5, 3, side, side), (1, 3, side, side)]
 
 
-def _difference(want: Tensor, found: Tensor, where: str) -> float:
+def _difference(want: Tensor, found: Tensor, where: str, tolerance: float) -> float:
     if want.shape != found.shape or want.dtype != found.dtype:
         raise ParityError(f"{where} is {found.dtype} {tuple(found.shape)}, not {want.dtype} {tuple(want.shape)}")
     if not found.numel():
@@ -178,7 +220,7 @@ def _difference(want: Tensor, found: Tensor, where: str) -> float:
     if not (want.isfinite().all() and found.isfinite().all()):
         raise ParityError(f"{where} is not finite")
     difference = float((want - found).abs().max())
-    if difference > TOLERANCE * max(1.0, float(want.abs().max())):
+    if difference > tolerance * max(1.0, float(want.abs().max())):
         raise ParityError(f"{where} differs from the eager network by {difference:.2g}")
     return difference
 

@@ -12,6 +12,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+FP32, FP16 = PRECISIONS = "fp32", "fp16"
+"""What a network computes in on a GPU, which is how its arrays are stored."""
+
 _FOLDER = "extra/weights/"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -42,3 +45,8 @@ def read_weights(file: Path | IO[bytes]) -> dict[str, NDArray[Any]]:
                 name = inner.removeprefix(_FOLDER).removesuffix(".npy")
                 weights[name] = np.load(io.BytesIO(archive.read(entry)), allow_pickle=False)
     return weights
+
+
+def precision_of(weights: Mapping[str, NDArray[Any]]) -> str:
+    """FP16 where any array is stored so, else FP32."""
+    return FP16 if any(array.dtype == np.float16 for array in weights.values()) else FP32

@@ -146,7 +146,7 @@ def deploy(*arguments):
 def with_one_instance(models):
     """Half the time of compiling; the other test has all instances."""
     config = models / "mtcnn" / "config.pbtxt"
-    one, count = re.subn(r"instance_group \[.*\]", "instance_group [ { count: 1 } ]", config.read_text())
+    one, count = re.subn(r"instance_group \[[^]]*\]", "instance_group [ { count: 1 } ]", config.read_text())
     assert count == 1
     config.write_text(one)
     refresh(models)

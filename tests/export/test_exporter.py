@@ -30,6 +30,7 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_writes_model_and_record(pretrained, networks, tmp_path):
     done = export_stage("pnet", pretrained["pnet"], tmp_path)
     assert files(tmp_path) == ["pnet/1/export.json", "pnet/1/model.pt"]
@@ -119,10 +120,18 @@ def with_another_step():
 @pytest.mark.parametrize(
     ("build", "reason"),
     [
-        (with_batch_norm, r"compiled rnet has no tensor pool2\.1\.bias"),
-        (with_one_slope, r"compiled rnet wants prelu4\.weight of shape \[128\], not \[1\]"),
+        pytest.param(with_batch_norm, r"compiled rnet has no tensor pool2\.1\.bias", marks=pytest.mark.slow),
+        pytest.param(
+            with_one_slope,
+            r"compiled rnet wants prelu4\.weight of shape \[128\], not \[1\]",
+            marks=pytest.mark.slow,
+        ),
         # Its tensors have the right names and shapes: only its answers tell.
-        (with_another_step, r"rnet: output 0 for .* differs from the eager network"),
+        pytest.param(
+            with_another_step,
+            r"rnet: output 0 for .* differs from the eager network",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_network_that_is_built_otherwise_runs_in_torch_and_the_export_says_so(tmp_path, monkeypatch, build, reason):
@@ -138,6 +147,7 @@ def test_a_network_that_is_built_otherwise_runs_in_torch_and_the_export_says_so(
             torch.testing.assert_close(found, tensor, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_network_that_fits_is_stored_as_arrays_and_checked_as_such(tmp_path, pretrained, monkeypatch):
     asked = []
 
@@ -153,6 +163,7 @@ def test_a_network_that_fits_is_stored_as_arrays_and_checked_as_such(tmp_path, p
     assert arrays.keys() == pretrained["rnet"].tensors.keys()
 
 
+@pytest.mark.slow
 def test_full_disk_keeps_the_old_file(pretrained, tmp_path, monkeypatch):
     path = tmp_path / "rnet/1/model.pt"
     path.parent.mkdir(parents=True)
@@ -168,6 +179,7 @@ def test_full_disk_keeps_the_old_file(pretrained, tmp_path, monkeypatch):
     assert path.read_bytes() == b"old"
 
 
+@pytest.mark.slow
 def test_interruption_leaves_no_temporary_file(pretrained, tmp_path, monkeypatch):
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt

@@ -14,7 +14,6 @@ from face_export.errors import UntrustedWeights, WeightsError
 from face_export.mtcnn import STAGES, PNet
 from face_export.readers import keras_list, read_stage, read_state_dict
 from face_export.serving import ServedPNet
-from face_export.torchscript import to_bytes
 from face_export.weights import Weights, load_into
 
 
@@ -183,7 +182,7 @@ def test_file_that_is_no_state_dict(tmp_path):
 
 def test_torchscript_is_no_source(tmp_path):
     path = tmp_path / "model.pt"
-    path.write_bytes(to_bytes(ServedPNet(PNet())))
+    torch.jit.save(torch.jit.script(ServedPNet(PNet())), path)
     with pytest.raises(WeightsError, match="is a TorchScript archive"):
         read_stage("pnet", path)
 

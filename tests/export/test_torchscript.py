@@ -20,6 +20,7 @@ def archive(networks) -> bytes:
     return to_bytes(ServedRNet(networks["rnet"]))
 
 
+@pytest.mark.slow
 def test_same_file_whatever_the_process_did_before(networks, archive, tmp_path, monkeypatch):
     torch.jit.script(ServedONet(networks["onet"]))
     monkeypatch.setenv("PYTHONHASHSEED", "7")
@@ -28,6 +29,7 @@ def test_same_file_whatever_the_process_did_before(networks, archive, tmp_path, 
     assert to_bytes(ServedRNet(networks["rnet"])) == archive
 
 
+@pytest.mark.slow
 def test_other_scripted_modules_live_on(networks):
     scripted = torch.jit.script(ServedRNet(networks["rnet"]).eval())
     crops = torch.rand(2, 3, 24, 24) * 255
@@ -36,6 +38,7 @@ def test_other_scripted_modules_live_on(networks):
     assert all(torch.equal(a, b) for a, b in zip(before, scripted(crops), strict=True))
 
 
+@pytest.mark.slow
 def test_another_weight_is_another_file(archive):
     assert to_bytes(ServedRNet(RNet())) != archive
 
@@ -58,6 +61,7 @@ def test_loads_from_a_path_in_eval_mode_and_optimises(archive, tmp_path):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_module_that_cannot_be_scripted():
     broken = nn.LSTMCell(1, 1)
     broken.forward = None

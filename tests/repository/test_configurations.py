@@ -4,7 +4,16 @@ import pytest
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from face_cascade.networks import FACENET, STAGES
-from face_repository.configurations import BOUNDED, BOUNDED_QUEUE, CONFIGURATIONS, EMBEDDED, derive, read, refresh
+from face_repository.configurations import (
+    BOUNDED,
+    BOUNDED_QUEUE,
+    CONFIGURATIONS,
+    EMBEDDED,
+    EMBEDDED_GPU,
+    derive,
+    read,
+    refresh,
+)
 from face_repository.layout import (
     CASCADE,
     EMBEDDINGS,
@@ -23,18 +32,32 @@ def production(model):
 
 
 @pytest.mark.parametrize("model", [CASCADE, FACENET.name, EMBEDDINGS])
-def test_the_embedded_configuration_differs_in_its_queue_policy_only(model):
-    config, embedded = production(model), derive(production(model), EMBEDDED)
+def test_the_embedded_configurations_differ_in_their_queue_policy_and_a_cpus_in_its_instances_only(model):
+    config = production(model)
     assert config.dynamic_batching.default_queue_policy.max_queue_size > 0
     assert config.dynamic_batching.default_queue_policy.default_timeout_microseconds > 0
     config.dynamic_batching.ClearField("default_queue_policy")
-    assert embedded == config
+    assert derive(production(model), EMBEDDED_GPU) == config
+    if model == CASCADE:
+        del config.instance_group[2:]
+    assert derive(production(model), EMBEDDED) == config
+
+
+def test_the_cascade_has_six_instances_a_gpu_and_two_on_a_cpu():
+    """Groups of one that differ: the supervisor has Triton end just the one whose process died."""
+    counts = {None: 6, EMBEDDED_GPU: 6, EMBEDDED: 2, BOUNDED: 2}
+    for name, count in counts.items():
+        config = production(CASCADE) if name is None else derive(production(CASCADE), name)
+        assert [group.count for group in config.instance_group] == [1] * count
+        assert len({group.rate_limiter.priority for group in config.instance_group}) == count
+        assert not any(group.kind for group in config.instance_group), "auto: the GPU where there is one"
 
 
 @pytest.mark.parametrize("network", STAGES, ids=lambda network: network.name)
 def test_the_cascades_networks_are_not_warmed_up_in_the_embedded_server(network):
     config, embedded = production(network.name), derive(production(network.name), EMBEDDED)
     assert config.model_warmup
+    assert derive(config, EMBEDDED_GPU) == config, "on a GPU they are as in production"
     config.ClearField("model_warmup")
     assert embedded == config
 
@@ -82,12 +105,13 @@ def files(repository):
 
 def test_all_that_differs_is_written_and_nothing_else(repository):
     refresh(repository)
-    for model in MODELS:
-        for name in CONFIGURATIONS:
-            file = repository / model / "configs" / f"{name}.pbtxt"
-            assert file.exists() == (model != RECOGNITION)
-            assert model == RECOGNITION or read(file) == derive(production(model), name)
-    assert len(files(repository)) == 2 * (len(MODELS) - 1)
+    written = {name: set() for name in CONFIGURATIONS}
+    for file in files(repository):
+        assert read(file) == derive(production(file.parts[-3]), file.stem)
+        written[file.stem].add(file.parts[-3])
+    all_that_batch = set(MODELS) - {RECOGNITION}
+    with_a_queue_policy = {CASCADE, FACENET.name, EMBEDDINGS}
+    assert written == {EMBEDDED: all_that_batch, EMBEDDED_GPU: with_a_queue_policy, BOUNDED: all_that_batch}
     assert all(text.startswith("# Derived from config.pbtxt") for text, _ in files(repository).values())
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from face_repository.weights import read_weights, with_weights
+from face_repository.weights import precision_of, read_weights, with_weights
 
 
 def archive():
@@ -51,3 +51,8 @@ def test_no_pickle_is_ever_loaded(tmp_path):
         target.writestr(f"{root}/extra/weights/bad.npy", buffer.getvalue())
     with pytest.raises(ValueError, match="allow_pickle"):
         read_weights(path)
+
+
+@pytest.mark.parametrize(("types", "precision"), [((), "fp32"), (("f4",), "fp32"), (("f2", "i8"), "fp16")])
+def test_precision_is_that_of_the_arrays(types, precision):
+    assert precision_of({kind: np.zeros(2, kind) for kind in types}) == precision

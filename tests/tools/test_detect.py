@@ -101,6 +101,7 @@ def test_no_server(transport, photos, capsys):
     assert "faces serve" in err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("transport")
 def test_a_server_that_goes_away(goes_away, photos, capsys):
     goes_away(1)

@@ -23,6 +23,14 @@ def test_logs_and_traces(monkeypatch):
     assert parse().trace == "http://collector:4318"
 
 
+def test_the_configuration_of_the_models(capsys):
+    assert parse().configuration is None
+    assert parse("--configuration", "tuned").configuration == "tuned"
+    with pytest.raises(SystemExit):
+        parse("--configuration", "tuned", "--bounded-queue")
+    assert "not allowed with" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "wrong", "sentence"),
     [
@@ -36,6 +44,7 @@ def test_logs_and_traces(monkeypatch):
         ("--trace-rate", "0", "'0' is not a whole number from 1 to 1000000"),
         ("--verbose", "10", "'10' is not a whole number from 0 to 9"),
         ("--networks", "gpu", "choose from"),
+        ("--configuration", "fast", "choose from"),
     ],
 )
 def test_arguments_that_cannot_be(option, wrong, sentence, capsys):

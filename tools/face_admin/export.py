@@ -2,26 +2,29 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from face_cascade.networks import FACENET, STAGES
-from face_command.arguments import whole
-from face_command.console import print_table
+from face_command.arguments import number, whole
+from face_command.console import message, print_table, tracked
 from face_export.errors import DownloadError, ExportError
 from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
 from face_repository.layout import SHOWN_OF_DIGEST, RepositoryError, default_repository
 from face_repository.versions import numbers
+from face_repository.weights import FP16, FP32, PRECISIONS
 
 if TYPE_CHECKING:
-    from face_export.exporter import Export
+    from face_export.exporter import Built, Export
 
 
 NEXT = "next"
 """Of a version: one more than the highest there is."""
 
-# Hexadecimal digits of a file's SHA-256 that the table shows.
+MIN_AGREEMENT = 0.995
+MIN_SIMILARITY = 0.999
 
 HELP = "build PNet, RNet, ONet and FaceNet for the server from pretrained weights or your own"
 
@@ -32,6 +35,8 @@ examples:
   faces export --facenet none           detection only; downloads nothing
   faces export --pnet my_pnet.pt --version next
                                         beside the PNet that is there; servers take it when they next start
+  faces export --precision fp16 --photos holiday/ --keep-fp32 pnet
+                                        for a GPU, in half precision, if that finds the same faces in the photos
 
 A running server changes over with `faces deploy`.
 """
@@ -88,40 +93,130 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"where downloads are kept (default: ${CACHE_VARIABLE}, ~/.cache)",
     )
+    _add_precision(parser)
+
+
+def _add_precision(parser: argparse.ArgumentParser) -> None:
+    half = parser.add_argument_group(
+        "half precision",
+        "Rounding moves boxes, and near a threshold faces come and go. So fp16 is compared with\n"
+        "fp32 on the CPU first, and nothing is written unless it passes.",
+    )
+    half.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=FP32,
+        help="what networks compute in on a GPU; compiled ones on a CPU compute in float32 with rounded weights "
+        "(%(default)s)",
+    )
+    half.add_argument("--photos", type=Path, metavar="DIR", help="pictures to compare on; their subfolders too")
+    half.add_argument(
+        "--keep-fp32",
+        nargs="+",
+        choices=[network.name for network in (*STAGES, FACENET)],
+        default=(),
+        metavar="NETWORK",
+        help=f"those that are exported in {FP32} all the same: pnet, which rounding harms most",
+    )
+    half.add_argument(
+        "--min-agreement",
+        type=number(0, 1),
+        default=MIN_AGREEMENT,
+        metavar="X",
+        help="share of all faces, found by either, that both must find at IoU 0.9 (%(default)s)",
+    )
+    half.add_argument(
+        "--min-similarity",
+        type=number(-1, 1),
+        default=MIN_SIMILARITY,
+        metavar="X",
+        help="the least cosine similarity of FaceNet's two embeddings of a face (%(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Export what `args` ask for; 0 if all of it was written."""
+    from face_admin.deploy.errors import DeployError
     from face_repository.configurations import refresh
 
+    wrong = _wrong(args)
+    if wrong:
+        message(f"faces export: {wrong}")
+        return 2
     done: list[Export] = []
-    failure: ExportError | RepositoryError | None = None
+    failure: Exception | None = None
     try:
         refresh(args.repository)
-        done.extend(_export_stages(args))
-        done.extend(_export_facenet(args))
-    except (ExportError, RepositoryError) as error:
+        if args.precision == FP16:
+            done.extend(_in_half(args))
+        else:
+            done.extend(_write(args, build(FP32)) for _, build in _builders(args))
+    except (ExportError, RepositoryError, DeployError) as error:
         failure = error
     if done:
         _print_table(done)
     if failure is not None:
-        print(f"faces export: {failure}", file=sys.stderr)
+        message(f"faces export: {failure}")
     return 0 if failure is None else 1
 
 
-def _export_stages(args: argparse.Namespace) -> "Iterator[Export]":
-    from face_export.exporter import export_stage
+def _wrong(args: argparse.Namespace) -> str:
+    """Why the arguments do not go together; empty where they do."""
+    if args.precision == FP16 and args.photos is None:
+        return (
+            f"--precision {FP16} needs --photos DIR: rounding moves boxes and can lose faces, so it is compared with "
+            f"{FP32} on pictures of yours before anything is written"
+        )
+    for option in ("photos", "keep_fp32"):
+        if getattr(args, option) and args.precision != FP16:
+            return f"--{option.replace('_', '-')} goes with --precision {FP16}"
+    return ""
+
+
+def _in_half(args: argparse.Namespace) -> "list[Export]":
+    """Writes all networks or, where they do not pass the gate, none. Raises PrecisionError."""
+    from face_admin.deploy.judging import find_pictures
+    from face_admin.precision import Gate, judge
+    from face_export.errors import PrecisionError
+
+    album, builders = find_pictures(args.photos), dict(_builders(args))
+    kept = {name: build(FP32) for name, build in builders.items() if name in args.keep_fp32}
+    half = {name: build(FP16) for name, build in builders.items() if name not in kept}
+    if not half:
+        raise PrecisionError(f"there is nothing to export in {FP16}: all networks that are asked for stay in {FP32}")
+    # FaceNet in half precision brings what it is compared with.
+    whole = [build(FP32) for name, build in builders.items() if name in half and name != FACENET.name]
+    message(f"comparing {FP16} with {FP32} on this processor, which takes seconds a picture")
+    verdict = judge(
+        [*kept.values(), *whole],
+        [*kept.values(), *half.values()],
+        args.repository,
+        album,
+        lambda pictures: tracked(pictures, len(pictures)),
+    )
+    for name, reason in verdict.unreadable.items():
+        message(f"faces export: {args.photos / name}: {reason}")
+    print_table((f"{FP16} beside {FP32}", ""), verdict.rows())
+    failures = list(verdict.failures(Gate(args.min_agreement, args.min_similarity)))
+    if failures:
+        raise PrecisionError(f"half precision does not pass: {'; '.join(failures)}; nothing was written")
+    return [_write(args, built) for built in (*kept.values(), *half.values())]
+
+
+def _builders(args: argparse.Namespace) -> "Iterator[tuple[str, Callable[[str], Built]]]":
+    """Each network that is asked for by name, and what builds it in a precision; weights are read as they come."""
+    from face_export.exporter import build_stage
     from face_export.readers import read_stage
 
     for stage in [stage.name for stage in STAGES]:
-        if args.version is not None and getattr(args, stage) is None:
-            continue
-        weights = read_stage(stage, getattr(args, stage), args.trust)
-        yield export_stage(stage, weights, args.repository, _number(args, stage))
+        if args.version is None or getattr(args, stage) is not None:
+            weights = read_stage(stage, getattr(args, stage), args.trust)
+            yield stage, partial(build_stage, stage, weights)
+    yield from _facenet_builder(args)
 
 
-def _export_facenet(args: argparse.Namespace) -> "Iterator[Export]":
-    from face_export.exporter import export_facenet, model_path
+def _facenet_builder(args: argparse.Namespace) -> "Iterator[tuple[str, Callable[[str], Built]]]":
+    from face_export.exporter import build_facenet, model_path
     from face_export.readers.facenet import load
 
     choice = args.facenet or (DEFAULT if args.version is None else NONE)
@@ -132,15 +227,19 @@ def _export_facenet(args: argparse.Namespace) -> "Iterator[Export]":
     try:
         weights = load(choice, args.cache or cache_directory(), args.classes, args.trust)
     except DownloadError as error:
-        message = f"FaceNet was not exported: {error}. {_advice(choice)}"
+        sentence = f"FaceNet was not exported: {error}. {_advice(choice)}"
         if model_path(args.repository, FACENET.name).exists():
-            message += " The FaceNet that was exported earlier stays."
+            sentence += " The FaceNet that was exported earlier stays."
         if args.facenet is not None:
-            raise DownloadError(message) from error
+            raise DownloadError(sentence) from error
         # Nobody asked for FaceNet by name, and detection serves without it.
-        print(f"faces export: {message}", file=sys.stderr)
+        message(f"faces export: {sentence}")
         return
-    yield export_facenet(weights, args.repository, _number(args, FACENET.name))
+    yield FACENET.name, partial(build_facenet, weights)
+
+
+def _write(args: argparse.Namespace, built: "Built") -> "Export":
+    return built.write(args.repository, _number(args, built.export.model))
 
 
 def _number(args: argparse.Namespace, model: str) -> int:
@@ -165,15 +264,16 @@ def _version(text: str) -> int | str:
 
 
 def _print_table(exports: "list[Export]") -> None:
-    """One row a network on stdout: size, source, parity and the start of the file's SHA-256."""
+    """One row a network on stdout: size, source, precision, parity and the start of the file's SHA-256."""
     rows = [
         (
             done.model,
             f"{done.parameters:,}",
             f"{done.source}: {done.note}" if done.note else done.source,
+            done.precision,
             f"{done.parity_max_difference:.1g}",
             done.model_sha256[:SHOWN_OF_DIGEST],
         )
         for done in exports
     ]
-    print_table(("model", "parameters", "source", "max difference", "model.pt"), rows)
+    print_table(("model", "parameters", "source", "precision", "max difference", "model.pt"), rows)

@@ -38,8 +38,8 @@ in 10 minutes, or 5 in a row that fail, `faces serve` gives up, with exit status
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from face_repository.layout import default_repository
-    from face_runtime.settings import NETWORKS_CHOICES, TRACE_VARIABLE
-    from face_server.settings import DEFAULT_PORTS, LOG_FORMATS, LONGEST_START, PORT_RANGE, RANGES, Settings
+    from face_runtime.settings import TRACE_VARIABLE
+    from face_server.settings import CHOICES, DEFAULT_PORTS, LONGEST_START, PORT_RANGE, RANGES, Settings
 
     parser.description = "Starts the real Triton server out of a Python package: no container, no GPU needed."
     parser.epilog = _EPILOG
@@ -64,9 +64,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=whole(*RANGES["threads"]), metavar="N", help="threads of each network (default: one a core)")
     add(
         "--networks",
-        choices=NETWORKS_CHOICES,
-        help="run the networks as models of their own (bls), inside the cascade's process (local), or local on a "
-        "CPU and bls on a GPU (auto; the default, from the configuration of model mtcnn)",
+        choices=CHOICES["networks"],
+        help="run the networks as models of their own (bls), inside the cascade's process (local), or local where that "
+        "can be (auto; the default of this and the next two, from the configuration of model mtcnn)",
+    )
+    add(
+        "--engine",
+        choices=CHOICES["engine"],
+        help="keep images on the GPU (torch) or with the processor (numpy); auto: on the GPU where there is one",
+    )
+    add(
+        "--decode",
+        choices=CHOICES["decode"],
+        help="decode JPEG on the GPU or with the processor (cpu); auto: by the GPU's own engine where it has one",
     )
     add(
         "--start-timeout",
@@ -82,7 +92,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL",
         help="Triton's log level, 0 to 3 (default: 0)",
     )
-    add("--bounded-queue", action="store_true", help="refuse requests when 8 wait, so that others are answered in time")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument(
+        "--configuration",
+        choices=CHOICES["configuration"],
+        help="of the models; tuned: as `make tune` found it to be fastest on this machine (default: embedded_gpu where "
+        "there is a GPU, else embedded)",
+    )
+    one.add_argument(
+        "--bounded-queue",
+        action="store_true",
+        help="refuse requests when 8 wait, so that others are answered in time; made for a CPU, with two instances and "
+        "batches of one; short for --configuration bounded",
+    )
     add(
         "--health-port",
         type=whole(*PORT_RANGE),
@@ -94,7 +116,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--quiet", action="store_true", help="do not show Triton's log")
     add(
         "--log-format",
-        choices=LOG_FORMATS,
+        choices=CHOICES["log_format"],
         help="json: each line of the log as an object, for collectors (default: TRITON_FACES_LOG_FORMAT, else text)",
     )
     add(
@@ -142,9 +164,12 @@ def run(args: argparse.Namespace) -> int:
         metrics_port=ports[2],
         threads=args.threads,
         networks=args.networks,
+        engine=args.engine,
+        decode=args.decode,
         start_timeout=args.start_timeout,
         verbose=args.verbose,
         bounded_queue=args.bounded_queue,
+        configuration=args.configuration,
         log_format=args.log_format,
         trace=args.trace,
         trace_rate=args.trace_rate,

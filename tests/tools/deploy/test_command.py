@@ -145,6 +145,7 @@ def test_every_number_of_the_command_is_tried():
     assert numbers == NUMBERS.keys()
 
 
+@pytest.mark.slow
 def test_a_closed_gate_is_shown_and_a_picture_that_cannot_be_read_is_named(
     repository, capsys, pnet, photos, monkeypatch
 ):
@@ -174,6 +175,7 @@ def test_a_closed_gate_is_shown_and_a_picture_that_cannot_be_read_is_named(
     assert not list(repository.glob(".*"))
 
 
+@pytest.mark.slow
 def test_live_networks_that_cannot_be_run(repository, capsys, pnet, photos):
     words = failure(capsys, "--pnet", pnet, "--photos", photos, "--repository", repository, "--dry-run")
     assert "/pnet/1/model.pt is no pnet that can be run (" in words

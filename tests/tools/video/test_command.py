@@ -115,6 +115,7 @@ def test_no_server(transport, clip, out, capsys):
     assert not out.parent.exists()
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_away(goes_away, clip, out, capsys):
     goes_away(7)
     assert run(clip, "--out", out, "--in-flight", 1) == 3

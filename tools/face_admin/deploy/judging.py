@@ -24,7 +24,7 @@ from face_client.options import DetectOptions
 from face_pictures.decoding import decode_image
 from face_pictures.errors import InvalidImage, InvalidInput
 from face_pictures.formats import SUFFIXES
-from face_runtime.processor import LocalNetwork, network_from_file, on_this_processor
+from face_runtime.processor import LocalNetwork, network_from_file, network_in_torch, on_this_processor
 from face_runtime.settings import cores
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ _ASKED_OF_SERVER = 16
 class LocalCascade:
     """The cascade with any versions of its networks, in this process: as a server on a CPU runs it, but apart from it.
 
-    files: the `model.pt` of each network, by its name. Takes seconds to compile. warnings: of networks that run in
-    torch, a sentence each.
+    files: the `model.pt` of each network, by its name. Takes seconds to compile. in_torch: names of those that torch
+    runs, slowly, in the precision that they have on a GPU. warnings: of others that run in torch, a sentence each.
     Raises DeployError for a file that cannot be read.
     """
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        loaded = {NETWORKS[name]: _loaded(name, path) for name, path in files.items()}
+    def __init__(self, files: Mapping[str, Path], in_torch: Collection[str] = ()) -> None:
+        loaded = {NETWORKS[name]: _loaded(name, path, name in in_torch) for name, path in files.items()}
         self._networks = on_this_processor({network: run for network, (run, _) in loaded.items()}, cores())
         self.warnings = [sentence for _, said in loaded.values() for sentence in said]
 
@@ -66,8 +66,10 @@ class LocalCascade:
         return Answer(found.boxes, found.landmarks, found.probabilities, seconds)
 
 
-def _loaded(name: str, path: Path) -> tuple[LocalNetwork, Sequence[str]]:
+def _loaded(name: str, path: Path, in_torch: bool) -> tuple[LocalNetwork, Sequence[str]]:
     try:
+        if in_torch:
+            return network_in_torch(path), ()
         return _loaded_once(name, path, path.stat().st_mtime_ns)
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
@@ -127,10 +129,12 @@ class Answers:
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
-def ask_both(live: LocalCascade, candidate: LocalCascade, pictures: Iterable[Named], options: DetectOptions) -> Answers:
+def ask_both(
+    live: LocalCascade, candidate: LocalCascade, pictures: Iterable[Named], options: DetectOptions, times: int = 2
+) -> Answers:
     """What both find in the pictures that can be read.
 
-    Each picture is asked twice of both in turn, and the faster time counts: other work on the machine takes from both.
+    Each picture is asked some times of both in turn, and the fastest counts: other work on the machine takes from both.
     Raises DeployError where no picture can be read.
     """
     parameters = DetectionParameters.parse(dict(options))
@@ -142,7 +146,7 @@ def ask_both(live: LocalCascade, candidate: LocalCascade, pictures: Iterable[Nam
         except (InvalidImage, OSError) as error:
             unreadable[name] = str(error)
             continue
-        runs = [(live.detect(image, parameters), candidate.detect(image, parameters)) for _ in range(2)]
+        runs = [(live.detect(image, parameters), candidate.detect(image, parameters)) for _ in range(times)]
         for side, found in zip(answers, zip(*runs, strict=True), strict=True):
             side[name] = replace(found[0], seconds=min(answer.seconds for answer in found))
     if not answers[0]:
