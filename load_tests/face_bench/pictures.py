@@ -19,7 +19,7 @@ JPEG_QUALITY = 95
 MAX_PHOTOS = 100
 """Of the user's own: the benchmark measures each in every round with every contender."""
 
-_PORTRAIT = Path(__file__).parents[2] / "tests" / "data" / "astronaut.png"
+PORTRAIT = Path(__file__).parents[2] / "tests" / "data" / "astronaut.png"
 
 # (side, x, y) of each copy of the portrait on the canvas.
 _WALL = (
@@ -49,9 +49,9 @@ class Picture:
     decoded: NDArray[np.uint8]
 
     @classmethod
-    def of_pixels(cls, name: str, pixels: NDArray[np.uint8]) -> "Picture":
+    def of_pixels(cls, name: str, pixels: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> "Picture":
         file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY)
+        Image.fromarray(pixels).save(file, "JPEG", quality=quality)
         return cls(name, pixels, file.getvalue(), decode_image(file.getvalue()))
 
     @property
@@ -75,7 +75,7 @@ def wall(portrait: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
 
 def walls(sizes: Sequence[tuple[int, int]] = WALL_SIZES, prefix: str = "wall ") -> list[Picture]:
     """The wall in these sizes, (width, height), each named by its size."""
-    portrait = Image.open(_PORTRAIT).convert("RGB")
+    portrait = Image.open(PORTRAIT).convert("RGB")
     return [Picture.of_pixels(f"{prefix}{w}x{h}", wall(portrait, w, h)) for w, h in sizes]
 
 
@@ -90,10 +90,10 @@ def photos(folder: Path) -> list[Picture]:
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not 1 <= len(files) <= MAX_PHOTOS:
         raise BenchError(f"--photos {folder} has {len(files)} photos; 1 to {MAX_PHOTOS} can be measured")
-    return [_photo(file) for file in files]
+    return [photo(file) for file in files]
 
 
-def _photo(file: Path) -> Picture:
+def photo(file: Path) -> Picture:
     """A JPEG is sent as it is; anything else is encoded."""
     data = file.read_bytes()
     try:

@@ -14,6 +14,7 @@ from face_load.run import Locust
 NOWHERE = "127.0.0.1:1"
 
 
+@pytest.mark.slow
 def test_why_a_run_failed_is_told(tmp_path):
     with (
         pytest.raises(BenchError, match=r"locust ended with status 1:\n.*--photos /no/such is not a folder"),
@@ -22,6 +23,7 @@ def test_why_a_run_failed_is_told(tmp_path):
         locust.finish()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_is_told(tmp_path):
     with (
         pytest.raises(BenchError, match=r"127\.0\.0\.1:1, mtcnn: .*Connection refused"),
