@@ -52,14 +52,27 @@ CMD ["/opt/triton-faces/faces-serve.sh"]
 
 FROM ${TRITON_IMAGE} AS triton
 USER root
+# What the cascade's engine on a GPU needs (pyproject's extra `gpu`), before our own sources: most of the image's size stays
+# one layer when they change. `triton` compiles a launcher in C for each kernel, at run time. --ignore-installed: torch
+# wants newer packages than the distribution's, which pip cannot remove. The last lines fail the build, and not the first start.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev libpython3-dev \
+    && rm -rf /var/lib/apt/lists/*
+RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir --ignore-installed \
+        "torch==2.13.0" "nvidia-nvimgcodec-cu13[nvjpeg]>=0.9,<0.10" \
+    && python3 -c "import torch, triton; from nvidia import nvimgcodec; assert torch.version.cuda.startswith('13.')" \
+    && echo '#include <Python.h>' \
+        | gcc -fsyntax-only -x c -I"$(python3 -c "import sysconfig; print(sysconfig.get_path('include', 'posix_prefix'))")" -
+# Compiled kernels, which are code that runs: nobody else's to write. A new volume mounted there takes over the owner.
+RUN install --directory --owner=1000 --group=1000 --mode=700 /var/cache/triton-kernels
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY client client
 COPY cascade cascade
 COPY export/face_repository export/face_repository
 COPY server server
-# No torch, no command line and no second Triton: those are in the extra `embedded`. The Python backend's stub runs the system's Python,
-# so that is where the packages go, whether or not the distribution marks it as its own.
+# No command line and no second Triton: those are in the extra `embedded`. The Python backend's stub runs the system's
+# Python, so that is where all packages go, whether or not the distribution marks it as its own.
 RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir ./client ".[tracing]" \
     && rm -rf /src/* \
     && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_pictures.decoding, face_server.healthcheck" \
@@ -68,6 +81,7 @@ COPY deploy/container/tritonserver.sh /opt/triton-faces/
 # malloc: as the embedded server has it (face_server.invocation), where it was measured.
 ENV HOME=/tmp \
     NUMBA_CACHE_DIR=/tmp/numba \
+    TRITON_CACHE_DIR=/var/cache/triton-kernels \
     PYTHONDONTWRITEBYTECODE=1 \
     MALLOC_ARENA_MAX=1 \
     MALLOC_MMAP_THRESHOLD_=4294967296 \

@@ -114,6 +114,15 @@ def test_servers(name):
     assert re.fullmatch(r"[1-9]gb", service["shm_size"])
 
 
+def test_compiled_kernels_outlive_the_gpus_container():
+    """In a volume: the root file system is read-only, and /tmp ends with the container."""
+    mounts = [mount.split(":") for mount in SERVICES["triton"]["volumes"]]
+    assert ["kernels", environment("triton")["TRITON_CACHE_DIR"]] in mounts
+    assert "kernels" in COMPOSE["volumes"]
+    users = [rest for instruction, rest in stages()["triton"] if instruction == "USER"]
+    assert users[-1] == SERVICES["triton"]["user"], "who owns the folder, and with it a new volume"
+
+
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_health_check_has_time_for_every_model_and_a_picture(name):
     """What it does is tested in tests/e2e/test_healthcheck.py."""

@@ -140,7 +140,7 @@ _CASCADE = [
                 "{{model}}",
             )
         ],
-        "Rows an execution, means. pnet, rnet and onet only where they run as models of their own (GPU).",
+        "Rows an execution, means. pnet, rnet and onet only where they run as models of their own (`networks: bls`).",
     ),
     Panel(
         "Boxes an image, by stage",

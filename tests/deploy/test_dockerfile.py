@@ -1,6 +1,10 @@
 """The images hold what they need of the repository, and nobody in them is root."""
 
 import re
+import shlex
+import subprocess
+import sys
+import tomllib
 
 import pytest
 
@@ -10,6 +14,7 @@ from face_server.invocation import MALLOC
 from tests.deploy.containers import ROOT, copies, dockerfile, environment, stages
 
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
+EXTRAS = tomllib.loads(PYPROJECT)["project"]["optional-dependencies"]
 
 
 def test_everything_that_is_copied_exists_and_reaches_the_builder():
@@ -31,6 +36,32 @@ def test_packages_find_all_their_sources():
 def test_the_gpu_image_has_what_runs_inside_triton_and_neither_export_nor_training():
     sources = {"pyproject.toml", "README.md", "LICENSE", "client", "cascade", "server", "export/face_repository"}
     assert copied_by("triton") == {*sources, "deploy/container/tritonserver.sh"}
+
+
+def test_the_gpu_image_has_what_the_engine_on_a_gpu_needs_with_pyprojects_pins():
+    body = stages()["triton"]
+    installing = [rest for instruction, rest in body if instruction == "RUN" and "pip install" in rest]
+    engine, ours = (set(re.findall(r'"([^" ]+)"', command.partition("&&")[0])) for command in installing)
+    (torch,) = [name for name in EXTRAS["embedded"] if name.startswith("torch==")]
+    assert engine == {torch, *EXTRAS["gpu"]} - {"triton-faces[embedded]"}
+    assert ours == {".[tracing]"}, "neither export nor training, nor a second Triton"
+    # Gigabytes that do not change with our sources.
+    assert body.index(("RUN", installing[0])) < min(
+        n for n, (instruction, _) in enumerate(body) if instruction == "COPY"
+    )
+    # triton compiles launchers in C.
+    (packages,) = [rest for instruction, rest in body if instruction == "RUN" and "apt-get install" in rest]
+    assert {"gcc", "libc6-dev", "libpython3-dev"} <= set(packages.split())
+
+
+def test_compiled_kernels_go_where_the_images_user_alone_may_write():
+    place = environment("triton")["TRITON_CACHE_DIR"]
+    made = ["install", "--directory", "--owner=1000", "--group=1000", "--mode=700", place]
+    assert made in [shlex.split(rest) for instruction, rest in stages()["triton"] if instruction == "RUN"]
+    script = "import triton; print(triton.knobs.cache.dir)"
+    command = [sys.executable, "-c", script]
+    known = subprocess.run(command, env={"TRITON_CACHE_DIR": place}, capture_output=True, text=True, check=True).stdout
+    assert known.strip() == place, "triton knows the variable"
 
 
 def test_what_is_installed_stands_in_pyproject():
