@@ -68,6 +68,16 @@ ARROWS = {
         "face_tools.connection",
         "face_admin.deploy",
     ),
+    # The gate of half precision: a comparison like that of a deployment, and embeddings.
+    "tools/face_admin/precision.py": (
+        "face_cascade",
+        "face_pictures",
+        "face_command",
+        "face_export",
+        "face_repository",
+        "face_tools.matching",
+        "face_admin.deploy",
+    ),
     # Networks of the export, algorithm of the cascade, pictures as the service reads them.
     "training/face_training": (
         "face_cascade",
@@ -95,8 +105,9 @@ ARROWS = {
         "face_pictures",
         "face_client",
         "face_command",
+        "face_repository",
         "face_export",
-        "face_runtime.settings",
+        "face_runtime",
         "face_server",
         "face_tools.matching",
     ),
@@ -232,13 +243,29 @@ def test_folders_form_no_circle():
 def test_the_cascade_knows_neither_triton_nor_torch_nor_files():
     for path in (ROOT / "cascade").rglob("*.py"):
         roots = {name.split(".")[0] for name in imports(path)}
-        assert not roots & {"torch", "tritonclient", "triton_python_backend_utils", "pathlib", "os", "io"}, path
+        assert not roots & {"torch", "triton", "tritonclient", "triton_python_backend_utils", "pathlib", "os", "io"}, (
+            path
+        )
 
 
 def test_the_runtime_needs_neither_launcher_nor_psutil_nor_command_line():
     for path in (ROOT / "server" / "face_runtime").rglob("*.py"):
         roots = {name.split(".")[0] for name in imports(path)}
         assert not roots & {"face_server", "psutil", "argparse", "rich", "subprocess"}, path
+
+
+def test_only_what_computes_with_torch_needs_it():
+    """Each other process starts without it. Kernels in triton's language are for a GPU: who runs them says so late."""
+    runtime = ROOT / "server" / "face_runtime"
+    needing: dict[str, set[str]] = {"torch": set(), "triton": set()}
+    for path in runtime.rglob("*.py"):
+        for root in {name.split(".")[0] for name in imports(path, while_importing=True)} & needing.keys():
+            needing[root].add(path.relative_to(runtime).as_posix())
+    device = {f"device/{name}.py" for name in ("arrays", "decoding", "engine", "graphs", "images", "twins")}
+    kernels = {"device/kernels.py", "device/pnet.py"}
+    assert needing == {"torch": {"torchscript.py"} | device | kernels, "triton": kernels}
+    late = {f"face_runtime.device.{name}" for name in ("engine", "kernels", "pnet")}
+    assert not [f"{name} imports {found}" for name, targets in module_arrows().items() for found in targets & late]
 
 
 def configuration(model):

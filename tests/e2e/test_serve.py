@@ -11,10 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.utils import InferenceServerException
 
+from face_repository.configurations import EMBEDDED, derive, read
 from face_server import EmbeddedTriton, Settings, SetupError, StartError
 from tests.e2e.conftest import REPOSITORY
 from tests.pictures import DATA
@@ -123,7 +122,7 @@ def test_a_server_that_is_not_ready_in_time():
 
 def instances(model):
     """So many processes a model has on a CPU; an ensemble has none."""
-    config = text_format.Parse((REPOSITORY / model / "config.pbtxt").read_text(), ModelConfig())
+    config = derive(read(REPOSITORY / model / "config.pbtxt"), EMBEDDED)
     return sum(group.count for group in config.instance_group)
 
 

@@ -109,6 +109,7 @@ def test_trained_networks_are_exported_and_find_the_face(fine_tuned, tmp_path):
     np.testing.assert_allclose(found.landmarks, landmarks, atol=0.2 * size)
 
 
+@pytest.mark.slow
 def test_a_second_run_has_nothing_to_do(fine_tuned, capsys):
     before = {path: path.stat().st_mtime_ns for path in fine_tuned.glob("*/checkpoint.pt")}
     assert len(before) == 3
@@ -119,6 +120,7 @@ def test_a_second_run_has_nothing_to_do(fine_tuned, capsys):
     assert "pass --fresh to begin anew" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_random_weights_and_candidates_of_named_networks(prepared, tmp_path, capsys):
     (tmp_path / "pictures.jsonl").write_text((prepared / "pictures.jsonl").read_text())
     files = ("--pnet", prepared / "missing.pt")
@@ -143,6 +145,7 @@ def test_weights_of_another_network_are_refused_before_anything_is_made(prepared
     assert not (tmp_path / "rnet").exists()
 
 
+@pytest.mark.slow
 def test_weights_that_are_missing_remove_nothing(fine_tuned, capsys):
     before = {path: path.stat().st_mtime_ns for path in fine_tuned.rglob("*")}
     assert run("all", fine_tuned, "--fresh", "--init", fine_tuned / "missing.pt", *FAST) == 1

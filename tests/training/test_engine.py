@@ -62,7 +62,7 @@ def state(run):
     return flat
 
 
-@pytest.mark.parametrize("stage", ["pnet", "rnet", "onet"])
+@pytest.mark.parametrize("stage", ["pnet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("rnet", "onet"))])
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stage):
     store = make_store(tmp_path / "samples", stage)
     whole = engine(tmp_path / "whole", store, stage)

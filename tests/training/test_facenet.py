@@ -20,9 +20,10 @@ from face_export.torchscript import from_bytes
 from face_training import command
 from face_training.errors import AnnotationError
 from face_training.learning.facenet_task import HELD_OUT, Batch, FaceNetTask
-from face_training.samples.people import CROP, read_people
+from face_training.samples.making import make_samples
+from face_training.samples.people import CROP, crop_plan, read_people
 from face_training.samples.store import Shards
-from face_training.settings import TrainingSettings
+from face_training.settings import CropSettings, TrainingSettings
 from tests.pictures import astronaut
 from tests.training.sets import portrait, write_picture
 
@@ -57,6 +58,15 @@ def trained(people, tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def crops(people, pretrained_arrays, tmp_path_factory):
+    """Those that the command makes, without the training that follows."""
+    _, pictures = read_people(people)
+    plan = crop_plan(tmp_path_factory.mktemp("crops") / "samples", CropSettings(), pretrained_arrays, pictures)
+    assert sum(make_samples(plan, pictures, 1)) == len(pictures)
+    return Shards(plan.folder, CROP)
+
+
 def test_people_are_their_folders(people):
     names, pictures = read_people(people)
     assert names == ["blue", "collins"]
@@ -65,8 +75,8 @@ def test_people_are_their_folders(people):
         read_people(people / "collins")
 
 
-def test_crops_are_the_services(people, trained, pretrained_arrays):
-    crops = Shards(trained / "samples", CROP)
+@pytest.mark.slow
+def test_crops_are_the_services(people, crops, pretrained_arrays):
     assert crops.column("person").tolist() == [0] * 6 + [1] * 6
     networks = {network: COMPILED[network](pretrained_arrays[network.name]) for network in (PNET, RNET, ONET)}
     parameters = DetectionParameters(selection="largest")
@@ -75,6 +85,13 @@ def test_crops_are_the_services(people, trained, pretrained_arrays):
         (found,) = drive(detect([pixels], [parameters]), lambda call: networks[call.network](call.batch))
         expected = detection_crops(pixels, found, parameters)
         np.testing.assert_array_equal(crops.take(np.array([row]))["pixels"], expected)
+
+
+@pytest.mark.slow
+def test_the_command_makes_these_crops(trained, crops):
+    made, rows = Shards(trained / "samples", CROP), np.arange(12)
+    assert len(made) == len(crops) == len(rows)
+    assert made.take(rows).tobytes() == crops.take(rows).tobytes()
 
 
 @pytest.mark.slow
@@ -97,8 +114,8 @@ class Listening(torch.nn.Module):
         return None, torch.zeros(len(faces), 2)
 
 
-def test_faces_are_normalised_and_mirrored_left_to_right(trained):
-    crops = Shards(trained / "samples", CROP)
+@pytest.mark.slow
+def test_faces_are_normalised_and_mirrored_left_to_right(crops):
     network = Listening()
     task = FaceNetTask(network, crops, TrainingSettings(), torch.device("cpu"))
     losses = task.losses(Batch(np.array([3, 3]), np.array([False, True])))
@@ -110,6 +127,7 @@ def test_faces_are_normalised_and_mirrored_left_to_right(trained):
     assert (plain != mirrored).any()
 
 
+@pytest.mark.slow
 def test_the_checkpoint_has_the_accuracy_and_is_refused_with_other_settings(trained, people, capsys):
     saved = torch.load(trained / "checkpoint.pt", weights_only=True)
     assert saved["settings"]["people"] == ["blue", "collins"]
@@ -121,6 +139,7 @@ def test_the_checkpoint_has_the_accuracy_and_is_refused_with_other_settings(trai
     assert "is of a run with another epochs" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_is_missing_or_refused_removes_and_writes_nothing(trained, people, tmp_path, capsys):
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     assert run("facenet", people, "--out", trained, "--fresh", "--init", tmp_path / "missing.pt") == 1

@@ -40,6 +40,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.glob("*.npy")}
 
 
+@pytest.mark.slow
 def test_two_processes_make_what_one_does(tmp_path, many):
     counts = list(make_samples(plan(tmp_path / "one", many, {}), many, processes=1))
     assert counts == [2, 2, 2, 1]
@@ -48,6 +49,7 @@ def test_two_processes_make_what_one_does(tmp_path, many):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_told_from_other_processes_too(tmp_path, many):
     unreadable = [dataclasses.replace(picture, path=tmp_path / f"{n}.png") for n, picture in enumerate(many[:3])]
     mixed = [*many, *unreadable]
@@ -75,6 +77,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same(tmp_path, many):
     assert min(path.stat().st_mtime_ns for path in (tmp_path / "stopped").glob("*.npy")) == before
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_quietly_and_loses_nothing(tmp_path, many):
     """Sent to parent and workers alike, as a terminal does."""
     script = f"""
@@ -114,6 +117,7 @@ def killed():
     os._exit(9)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_one_sentence(tmp_path, many):
     with pytest.raises(SamplesError, match="ended before its time"):
         list(make_samples(dataclasses.replace(plan(tmp_path, many, {}), maker=killed), many, 2))

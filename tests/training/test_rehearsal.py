@@ -1,8 +1,10 @@
 """The generated set is in the real formats, and accuracy is counted as one would by hand."""
 
+import dataclasses
 import math
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from face_repository.layout import REQUIRED, Repository
@@ -72,14 +74,16 @@ def test_accuracy_counts_each_face_once():
     assert math.isnan(nothing.precision)
 
 
+@pytest.mark.slow
 def test_the_repository_holds_all_that_a_server_needs(tmp_path):
     make_repository(tmp_path / "models", dict.fromkeys(STAGES, "pretrained"))
     assert set(Repository.read(tmp_path / "models").loadable) == set(REQUIRED)
 
 
 def test_the_curves_are_drawn(tmp_path):
+    settings = dataclasses.replace(SETTINGS, epochs=2, batches=1)
     for stage in STAGES:
-        list(engine(tmp_path / stage, make_store(tmp_path / stage / "samples", stage), stage, SETTINGS).run())
+        list(engine(tmp_path / stage, make_store(tmp_path / stage / "samples", stage), stage, settings).run())
     draw_curves(Workplace(tmp_path), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 

@@ -68,7 +68,8 @@ def slow_window(stage, record, picture):
     return max(int(x1), 1) - 1, max(int(y1), 1) - 1, min(int(x2), picture.width), min(int(y2), picture.height)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["pnet", "rnet", "onet"])
 def test_samples_are_the_slow_references(samples, pictures, stage):
     kinds = set()
     for picture, records in zip(pictures, samples[stage], strict=True):
@@ -78,6 +79,7 @@ def test_samples_are_the_slow_references(samples, pictures, stage):
     assert kinds == {Kind.NEGATIVE, Kind.POSITIVE, Kind.PART}
 
 
+@pytest.mark.slow
 def test_landmark_samples_hold_their_points_and_decode_into_them(samples, pictures):
     found = set()
     for picture, records in zip(pictures, samples["onet"], strict=True):
@@ -110,6 +112,7 @@ def test_windows_that_cut_a_point_off_give_no_landmark_sample(tmp_path):
     assert 0 < found[0] < found[1]
 
 
+@pytest.mark.slow
 def test_pictures_that_are_not_complete_give_landmarks_alone(samples):
     assert len(samples["pnet"][3]) == len(samples["rnet"][3]) == 0
     assert set(samples["onet"][3]["kind"]) == {Kind.LANDMARK}
