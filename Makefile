@@ -10,7 +10,7 @@ PHOTO := tests/data/astronaut.png
 PYTHON ?= $(shell for p in python3 python3.11 python3.12; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo test test-fast fuzz check bench load saturate soak train-demo format env export clean
+.PHONY: help demo test test-fast fuzz check bench tune load saturate soak bundle train-demo format env export clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -28,7 +28,8 @@ test: export  ## all tests, on a real Triton
 	$(BIN)/python -m pytest
 
 test-fast: env  ## the tests that need no Triton and are quick: a minute and a half on two cores
-	$(BIN)/python -m pytest --quiet --numprocesses auto --ignore tests/e2e -m "not slow"
+	# A worker a core, so one thread each: more would wait for one another. A file stays whole: its fixtures are made once.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile --ignore tests/e2e -m "not slow"
 
 fuzz: export  ## bad input in bulk against one server (COUNT=10000); summary and failing requests in fuzz/
 	PYTHONPATH=.:load_tests $(BIN)/python -m tests.e2e.fuzz --count $(or $(COUNT),10000) $(ARGS)
@@ -42,7 +43,13 @@ check: env  ## lint, format and types
 	for file in model_repository/*/1/model.py; do $(BIN)/mypy $$file || exit 1; done
 
 bench: export  ## speed beside facenet-pytorch and mtcnn on this machine; tables, JSON and plot in bench/
-	PYTHONPATH=load_tests $(BIN)/python -m face_bench $(ARGS)
+	# With a GPU it is another one: see docs/gpu.md.
+	if $(BIN)/python -c "from face_server.gpu import gpu_count; raise SystemExit(not gpu_count())"; then \
+		PYTHONPATH=load_tests $(BIN)/python -m face_bench.gpu --out bench $(ARGS); \
+	else PYTHONPATH=load_tests $(BIN)/python -m face_bench $(ARGS); fi
+
+tune: export  ## the fastest setting for this machine, GPU or not: `faces serve --configuration tuned`; table in tune/
+	PYTHONPATH=load_tests $(BIN)/python -m face_bench.tune $(ARGS)
 
 load: export  ## a short load with locust on an embedded server; report, HTML, CSV and summary in load/
 	PYTHONPATH=load_tests $(BIN)/python -m face_load load $(ARGS)
@@ -53,6 +60,9 @@ saturate: export  ## the highest rate that this machine sustains, and three time
 soak: export  ## MINUTES (20) of mixed load: errors, restarts, slopes of memory and files; report and plot in soak/
 	PYTHONPATH=load_tests $(BIN)/python -m face_load soak --minutes $(or $(MINUTES),20) $(ARGS)
 
+bundle: export  ## everything for a machine without network: parts and install.sh in bundle/ (docs/airgap.md)
+	$(BIN)/python deploy/bundle/pack.py $(ARGS)
+
 format: env  ## put the code in its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -62,7 +72,7 @@ env: $(INSTALLED)  ## the environment in .venv
 export: $(NETWORKS)  ## PNet, RNet and ONet as TorchScript in model_repository/
 
 # One run writes all three.
-$(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/readers/*.py) $(addprefix export/face_repository/,weights.py configurations.py)
+$(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/readers/*.py) $(addprefix export/face_repository/,weights.py configurations.py tuned.py)
 	$(BIN)/faces export --facenet none
 	@touch $(NETWORKS)
 
@@ -76,5 +86,5 @@ train-demo: env  ## train on a small generated set, export, serve and measure: e
 	OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m face_training.rehearsal
 
 clean:  ## remove the environments, the exported networks, what the other targets wrote
-	rm -rf $(VENV) .venv-peers .venv-perf demo bench load saturate soak fuzz train-demo model_repository/*/1/model.pt model_repository/*/1/export.json \
-		model_repository/*/configs model_repository/*/[2-9] model_repository/*/[1-9][0-9]*
+	rm -rf $(VENV) .venv-peers .venv-perf demo bench gpu tune bundle build/bundle load saturate soak fuzz train-demo model_repository/*/1/model.pt model_repository/*/1/export.json \
+		model_repository/*/configs model_repository/mtcnn/tuned.json model_repository/*/[2-9] model_repository/*/[1-9][0-9]*
