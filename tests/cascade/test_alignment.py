@@ -92,6 +92,7 @@ def test_a_margin_shrinks_the_template_towards_the_centre():
     np.testing.assert_allclose(template_points(200, 40), template_points(160, 0) + 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("landmarks", "size", "margin"),
     [

@@ -106,6 +106,7 @@ def test_nobody_there(twin, picture):
             client.detect(picture)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_starting_is_waited_for(twin, picture):
     url = free_url()
     started = []
@@ -135,6 +136,7 @@ def test_a_closed_client(twin, served, picture):
     assert not client.is_ready()
 
 
+@pytest.mark.slow
 def test_closing_gives_up_what_is_in_flight(twin, served, picture):
     started = time.monotonic()
     with twin(served[0]) as client:

@@ -25,6 +25,7 @@ def test_promtool_accepts_the_configuration_and_its_rules():
     assert f"{len(alerts())} rules found" in run("check", "config", "prometheus.yml")
 
 
+@pytest.mark.slow
 @promtool
 def test_alerts_fire_when_they_should_and_not_before():
     assert "SUCCESS" in run("test", "rules", "alerts_test.yml")

@@ -43,6 +43,7 @@ def test_another_weight_is_another_file(archive):
     assert to_bytes(ServedRNet(RNet())) != archive
 
 
+@pytest.mark.slow
 def test_archive_names_no_folder_of_this_machine(archive):
     for folder in (Path(face_export.__file__).parent, Path(torch.__file__).parent):
         assert str(folder).encode() not in archive

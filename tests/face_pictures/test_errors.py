@@ -72,6 +72,7 @@ except MemoryError:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF"])
 def test_a_machine_short_of_memory_is_not_the_pictures_fault(kind):
     """Not WebP: its library says no more than that it failed."""

@@ -57,6 +57,7 @@ def test_many_clients_are_in_several_processes(count, cores, processes):
     assert max(shares) - min(shares) <= 1
 
 
+@pytest.mark.slow
 def test_clients_in_processes_count_their_errors_and_their_time():
     nobody = f"127.0.0.1:{unused_port()}"
     with clients.Clients(nobody, [Request("a", b"", 1)], 3, 2) as load:
@@ -75,6 +76,7 @@ def unused_port():
         return free.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_scenes_are_all_different_and_always_the_same():
     portrait = photo(PORTRAIT)
     other = Picture.of_pixels("other", np.ascontiguousarray(portrait.pixels[::-1]))

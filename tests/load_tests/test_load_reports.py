@@ -133,6 +133,7 @@ def test_what_is_wrong_with_a_soak_is_named(changes, wrong):
     assert all(name in report.text[0] for name in wrong)
 
 
+@pytest.mark.slow
 def test_plots_are_pictures(tmp_path):
     draw_saturation(saturation(), tmp_path / "saturation.png")
     draw_soak(soak(), tmp_path / "soak.png")

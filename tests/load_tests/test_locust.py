@@ -32,6 +32,7 @@ def test_a_server_that_is_not_there_is_told(tmp_path):
         locust.finish()
 
 
+@pytest.mark.slow
 def test_an_option_that_locust_does_not_know_is_told(tmp_path):
     with (
         pytest.raises(BenchError, match="unrecognized arguments: --no-such-option"),
@@ -40,6 +41,7 @@ def test_an_option_that_locust_does_not_know_is_told(tmp_path):
         locust.finish()
 
 
+@pytest.mark.slow
 def test_the_locust_file_needs_what_its_image_has():
     """That is the client, the tools without extras, and locust: see `load` in the Dockerfile."""
     absent = ("matplotlib", "torch", "rich", "prometheus_client", "numba", "cv2", "scipy")

@@ -14,6 +14,7 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("modules", "spared"),
     [

@@ -198,6 +198,7 @@ def test_declaring_the_steps_imports_neither_torch_nor_compiled_code():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_pictures_that_cannot_be_read_are_named(sets, tmp_path, capsys):
     shutil.copytree(sets / "WIDER", tmp_path / "WIDER")
     picture = tmp_path / "WIDER" / "WIDER_train" / "images" / "0--Generated" / "0003.jpg"

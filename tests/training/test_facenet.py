@@ -150,6 +150,7 @@ def test_what_is_missing_or_refused_removes_and_writes_nothing(trained, people, 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_people_without_a_face_are_named(people, tmp_path, capsys):
     root = tmp_path / "people"
     shutil.copytree(people, root)

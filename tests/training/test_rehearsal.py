@@ -80,6 +80,7 @@ def test_the_repository_holds_all_that_a_server_needs(tmp_path):
     assert set(Repository.read(tmp_path / "models").loadable) == set(REQUIRED)
 
 
+@pytest.mark.slow
 def test_the_curves_are_drawn(tmp_path):
     settings = dataclasses.replace(SETTINGS, epochs=2, batches=1)
     for stage in STAGES:
