@@ -127,7 +127,8 @@ def assert_unavailable(request):
 
 @pytest.mark.slow
 def test_too_little_memory_to_decode_is_the_servers_fault():
-    file = png(4000, 4000)
+    # So large that what a long-lived process has free does not suffice.
+    file = png(7000, 7000)
     with little_memory(20 * 2**20):
         assert_unavailable(read(encoded(file), max_pixels=50_000_000))
 
