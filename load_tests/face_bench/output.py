@@ -2,6 +2,8 @@
 
 import json
 import math
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,6 +29,24 @@ def say(text: str) -> None:
     """One line that stays, on stderr."""
     # Text, not markup: it may hold somebody's file name or error message.
     _stderr.print(Text(text), soft_wrap=True)
+
+
+def teller(write: Callable[[str], object] | None = None) -> Callable[[str], None]:
+    """Tells lines with the seconds since now, on stderr, and by `write`, with their ends, in a file."""
+    started = time.monotonic()
+
+    def tell(text: str) -> None:
+        line = f"{time.monotonic() - started:6.1f} {text}"
+        print(line, file=sys.stderr, flush=True)
+        if write:
+            write_line(write, line)
+
+    return tell
+
+
+def write_line(write: Callable[[str], object], line: str) -> None:
+    """With one end, whether it has one or not."""
+    write(line.rstrip("\n") + "\n")
 
 
 @contextmanager
@@ -137,6 +157,12 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def save_report(folder: Path, report: Any, head: str, tables: Iterable[Table]) -> None:
+    """As report.json and report.md."""
+    (folder / "report.json").write_text(to_json(report))
+    (folder / "report.md").write_text(markdown([head], tables))
 
 
 def make_folder(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from face_bench import BenchError
 from face_bench.gpu.check import Check, Plan
 from face_bench.gpu.report import Report, tables
 from face_bench.machine import CHECKOUT
-from face_bench.output import make_folder, markdown, show, to_json
+from face_bench.output import make_folder, save_report, show, teller, write_line
 from face_bench.pictures import PORTRAIT, Picture, photo, photos
 from face_client import FaceError
 from face_command.arguments import number, whole
@@ -32,7 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         make_folder(args.out)
         with (args.out / "check.log").open("w") as told, (args.out / "server.log").open("w") as log:
-            check = Check(_plan(args), _teller(told.write), lambda line: _write(log.write, line), _saver(args.out))
+
+            def save(report: Report) -> None:
+                save_report(args.out, report, report.head(), tables(report))
+
+            check = Check(_plan(args), teller(told.write), lambda line: write_line(log.write, line), save)
             report = check.run()
         show(tables(report), before=report.head())
     except (BenchError, ServerError, FaceError) as error:
@@ -108,27 +111,3 @@ def _plan(args: argparse.Namespace) -> Plan:
         reference=not args.no_reference,
         recognition=not args.no_recognition,
     )
-
-
-def _teller(write: Callable[[str], object]) -> Callable[[str], None]:
-    """Each line with the seconds since the start, on stderr and in a file."""
-    started = time.monotonic()
-
-    def tell(text: str) -> None:
-        line = f"{time.monotonic() - started:6.1f} {text}"
-        print(line, file=sys.stderr, flush=True)
-        _write(write, line)
-
-    return tell
-
-
-def _write(write: Callable[[str], object], line: str) -> None:
-    write(line.rstrip("\n") + "\n")
-
-
-def _saver(folder: Path) -> Callable[[Report], None]:
-    def save(report: Report) -> None:
-        (folder / "report.json").write_text(to_json(report))
-        (folder / "report.md").write_text(markdown([report.head()], tables(report)))
-
-    return save

@@ -2,14 +2,13 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from face_bench import BenchError
 from face_bench.gpu.scenes import scenes
 from face_bench.machine import CHECKOUT
-from face_bench.output import make_folder, markdown, show, to_json
+from face_bench.output import make_folder, save_report, show, teller, write_line
 from face_bench.pictures import PORTRAIT, photo, photos
 from face_bench.tune.search import Space
 from face_bench.tune.tuner import Plan, Report, configured, tables, tune
@@ -55,7 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         make_folder(args.out)
         with (args.out / "server.log").open("w") as log:
-            report = tune(_plan(args), _teller(), lambda line: _write(log.write, line), _saver(args.out))
+
+            def save(report: Report) -> None:
+                save_report(args.out, report, report.head(), tables(report))
+
+            report = tune(_plan(args), teller(), lambda line: write_line(log.write, line), save)
         show(tables(report), before=report.head(), after=(_conclusion(report),))
     except (BenchError, ServerError, FaceError, RepositoryError) as error:
         print(f"tune: {error}", file=sys.stderr)
@@ -124,21 +127,3 @@ def _plan(args: argparse.Namespace) -> Plan:
 def _conclusion(report: Report) -> str:
     lines = "\n".join(report.measured)
     return f"{lines}\nServe with it: faces serve --configuration tuned"
-
-
-def _teller() -> Callable[[str], None]:
-    """Each line with the seconds since the start, on stderr."""
-    started = time.monotonic()
-    return lambda text: print(f"{time.monotonic() - started:6.1f} {text}", file=sys.stderr, flush=True)
-
-
-def _write(write: Callable[[str], object], line: str) -> None:
-    write(line.rstrip("\n") + "\n")
-
-
-def _saver(folder: Path) -> Callable[[Report], None]:
-    def save(report: Report) -> None:
-        (folder / "report.json").write_text(to_json(report))
-        (folder / "report.md").write_text(markdown([report.head()], tables(report)))
-
-    return save
