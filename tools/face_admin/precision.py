@@ -20,7 +20,6 @@ from face_export.errors import PrecisionError
 from face_export.exporter import Built, model_path
 from face_export.torchscript import from_bytes
 from face_pictures.decoding import decode_image
-from face_repository.layout import EXPORTED
 from face_repository.versions import NETWORKS, latest, numbers
 from face_repository.weights import FP16, FP32
 from face_tools.matching import match
@@ -133,7 +132,7 @@ def _files(built: Sequence[Built], repository: Path, folder: Path) -> dict[str, 
             written[name].write(folder)
             files[name] = model_path(folder, name)
         elif numbers(repository / name):
-            files[name] = repository / name / str(latest(repository / name)) / EXPORTED
+            files[name] = model_path(repository, name, latest(repository / name))
         else:
             raise PrecisionError(f"to compare, all of the cascade is needed, and {repository} has no {name}")
     return files
