@@ -1,14 +1,10 @@
-# A fresh clone needs Python 3.11 or 3.12, git and make; the rest is installed into .venv.
+# A fresh clone needs git, make and a Python; deploy/environment.sh finds or fetches one that can serve, for .venv.
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NETWORKS := $(foreach name,pnet rnet onet,model_repository/$(name)/1/model.pt)
 PHOTO := tests/data/astronaut.png
-
-# The first Python that the embedded server runs on.
-PYTHON ?= $(shell for p in python3 python3.11 python3.12; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
 .PHONY: help demo test test-fast fuzz check bench tune load saturate soak bundle train-demo format env export clean
 .DELETE_ON_ERROR:
@@ -77,14 +73,14 @@ $(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/
 	@touch $(NETWORKS)
 
 $(INSTALLED): pyproject.toml client/pyproject.toml tools/pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; set PYTHON=/path/to/python"; exit 1; }
-	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ./client --editable './tools[rich]' --editable '.[dev]'
+	@deploy/environment.sh $(VENV) $(PYTHON)
+	@echo "Installing PyTorch, Triton and the rest: some gigabytes at the first time"
+	$(BIN)/python -m pip install --editable ./client --editable './tools[rich]' --editable '.[dev]'
 	@touch $@
 
 train-demo: env  ## train on a small generated set, export, serve and measure: everything in train-demo/, in minutes
 	OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m face_training.rehearsal
 
 clean:  ## remove the environments, the exported networks, what the other targets wrote
-	rm -rf $(VENV) .venv-peers .venv-perf demo bench gpu tune bundle build/bundle load saturate soak fuzz train-demo model_repository/*/1/model.pt model_repository/*/1/export.json \
+	rm -rf $(VENV) .venv-uv .venv-peers .venv-perf demo bench gpu tune bundle build/bundle load saturate soak fuzz train-demo model_repository/*/1/model.pt model_repository/*/1/export.json \
 		model_repository/*/configs model_repository/mtcnn/tuned.json model_repository/*/[2-9] model_repository/*/[1-9][0-9]*

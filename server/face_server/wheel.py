@@ -1,15 +1,13 @@
 """Triton as the `nvidia-pytriton` wheel holds it: where its parts lie, what they need of this machine, the backend
 directory made of them."""
 
-import ctypes
 import importlib.util
-import os
 import shutil
 import sys
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
+from face_server import interpreter
 from face_server.errors import SetupError
 
 # Ours, in the place of the libtorch backend that the wheel lacks.
@@ -48,16 +46,12 @@ class TritonWheel:
     @property
     def stub(self) -> Path:
         """The Python backend's stub for the running CPython."""
-        version = python_version()
+        version = interpreter.version()
         stub = self.root / "python_backend_stubs" / version / "triton_python_backend_stub"
         if not stub.exists():
             found = sorted(p.name for p in (self.root / "python_backend_stubs").iterdir())
             raise SetupError(f"Triton has no stub for Python {version}, it has {', '.join(found)}")
         return stub
-
-
-def python_version() -> str:
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def libpython_directories() -> list[Path]:
@@ -66,24 +60,10 @@ def libpython_directories() -> list[Path]:
     Raises:
         SetupError: this CPython's shared library is nowhere to be found.
     """
-    name = f"libpython{python_version()}.so.1.0"
-    configured = Path(sysconfig.get_config_var("LIBDIR") or "")
-    if (configured / name).exists():
-        return [configured]
-    if _loads(name):
-        return []
-    raise SetupError(
-        f"Triton's Python backend needs {name}, which this machine lacks: install the package "
-        f"libpython{python_version()} (Debian, Ubuntu), or use a Python built with --enable-shared or conda's"
-    )
-
-
-def _loads(library: str) -> bool:
-    try:
-        ctypes.CDLL(library, mode=os.RTLD_LAZY | os.RTLD_LOCAL)
-    except OSError:
-        return False
-    return True
+    directories = interpreter.library_directories()
+    if directories is None:
+        raise SetupError(f"this Python, {sys.executable}, {interpreter.missing_library()}")
+    return directories
 
 
 def make_backend_directory(target: Path, wheel: TritonWheel) -> Path:

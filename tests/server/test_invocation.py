@@ -147,7 +147,6 @@ def test_the_models_do_not_see_the_key():
 
 
 def test_a_machine_without_libpython_is_told_what_to_install(monkeypatch):
-    monkeypatch.setattr("sysconfig.get_config_var", lambda _name: "/nowhere")
-    monkeypatch.setattr("face_server.wheel._loads", lambda _name: False)
-    with pytest.raises(SetupError, match=r"needs libpython3\.\d+\.so\.1\.0, .* install the package libpython3"):
+    monkeypatch.setattr("face_server.interpreter.library", lambda: "libpython3.99.so.1.0")
+    with pytest.raises(SetupError, match=r"lacks libpython3\.99\.so\.1\.0: install the package libpython3"):
         libpython_directories()
