@@ -15,6 +15,8 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import NamedTuple, Protocol, cast
 
+from face_command.interrupts import Interrupted
+
 _GROUP = "faces.commands"
 
 EXIT_USAGE = 2
@@ -66,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = args.run(args)
         sys.stdout.flush()
         return status
+    except Interrupted as signal:
+        return signal.status
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
     except ImportError as error:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 
 import pytest
@@ -12,7 +13,7 @@ import face_tools.video
 from face_client import InvalidInput, ServerError, ServerOverloaded
 from face_command.main import main
 from face_tools.video import VideoReader
-from tests import clips
+from tests import cameras, clips
 
 FRAMES = 20
 
@@ -142,6 +143,54 @@ def test_interrupted(transport, make_answer, clip, out, capsys):
 
 
 @pytest.mark.usefixtures("transport")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_while_a_camera_is_silent(out, number, status):
+    """FFmpeg waits for a frame that never comes, and hears of no signal."""
+    with cameras.camera(cameras.silent_after(8)) as address:
+        kill = threading.Timer(2, os.kill, (os.getpid(), number))
+        kill.start()
+        assert run(address, "--out", out) == status
+        kill.join()
+    written = len(lines(out.with_suffix(".jsonl")))
+    # FFmpeg may keep one, until it sees the next one begin.
+    assert written >= 7
+    assert len(clips.read(out)) == written
+
+
+@pytest.mark.usefixtures("transport")
+def test_a_camera_that_falls_silent_ends_it(out, capsys):
+    """What was under way is answered and written."""
+    with cameras.camera(cameras.silent_after(8)) as address:
+        assert run(address, "--out", out, "--read-timeout", 0.5) == 1
+    assert len(lines(out.with_suffix(".jsonl"))) == len(clips.read(out)) == 8
+    summary, reason = capsys.readouterr().err.splitlines()
+    assert summary.startswith("8 frames")
+    assert reason == f"faces video: {address} sent no frame for 0.5 s (read_timeout)"
+
+
+def test_a_start_that_fails_leaves_earlier_files_alone(transport, clip, out, capsys):
+    assert run(clip, "--out", out) == 0
+    earlier = [out.read_bytes(), out.with_suffix(".jsonl").read_bytes()]
+    (clip.parent / "words.mp4").write_text("no video")
+    assert run(clip.parent / "words.mp4", "--out", out) == 1
+    with cameras.camera(cameras.never_answers) as address:
+        assert run(address, "--out", out, "--read-timeout", 0.2) == 1
+    transport.reply = at_frame(0, transport.reply, InvalidInput("factor is 2.0; it must be between 0.1 and 0.9"))
+    assert run(clip, "--out", out, "--in-flight", 1) == 2
+    transport.ready = False
+    assert run(clip, "--out", out) == 3
+    assert [out.read_bytes(), out.with_suffix(".jsonl").read_bytes()] == earlier
+    assert len(capsys.readouterr().err.splitlines()) == 5
+
+
+@pytest.mark.usefixtures("transport")
+def test_a_later_run_replaces_its_own_files(clip, out):
+    assert run(clip, "--out", out) == 0
+    assert run(clip, "--out", out, "--seconds", 0.2) == 0
+    assert len(lines(out.with_suffix(".jsonl"))) == len(clips.read(out)) == 5
+
+
+@pytest.mark.usefixtures("transport")
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
@@ -180,7 +229,11 @@ def test_dropped_candidates_are_told(transport, make_answer, clip, capsys):
 def test_a_camera(transport, make_answer, out, monkeypatch):
     """FFmpeg's test card at the pace of a camera. Between the frames that were looked at, faces stay as they were."""
     card = "testsrc=size=160x120:rate=50,realtime"
-    monkeypatch.setattr(face_tools.video, "open_camera", lambda _number: VideoReader(card, container="lavfi"))
+    monkeypatch.setattr(
+        face_tools.video,
+        "open_camera",
+        lambda _number, read_timeout: VideoReader(card, container="lavfi", read_timeout=read_timeout),
+    )
     transport.reply = lambda _request: make_answer(len(transport.requests))
     start = time.monotonic()
     assert run("--camera", 0, "--out", out, "--seconds", 0.5, "--stride", 5, "--in-flight", 1) == 0

@@ -1,13 +1,16 @@
 """Videos of many kinds → frames."""
 
 import itertools
+import os
+import threading
+import time
 
 import numpy as np
 import pytest
 
-from face_client import VideoError
+from face_client import InvalidInput, VideoError
 from face_tools.video import VideoReader, open_camera
-from tests import clips
+from tests import cameras, clips
 
 
 def corners(size=(96, 64)):
@@ -147,3 +150,50 @@ def test_a_device_of_ffmpegs():
         frames = [frame for _, frame in zip(range(25), video, strict=False)]
     assert frames[-1].time == pytest.approx(2.4)
     assert frames[0].rgb().std() > 50
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "frames", "sentence"),
+    [
+        (cameras.silent_after(8), 8, "sent no frame for 0.5 s"),
+        (cameras.silent_after(0), 0, "sent no frame for 0.5 s"),
+        (cameras.never_answers, 0, "sent no frame for 0.5 s"),
+        (cameras.garbage_after(0), 0, "cannot be read as a video: Invalid data"),
+        (cameras.garbage_after(8), 8, "cannot be read on: Invalid data"),
+    ],
+)
+def test_a_camera_out_of_order(behaviour, frames, sentence):
+    read = []
+    with cameras.camera(behaviour) as address, pytest.raises(VideoError, match=sentence):
+        read.extend(VideoReader(address, read_timeout=0.5))
+    assert len(read) == frames
+
+
+def test_a_pipe(tmp_path):
+    """Nobody writes; then somebody does. Its sound is in it, and cannot be read again."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(VideoError, match=r"pipe sent no frame for 0\.2 s"):
+        VideoReader(tmp_path / "pipe", read_timeout=0.2)
+    data = clips.write(tmp_path / "clip.ts", [corners()] * 5, "mpeg2video", sound="aac").read_bytes()
+    (tmp_path / "pipe").unlink()
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(data,))
+    writer.start()
+    with VideoReader(tmp_path / "pipe") as video:
+        assert len(list(video)) == 5
+        assert (video.path, video.has_sound) == (None, True)
+    writer.join()
+
+
+def test_time_in_which_nobody_asks_does_not_count(tmp_path):
+    with VideoReader(clips.write(tmp_path / "clip.mp4", [corners()] * 8), read_timeout=0.3) as video:
+        frames = iter(video)
+        next(frames)
+        time.sleep(0.6)
+        assert len(list(frames)) == 7
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan")])
+def test_a_read_timeout_that_is_none(tmp_path, wrong):
+    with pytest.raises(InvalidInput, match="read_timeout is"):
+        VideoReader(tmp_path / "clip.mp4", read_timeout=wrong)

@@ -26,7 +26,7 @@ from face_tools.connection import (
     open_client,
 )
 from face_tools.pictures import capped
-from face_tools.video.frames import CRF, MAX_AGE, MIN_HITS, PRESET, VIDEO_IN_FLIGHT, FrameFaces, Summary
+from face_tools.video.frames import CRF, MAX_AGE, MIN_HITS, PRESET, READ_TIMEOUT_S, VIDEO_IN_FLIGHT, FrameFaces, Summary
 
 if TYPE_CHECKING:
     from face_client import FaceClient
@@ -46,10 +46,10 @@ examples:
   faces video --camera 0 --out seen.mp4 --seconds 60
 
 A face keeps its number from frame to frame. In the frames that are skipped, its box is on its way from the last
-detected frame to the next; from a camera, it stays where it was. Ctrl-C completes the files.
+detected frame to the next; from a camera, it stays where it was. Ctrl-C and SIGTERM complete the files.
 
-exit status: 0 every frame was answered, 1 something failed on the way, 2 wrong usage, 3 no server,
-130 after Ctrl-C
+exit status: 0 every frame was answered, 1 something failed on the way, 2 wrong
+usage, 3 no server, 130 after Ctrl-C, 143 after SIGTERM
 """
 
 
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `faces video`."""
     parser.epilog = _EPILOG
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("video", nargs="?", metavar="IN", help="a video file, or an address that FFmpeg opens")
+    source.add_argument("video", nargs="?", metavar="IN", help="a file, an address that FFmpeg opens, or -: stdin")
     source.add_argument("--camera", type=whole(), metavar="N", help="read camera N instead, /dev/videoN")
     parser.add_argument(
         "--out", metavar="FILE", type=Path, help="write a copy there with the faces drawn: .mp4, .m4v, .mov or .mkv"
@@ -69,6 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stride", type=whole(1), default=1, metavar="N", help="look for faces in every Nth frame (%(default)s)"
     )
     parser.add_argument("--seconds", type=number(above=0), metavar="S", help="stop after S seconds of video")
+    parser.add_argument(
+        "--read-timeout",
+        type=number(0),
+        default=READ_TIMEOUT_S,
+        metavar="S",
+        help="end when no frame has come for S seconds (%(default)g; 0: wait for ever)",
+    )
     _add_numbers(parser)
     _add_copy(parser)
     add_asking(parser, [name for name in PARAMETERS if name not in _OF_CROPS], what="frames")
@@ -114,7 +121,12 @@ def _run(args: argparse.Namespace) -> int:
     from face_tools.video import VideoReader, VideoWriter, open_camera
     from face_tools.video.outputs import STDOUT, lines_target, open_outputs
 
-    video = VideoReader(args.video) if args.camera is None else open_camera(args.camera)
+    limit = args.read_timeout or None
+    video = (
+        VideoReader(args.video, read_timeout=limit)
+        if args.camera is None
+        else open_camera(args.camera, read_timeout=limit)
+    )
     with video, open_client(args) as client:
         lines = lines_target(args.json, args.out, video)
         copy = None if args.out is None else VideoWriter(args.out, video, preset=args.preset, crf=args.crf)

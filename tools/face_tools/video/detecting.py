@@ -108,11 +108,12 @@ def _carried(frames: Iterable[Frame], last: FrameFaces | None, following: FrameF
 class _EveryNth:
     """The pictures to send, [H, W, 3]; keeps all frames that were read until they are asked for.
 
-    error: what ended the reading. It is kept, so that the answers that are under way are given out first.
+    error: what ended the reading, if only Ctrl-C while a camera was silent. It is kept, so that the answers that are
+    under way are given out first.
     """
 
     def __init__(self, frames: Iterable[Frame], stride: int) -> None:
-        self.error: VideoError | None = None
+        self.error: VideoError | KeyboardInterrupt | None = None
         self._frames = frames
         self._stride = stride
         self._waiting: deque[tuple[bool, Frame]] = deque()
@@ -124,7 +125,7 @@ class _EveryNth:
                 self._waiting.append((is_sent, frame))
                 if is_sent:
                     yield frame.rgb()
-        except VideoError as error:
+        except (VideoError, KeyboardInterrupt) as error:
             self.error = error
 
     def up_to_next_sent(self) -> tuple[list[Frame], Frame]:

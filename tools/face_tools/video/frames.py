@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Of videos. A request there is a whole picture of pixels, and holds `stride` frames back; two of them keep two cores
 # busy, four a server that is further away.
 VIDEO_IN_FLIGHT = 4
+# A camera's first frame can be decoded from its first key frame on; many send one every ten seconds only.
+READ_TIMEOUT_S = 20.0
 MAX_AGE = 30
 MIN_HITS = 1
 # x264's fastest, because the machine has better to do: files are two to three times those of "veryfast".

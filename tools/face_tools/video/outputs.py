@@ -1,27 +1,25 @@
 """Where the faces of a video go: a line of JSON for each frame, a copy with them drawn, and the count of both.
 
-A frame goes everywhere or nowhere, whenever Ctrl-C comes.
+A frame goes everywhere or nowhere, whenever a signal comes.
 """
 
 from __future__ import annotations
 
 import json
-import signal
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TextIO
 
 from face_client.errors import InvalidInput
+from face_command.interrupts import Interrupts
 from face_tools.video.annotating import draw_tracks
 from face_tools.video.frames import FrameFaces, Summary
 from face_tools.video.reading import VideoReader
 from face_tools.video.writing import VideoWriter
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 STDOUT = Path("-")
 """The lines' target where there is no file for them."""
@@ -50,6 +48,8 @@ class Outputs:
     def write(self, answer: FrameFaces) -> None:
         """Append a frame. Raises VideoError or OSError."""
         with self._interrupts.held():
+            if not self._summary.frames:
+                _empty(self._lines)
             if self._copy is not None:
                 self._copy.write(draw_tracks(answer))
             print(json.dumps(answer.to_dict()), file=self._lines, flush=True)
@@ -58,51 +58,30 @@ class Outputs:
 
 @contextmanager
 def open_outputs(lines: Path, copy: VideoWriter | None, summary: Summary) -> Iterator[Outputs]:
-    """The outputs; both files are complete at the end, whatever happens. Raises VideoError or OSError."""
+    """The outputs; both files are complete at the end, whatever happens. Raises VideoError or OSError.
+
+    Earlier files of these names stay as they are until there is a first frame.
+    """
     with Interrupts() as interrupts:
+        is_new = False
         try:
             if lines == STDOUT:
                 yield Outputs(sys.stdout, copy, summary, interrupts)
                 return
             lines.parent.mkdir(parents=True, exist_ok=True)
-            with lines.open("w", encoding="utf-8") as file:
+            is_new = not lines.exists()
+            # Opened before the work: what cannot be written is told at once.
+            with lines.open("a", encoding="utf-8") as file:
                 yield Outputs(file, copy, summary, interrupts)
         finally:
+            if is_new and not summary.frames:
+                lines.unlink()
             if copy is not None:
                 with interrupts.held():
                     copy.close()
 
 
-class Interrupts:
-    """A context in which Ctrl-C raises KeyboardInterrupt, but not within `held`, and is never lost.
-
-    Python raises it between any two steps, also where nobody can catch it, such as in a destructor, which drops it.
-    In the main thread only, as signals are.
-    """
-
-    def __init__(self) -> None:
-        self._interrupted = False
-        self._is_held = False
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """For what must not be left half done: Ctrl-C, also an earlier one that was lost, is raised at the end."""
-        self._is_held = True
-        try:
-            yield
-        finally:
-            self._is_held = False
-        if self._interrupted:
-            raise KeyboardInterrupt
-
-    def __enter__(self) -> Self:
-        self._handler: Any = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        signal.signal(signal.SIGINT, self._handler)
-
-    def _note(self, _signal: int, _frame: FrameType | None) -> None:
-        self._interrupted = True
-        if not self._is_held:
-            raise KeyboardInterrupt
+def _empty(file: TextIO) -> None:
+    """Drop what an earlier run wrote. A pipe or a device holds nothing."""
+    if file is not sys.stdout and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.truncate(0)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 import av.error
 import av.filter
 
-from face_client.errors import VideoError
-from face_tools.video.frames import Frame
+from face_client.errors import InvalidInput, VideoError
+from face_tools.video.frames import READ_TIMEOUT_S, Frame
+from face_tools.video.reading_ahead import NothingCame, ReadingAhead
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -35,15 +36,25 @@ _TURNS: dict[int, tuple[tuple[str, str], ...]] = {
 }
 
 
+class _Facts(NamedTuple):
+    """What a video says of itself when it is opened."""
+
+    rate: Fraction
+    frames: int | None
+    aspect: Fraction | None
+    has_sound: bool
+
+
 class VideoReader:
     """Frames in order, upright. Iterate once; close it, or use `with`.
 
-    source: a file, or whatever else FFmpeg opens, such as "rtsp://…".
+    source: a file, whatever else FFmpeg opens, such as "rtsp://…", or "-": standard input.
     container: FFmpeg's name of the format, where the source does not tell; its devices have one too.
     options: FFmpeg's for that format.
+    read_timeout: seconds to wait for the next frame, and for the first one after the source was opened; None: for ever.
 
     name: what errors call it. path: of a file, else None. rate: frames a second on average.
-    count: frames in it, as far as it tells; None if it does not.
+    has_sound: whether there is any. count: frames in it, as far as it tells; None if it does not.
     start: seconds of the first frame on the source's own clock, once that frame was read.
     damaged: packets left out so far because they could not be decoded.
 
@@ -59,33 +70,32 @@ class VideoReader:
         *,
         container: str | None = None,
         options: Mapping[str, str] | None = None,
+        read_timeout: float | None = READ_TIMEOUT_S,
     ) -> None:
-        self.name = os.fspath(source)
-        self.path = Path(source) if container is None and Path(source).exists() else None
+        if read_timeout is not None and not read_timeout > 0:
+            raise InvalidInput(f"read_timeout is {read_timeout}; it must be above 0, or None")
+        self.name = "standard input" if source == "-" else os.fspath(source)
+        # What can be read a second time, for its sound.
+        self.path = Path(source) if container is None and Path(source).is_file() else None
         self.damaged = 0
         self.start = 0.0
-        # A file called "a:b.mp4" is not of the protocol "a".
-        url = self.name if self.path is None else f"file:{self.name}"
+        self._read_timeout = read_timeout
+        arguments = {"format": container, "options": dict(options or {}), "timeout": read_timeout}
+        self._source = ReadingAhead(self._read(_url(source, container), arguments), read_timeout)
         try:
-            self._container = av.open(url, format=container, options=dict(options or {}))
-        except (av.error.FFmpegError, ValueError) as error:
-            raise VideoError(f"{self.name} cannot be read as a video: {reason(error)}") from error
-        try:
-            self._stream = _first_video(self._container)
-        except VideoError as error:
-            self._container.close()
-            raise VideoError(f"{self.name} {error}") from None
-        # Left alone, FFmpeg decodes on one core only where the codec cannot cut its pictures up.
-        self._stream.thread_type = "AUTO"
-        self.rate = self._stream.average_rate or self._stream.guessed_rate or _UNKNOWN_RATE
-        self.count = self._frame_count()
-        self.aspect = self._stream.sample_aspect_ratio
+            facts = self._next()
+        except BaseException:
+            self.close()
+            raise
+        assert isinstance(facts, _Facts)
+        self.rate, self.count, self.aspect, self.has_sound = facts
 
     def __iter__(self) -> Iterator[Frame]:
         upright = Upright()
         interval = float(1 / self.rate)
         time = -interval
-        for index, picture in enumerate(self._decoded()):
+        for index, picture in enumerate(iter(self._next, None)):
+            assert isinstance(picture, av.VideoFrame)
             if index == 0:
                 self.start = picture.time or 0.0
             expected = time + interval
@@ -94,7 +104,7 @@ class VideoReader:
 
     def close(self) -> None:
         """Let go of the file or the camera."""
-        self._container.close()
+        self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -102,13 +112,41 @@ class VideoReader:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _decoded(self) -> Iterator[av.VideoFrame]:
+    def _next(self) -> _Facts | av.VideoFrame | None:
+        """What `_read` gives next, None at the end."""
+        try:
+            return next(self._source, None)
+        except (NothingCame, av.error.ExitError) as error:
+            # Ours, or FFmpeg's, which ends its thread too.
+            raise VideoError(f"{self.name} sent no frame for {self._read_timeout:g} s (read_timeout)") from error
+
+    def _read(self, url: str, arguments: Mapping[str, Any]) -> Generator[_Facts | av.VideoFrame, None, None]:
+        """What is known of the video, then its pictures. Everything that FFmpeg does with the source happens here."""
+        try:
+            container = av.open(url, **arguments)
+        except av.error.ExitError:
+            raise
+        except (av.error.FFmpegError, ValueError) as error:
+            raise VideoError(f"{self.name} cannot be read as a video: {reason(error)}") from error
+        with container:
+            try:
+                stream = _first_video(container)
+            except VideoError as error:
+                raise VideoError(f"{self.name} {error}") from None
+            # Left alone, FFmpeg decodes on one core only where the codec cannot cut its pictures up.
+            stream.thread_type = "AUTO"
+            yield self._facts(container, stream)
+            yield from self._decoded(container, stream)
+
+    def _decoded(self, container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
         seen = False
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in container.demux(stream):
                 for picture in self._decode(packet):
                     seen = True
                     yield picture
+        except av.error.ExitError:
+            raise
         except av.error.FFmpegError as error:
             raise VideoError(f"{self.name} cannot be read on: {reason(error)}") from error
         if not seen:
@@ -122,22 +160,32 @@ class VideoReader:
             self.damaged += 1
             return []
 
-    def _frame_count(self) -> int | None:
-        if self._stream.frames:
-            return int(self._stream.frames)
-        if self._container.duration is None or self.path is None:
-            return None
-        return max(1, round(self._container.duration / av.time_base * self.rate))
+    def _facts(self, container: av.container.InputContainer, stream: av.VideoStream) -> _Facts:
+        rate = stream.average_rate or stream.guessed_rate or _UNKNOWN_RATE
+        count = stream.frames or None
+        if count is None and container.duration is not None and self.path is not None:
+            count = max(1, round(container.duration / av.time_base * rate))
+        return _Facts(rate, count, stream.sample_aspect_ratio, bool(container.streams.audio))
 
 
-def open_camera(number: int) -> VideoReader:
+def open_camera(number: int, *, read_timeout: float | None = READ_TIMEOUT_S) -> VideoReader:
     """Camera `number` of a Linux machine, /dev/video0 and so on, in the size and format that it is set to.
 
     Raises VideoError if it is not there, is in use, or gives no picture.
     """
     if not sys.platform.startswith("linux"):
         raise VideoError("cameras can be opened on Linux only")
-    return VideoReader(f"/dev/video{number}", container="video4linux2")
+    return VideoReader(f"/dev/video{number}", container="video4linux2", read_timeout=read_timeout)
+
+
+def _url(source: str | os.PathLike[str], container: str | None) -> str:
+    """The source as FFmpeg has it. A file called "a:b.mp4" is not of the protocol "a"."""
+    name = os.fspath(source)
+    if container is not None:
+        return name
+    if name == "-":
+        return "pipe:0"
+    return f"file:{name}" if Path(name).exists() else name
 
 
 def reason(error: Exception) -> str:

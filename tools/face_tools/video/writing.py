@@ -133,12 +133,11 @@ def copy_sound(source: VideoReader, output: av.container.OutputContainer) -> tup
     To be called once the first frame was read, before the first is written. The file is opened a second time: its
     packets are wanted at the pace of the writer, which is behind the reader.
     """
+    if not source.has_sound:
+        return None, None
     if source.path is None:
-        return None, None
+        return None, "it is copied from files only"
     container = av.open(f"file:{source.path}")
-    if not container.streams.audio:
-        container.close()
-        return None, None
     stream = container.streams.audio[0]
     try:
         return SoundCopy(container, stream, output, source.start), None

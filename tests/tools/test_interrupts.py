@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from face_tools.video.outputs import Interrupts
+from face_command.interrupts import Interrupts
 
 
 def test_ctrl_c_waits_for_what_must_not_be_left_half_done():
