@@ -55,16 +55,20 @@ def retrained(tmp_path_factory):
 def models(tmp_path):
     """A model repository of one's own, with nothing but version 1."""
     folder = tmp_path / "models"
-    shutil.copytree(REPOSITORY, folder, ignore=shutil.ignore_patterns("[2-9]", "[1-9][0-9]*", "facenet", ".*"))
+    shutil.copytree(
+        REPOSITORY, folder, ignore=shutil.ignore_patterns("[2-9]", "[1-9][0-9]*", "facenet", ".*", "__pycache__")
+    )
     return folder
 
 
 @pytest.fixture
 def photos(tmp_path):
+    """Four pictures with 35 faces: enough to show that nine of ten are the same."""
     folder = tmp_path / "photos"
     folder.mkdir()
     shutil.copy(DATA / "astronaut.png", folder)
-    Image.fromarray(wall(960, 540)).save(folder / "wall.png")
+    for width, height in ((1280, 720), (1600, 900), (1920, 1080)):
+        Image.fromarray(wall(width, height)).save(folder / f"{width}.png")
     return folder
 
 

@@ -19,7 +19,7 @@ from face_repository.layout import default_repository
 from face_repository.weights import read_weights
 from tests.pictures import astronaut
 
-GATE = Gate(min_agreement=0.995, min_similarity=0.999)
+GATE = Gate(min_agreement=0.995, min_similarity=0.999, accept_few=True)
 
 
 def answer(*boxes, landmark=0.0, probability=1.0):
@@ -60,6 +60,20 @@ def test_the_least_similar_embedding_counts(least, passes):
     assert (not list(verdict.failures(GATE))) is passes
 
 
+def test_what_is_kept_has_to_be_shown():
+    many = answer(*((200 * i, 0, 200 * i + 100, 100) for i in range(268)))
+    strict = Gate(min_agreement=0.99, min_similarity=0.999)
+    assert list(Verdict(compare([many], [many]), None, np.ones(268), {}).failures(strict)) == []
+    few = Verdict(compare([answer(FACE, OTHER)], [answer(FACE, OTHER)]), None, np.ones(2), {})
+    assert [sentence.partition(":")[0] for sentence in few.failures(strict)] == [
+        "these faces, 2 in all, show an agreement of 0.425 at 95% confidence, must be at least 0.99",
+        "these faces, 2 in all, show a share of similarities from 0.999 of 0.425 at 95% confidence, must be at least "
+        "0.99",
+    ]
+    assert list(few.failures(GATE)) == []
+    assert len(list(few.doubts(GATE))) == 2
+
+
 def test_largest_differences_are_of_faces_that_match():
     first = [answer(FACE), answer(FACE, OTHER)]
     second = [answer(FACE, landmark=3, probability=0.75), answer(MOVED, (900, 0, 999, 99))]
@@ -81,6 +95,7 @@ def run(*arguments):
         (("--precision", "fp16"), "--precision fp16 needs --photos DIR: rounding moves boxes and can lose faces"),
         (("--photos", "."), "--photos goes with --precision fp16"),
         (("--keep-fp32", "pnet"), "--keep-fp32 goes with --precision fp16"),
+        (("--accept-few",), "--accept-few goes with --precision fp16"),
     ],
 )
 def test_arguments_that_do_not_go_together(tmp_path, capsys, arguments, words):
@@ -113,8 +128,12 @@ def export_rnet(models, *arguments):
 @pytest.mark.slow
 def test_what_agrees_is_written(models, capsys, monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
-    assert export_rnet(models) == 0
-    out = capsys.readouterr().out
+    assert export_rnet(models) == 1
+    assert "half precision does not pass: these faces, 1 in all, show an agreement of 0.270" in capsys.readouterr().err
+    assert json.loads((models / "rnet/1/export.json").read_text())["precision"] == "fp32"
+    assert export_rnet(models, "--accept-few") == 0
+    out, err = capsys.readouterr()
+    assert "faces export: --accept-few lets pass: these faces, 1 in all, show" in err
     for words in ("faces in float32, in float16\t1, 1", "found by both (IoU ≥ 0.9)\t1, agreement 1.0000", "\tfp16\t"):
         assert words in out
     assert json.loads((models / "rnet/1/export.json").read_text())["precision"] == "fp16"

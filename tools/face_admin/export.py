@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from face_admin.deploy.confidence import ACCEPT_FEW, add_accept_few
 from face_cascade.networks import FACENET, STAGES
 from face_command.arguments import number, whole
 from face_command.console import message, print_table, tracked
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 NEXT = "next"
 """Of a version: one more than the highest there is."""
 
-MIN_AGREEMENT = 0.995
+MIN_AGREEMENT = 0.99
 MIN_SIMILARITY = 0.999
 
 HELP = "build PNet, RNet, ONet and FaceNet for the server from pretrained weights or your own"
@@ -123,7 +124,7 @@ def _add_precision(parser: argparse.ArgumentParser) -> None:
         type=number(0, 1),
         default=MIN_AGREEMENT,
         metavar="X",
-        help="share of all faces, found by either, that both must find at IoU 0.9 (%(default)s)",
+        help="share of all faces, found by either, that both must be shown to find at IoU 0.9 (%(default)s)",
     )
     half.add_argument(
         "--min-similarity",
@@ -132,6 +133,7 @@ def _add_precision(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="the least cosine similarity of FaceNet's two embeddings of a face (%(default)s)",
     )
+    add_accept_few(half)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -167,7 +169,7 @@ def _wrong(args: argparse.Namespace) -> str:
             f"--precision {FP16} needs --photos DIR: rounding moves boxes and can lose faces, so it is compared with "
             f"{FP32} on pictures of yours before anything is written"
         )
-    for option in ("photos", "keep_fp32"):
+    for option in ("photos", "keep_fp32", "accept_few"):
         if getattr(args, option) and args.precision != FP16:
             return f"--{option.replace('_', '-')} goes with --precision {FP16}"
     return ""
@@ -197,7 +199,11 @@ def _in_half(args: argparse.Namespace) -> "list[Export]":
     for name, reason in verdict.unreadable.items():
         message(f"faces export: {args.photos / name}: {reason}")
     print_table((f"{FP16} beside {FP32}", ""), verdict.rows())
-    failures = list(verdict.failures(Gate(args.min_agreement, args.min_similarity)))
+    gate = Gate(args.min_agreement, args.min_similarity, args.accept_few)
+    failures = list(verdict.failures(gate))
+    if gate.accept_few:
+        for sentence in verdict.doubts(gate):
+            message(f"faces export: {ACCEPT_FEW} lets pass: {sentence}")
     if failures:
         raise PrecisionError(f"half precision does not pass: {'; '.join(failures)}; nothing was written")
     return [_write(args, built) for built in (*kept.values(), *half.values())]

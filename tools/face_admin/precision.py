@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from face_admin.deploy.comparison import TIGHT, Answer, Comparison, compare
+from face_admin.deploy.confidence import share_doubt
 from face_admin.deploy.judging import Album, Answers, Follow, LocalCascade, ask_both
 from face_cascade.crops import detection_crops
 from face_cascade.flow import Detection
@@ -32,12 +33,14 @@ _FACES_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Gate:
-    """min_agreement: of all faces that float32 or float16 finds, the share that both find at IoU ≥ 0.9.
-    min_similarity: the least cosine similarity that the two embeddings of one face may have.
+    """min_agreement: of all faces that float32 or float16 finds, the share that both find at IoU ≥ 0.9; and the share
+    that must be shown to keep min_similarity. min_similarity: the least cosine similarity that the two embeddings of
+    one face may have. accept_few: judge by so few faces as there are, as `faces deploy` may.
     """
 
     min_agreement: float
     min_similarity: float
+    accept_few: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,22 @@ class Verdict:
                 yield "there is no face in these photos to compare embeddings of"
             elif not (least := self.similarities.min()) >= gate.min_similarity:
                 yield f"embeddings of one face have similarity {least:.6f}, must be at least {gate.min_similarity:g}"
+        if not gate.accept_few:
+            yield from self.doubts(gate)
+
+    def doubts(self, gate: Gate) -> Iterator[str]:
+        """Which limits are kept on these faces, without their being enough to show it; a sentence each."""
+        doubts = []
+        if self.comparison is not None:
+            of = self.comparison
+            doubts.append(share_doubt(of.tight, of.either_tight, gate.min_agreement, "an agreement"))
+        if self.similarities is not None:
+            same = int(np.sum(self.similarities >= gate.min_similarity))
+            # One that falls short fails by itself.
+            if same == len(self.similarities):
+                what = f"a share of similarities from {gate.min_similarity:g}"
+                doubts.append(share_doubt(same, same, gate.min_agreement, what))
+        yield from (doubt for doubt in doubts if doubt)
 
     def rows(self) -> list[Row]:
         """For people."""

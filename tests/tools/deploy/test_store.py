@@ -62,9 +62,13 @@ def test_all_networks_are_added_or_none(store):
 
 
 def test_a_rollback_brings_back_what_the_last_deployment_replaced(store):
+    (store.path / "rnet" / "1" / ".gitkeep").touch()
     deploy(store, "t1", "pnet")
     deploy(store, "t2", "rnet", "onet")
     assert roll_back(store, "t3") == {"rnet": 3, "onet": 3}
+    # What a checkout keeps in the folder is no part of the version, and git would see a file in a new one.
+    written = sorted(path.name for path in (store.path / "rnet" / "3").iterdir())
+    assert written == ["deployment.json", "export.json", "model.pt"]
     assert store.live() == {"pnet": 2, "rnet": 3, "onet": 3}
     assert store.file("onet", 3).read_bytes() == store.file("onet", 1).read_bytes()
     # The rollback was the last one: this undoes it.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from face_admin.deploy.comparison import MAX_LOSS, MIN_AGREEMENT, Accuracy, Comparison, Gate
+from face_admin.deploy.confidence import ACCEPT_FEW, add_accept_few
 from face_admin.deploy.errors import ControlError, DeployError
 from face_admin.deploy.store import Deployment, Store
 from face_command.arguments import number
@@ -98,6 +99,7 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
         ("--max-slowdown", times, Gate.max_slowdown, "how many times as long the candidate may take (%(default)s)"),
     ):
         gate.add_argument(flag, type=kind, default=default, metavar="X", help=text)
+    add_accept_few(gate)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -163,7 +165,7 @@ def _trial(args: argparse.Namespace) -> "Trial":
         album = with_labels(album, args.labels)
     elif agreement is None:
         agreement = MIN_AGREEMENT
-    gate = Gate(agreement, args.max_loss, args.min_recall, args.max_landmark_shift, args.max_slowdown)
+    gate = Gate(agreement, args.max_loss, args.min_recall, args.max_landmark_shift, args.max_slowdown, args.accept_few)
     weights = {name: getattr(args, name) for name in NETWORKS if getattr(args, name) is not None}
     return Trial(store, weights, album, gate, parameters_from(args), args.trust)
 
@@ -205,8 +207,11 @@ class _Person:
             message(f"faces deploy: {self._args.photos / name}: {reason}")
         rows = comparison_rows(judgement.comparison, judgement.live, judgement.candidate)
         print_table(_COMPARISON_HEADER, rows)
+        for sentence in judgement.doubts:
+            message(f"faces deploy: {ACCEPT_FEW} lets pass: {sentence}")
         if not judgement.failures:
-            message(f"the candidate passes the gate on {judgement.comparison.pictures} pictures")
+            of = judgement.comparison
+            message(f"the candidate passes the gate on {of.pictures} pictures, {of.either} faces")
 
     def confirm(self, question: str) -> None:
         if self._args.yes:
@@ -225,6 +230,7 @@ def comparison_rows(
     old_ms, new_ms = (f"{1000 * seconds / comparison.pictures:.1f}" for seconds in comparison.seconds)
     table: list[Row] = [
         ("faces found", str(comparison.faces[0]), str(comparison.faces[1])),
+        ("found by this one only", *(str(faces - comparison.matched) for faces in comparison.faces)),
         ("found by both (IoU ≥ 0.5)", "", f"{comparison.matched}, agreement {_share(comparison.agreement)}"),
         ("the same box (IoU ≥ 0.9)", "", f"{comparison.tight}, agreement {_share(comparison.tight_agreement)}"),
         ("landmarks apart, of the width", "", _share(comparison.landmark_shift)),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from face_admin.deploy.confidence import loss_doubt, share_doubt
 from face_admin.deploy.errors import DeployError
 from face_tools.evaluation.average_precision import Detections, judge, normalized, precision_recall
 from face_tools.matching import match
@@ -53,14 +54,24 @@ class Comparison:
     seconds: tuple[float, float]
 
     @property
+    def either(self) -> int:
+        """Faces that either found, those that both found once."""
+        return sum(self.faces) - self.matched
+
+    @property
+    def either_tight(self) -> int:
+        """The same where only boxes at IoU ≥ 0.9 are one face."""
+        return sum(self.faces) - self.tight
+
+    @property
     def agreement(self) -> float | None:
         """The share of all faces, found by either, that both found; None where neither found any."""
-        return _share(self.matched, self.faces)
+        return self.matched / self.either if self.either else None
 
     @property
     def tight_agreement(self) -> float | None:
         """The same at IoU ≥ 0.9."""
-        return _share(self.tight, self.faces)
+        return self.tight / self.either_tight if self.either_tight else None
 
     @property
     def slowdown(self) -> float:
@@ -92,21 +103,25 @@ def _shift(old: Answer, i: int, new: Answer, j: int) -> float:
     return float(distances.mean() / (old.boxes[i, 2] - old.boxes[i, 0]))
 
 
-def _share(matched: int, faces: tuple[int, int]) -> float | None:
-    either = sum(faces) - matched
-    return matched / either if either else None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Accuracy:
-    """On one subset of annotated faces. faces: so many it has. recall: the share of them that was found, at the
-    thresholds asked with. false: faces found that are none of the annotated ones.
+    """On one subset of annotated faces. found: BOOL [N], of each of them whether it was found, at the thresholds asked
+    with. false: faces found that are none of the annotated ones.
     """
 
-    faces: int
     average_precision: float
-    recall: float
+    found: NDArray[np.bool_]
     false: int
+
+    @property
+    def faces(self) -> int:
+        """So many the subset has."""
+        return len(self.found)
+
+    @property
+    def recall(self) -> float:
+        """The share of them that was found; 0 of none."""
+        return float(self.found.mean()) if len(self.found) else 0.0
 
 
 def accuracy(answers: Mapping[str, Answer], truth: "Truth") -> dict[str, Accuracy]:
@@ -125,10 +140,9 @@ def _on_subset(found: Mapping[str, Detections], truth: "Truth", subset: str) -> 
         judge(detections, truth.pictures[name].boxes, truth.pictures[name].counted[subset])
         for name, detections in found.items()
     ]
-    faces = sum(picture.faces for picture in judged)
-    hits = sum(int(picture.hits.sum()) for picture in judged)
     false = sum(int(np.sum(picture.proposals & ~picture.hits)) for picture in judged)
-    return Accuracy(faces, precision_recall(judged).average_precision, hits / max(faces, 1), false)
+    found_faces = np.concatenate([np.zeros(0, np.bool_), *(picture.found for picture in judged)])
+    return Accuracy(precision_recall(judged).average_precision, found_faces, false)
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,7 @@ class Gate:
     min_agreement: share of the faces, found by either, that both must find. max_loss: so much less average precision
     and recall of annotated faces than the live networks have. min_recall: of annotated faces, whatever the live ones
     have. max_landmark_shift: a share of a face's width. max_slowdown: times the time of the live networks.
+    accept_few: judge by so few faces as there are, also where they do not show what is asked for (`doubts`).
 
     Raises DeployError for a limit that is no number, which nothing would ever fail.
     """
@@ -147,6 +162,7 @@ class Gate:
     min_recall: float | None = None
     max_landmark_shift: float = 0.05
     max_slowdown: float = 1.5
+    accept_few: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -161,7 +177,21 @@ class Gate:
         return [
             *self._of_comparison(comparison),
             *(text for subset in candidate for text in self._of_subset(subset, live[subset], candidate[subset])),
+            *([] if self.accept_few else self.doubts(comparison, live, candidate)),
         ]
+
+    def doubts(
+        self, comparison: Comparison, live: Mapping[str, Accuracy], candidate: Mapping[str, Accuracy]
+    ) -> list[str]:
+        """Which limits the candidate keeps on these faces, without their being enough to show it; a sentence each."""
+        doubts = [self._doubt(subset, live[subset].found, candidate[subset].found) for subset in candidate]
+        if self.min_agreement is not None:
+            doubts.append(share_doubt(comparison.matched, comparison.either, self.min_agreement, "an agreement"))
+        return [doubt for doubt in doubts if doubt]
+
+    def _doubt(self, subset: str, live: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> str:
+        lost, gained = int(np.sum(live & ~candidate)), int(np.sum(candidate & ~live))
+        return loss_doubt(lost, gained, len(live), self.max_loss, f"recall on the labels ({subset})")
 
     # Every limit is written as `not …`: a candidate whose numbers are NaN keeps none of them.
 

@@ -159,8 +159,8 @@ def ask_both(
 class Judgement:
     """How a candidate compares. live, candidate: accuracy by subset, empty without labels.
 
-    failures: what it fails of the gate, a sentence each. warnings: what else should be known of its networks, or of the
-    live ones, likewise.
+    failures: what it fails of the gate, a sentence each. doubts: what it would fail, for want of faces, if the gate did
+    not accept few. warnings: what else should be known of its networks, or of the live ones, likewise.
     """
 
     answers: Answers
@@ -168,6 +168,7 @@ class Judgement:
     live: Mapping[str, Accuracy]
     candidate: Mapping[str, Accuracy]
     failures: Sequence[str]
+    doubts: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
 
@@ -189,7 +190,8 @@ def judge(
     if album.truth is not None:
         old, new = accuracy(answers.live, album.truth), accuracy(answers.candidate, album.truth)
     warnings = list(dict.fromkeys(sentence for cascade in cascades for sentence in cascade.warnings))
-    return Judgement(answers, comparison, old, new, gate.failures(comparison, old, new), warnings)
+    doubts = gate.doubts(comparison, old, new) if gate.accept_few else ()
+    return Judgement(answers, comparison, old, new, gate.failures(comparison, old, new), doubts, warnings)
 
 
 def differs(

@@ -97,9 +97,10 @@ class Store:
         return added
 
     def copy(self, staging: Path, versions: Mapping[str, int]) -> None:
-        """Stages these versions as the next ones."""
+        """Stages these versions as the next ones, without what a checkout has in their folders (.gitkeep)."""
         for network, number in versions.items():
-            shutil.copytree(self._folder(network, number), staging / network / str(self.next_number(network)))
+            target = staging / network / str(self.next_number(network))
+            shutil.copytree(self._folder(network, number), target, ignore=shutil.ignore_patterns(".*"))
 
     def remove(self, versions: Mapping[str, int]) -> None:
         """Takes versions away that nobody uses."""

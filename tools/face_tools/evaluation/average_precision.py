@@ -44,13 +44,19 @@ class Detections:
 class Judged:
     """Detections held against the annotation, in descending order of score.
 
-    scores [P]; proposals [P]: counts at all; hits [P]: the first of its face. faces: how many count.
+    scores [P]; proposals [P]: counts at all; hits [P]: the first of its face. found: of each face that counts, whether
+    it has a hit.
     """
 
     scores: Floats
     proposals: Bools
     hits: Bools
-    faces: int
+    found: Bools
+
+    @property
+    def faces(self) -> int:
+        """How many count."""
+        return len(self.found)
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def judge(found: Detections, faces: Floats, counted: Bools) -> Judged:
     order = np.argsort(-found.scores, kind="stable")
     scores = found.scores[order]
     if not len(faces) or not len(scores):
-        return Judged(scores[:0], np.zeros(0, np.bool_), np.zeros(0, np.bool_), int(counted.sum()))
+        return Judged(scores[:0], np.zeros(0, np.bool_), np.zeros(0, np.bool_), np.zeros(int(counted.sum()), np.bool_))
     overlap = overlaps(found.boxes[order], faces)
     # Of equal overlaps the first face, as the tools take it.
     face = overlap.argmax(axis=1)
@@ -106,7 +112,9 @@ def judge(found: Detections, faces: Floats, counted: Bools) -> Judged:
     _, first = np.unique(face[candidates], return_index=True)
     hits = np.zeros(len(scores), np.bool_)
     hits[candidates[first]] = True
-    return Judged(scores, proposals, hits, int(counted.sum()))
+    found_faces = np.zeros(len(faces), np.bool_)
+    found_faces[face[candidates]] = True
+    return Judged(scores, proposals, hits, found_faces[counted])
 
 
 def precision_recall(pictures: Iterable[Judged]) -> PrecisionRecall:
