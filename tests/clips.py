@@ -44,6 +44,16 @@ class Mover:
         return np.array([x1 + x, y1 + y, x2 + x, y2 + y])
 
 
+def somebody_else():
+    """The portrait's face, mirrored, with light hair for dark and dark clothes for light, RGB [512, 512, 3]."""
+    mirrored = astronaut()[:, ::-1]
+    x1, y1, x2, y2 = reference("astronaut.png", 20)[0][0]
+    y, x = np.mgrid[0:512, 0:512]
+    inside = np.hypot((x - 511 + (x1 + x2) / 2) / (x2 - x1), (y - (y1 + y2) / 2) / (y2 - y1)) * 2
+    share = np.clip((1.3 - inside) / 0.3, 0, 1)[:, :, None]
+    return (share * mirrored + (1 - share) * (255 - mirrored)).astype(np.uint8)
+
+
 CAST = (
     # Three lanes: the upper two pass each other, the lowest is covered for a while.
     Mover(130, (10, 0), (470, 5)),

@@ -8,6 +8,7 @@ import pytest
 from face_command.main import main
 from face_tools.video import VideoReader, detect_video
 from tests import clips
+from tests.pictures import astronaut
 
 FRAMES = 50
 
@@ -95,3 +96,32 @@ def test_the_command(triton, clip, tmp_path, capsys):
             sides = changed[y1 + 12 : y2 - 12]
             assert sides[:, x1 - 1 : x1 + 2].max(axis=1).mean() > 30
             assert sides[:, x1 - 6].mean() < 15
+
+
+def test_numbers_end_where_the_picture_is_cut_to_somebody_else(client, tmp_path):
+    """A still, a flash, a fast pan; a hard cut to somebody else at the same place; the same in front of what stays."""
+    portrait, other = astronaut(), clips.somebody_else()
+    white = np.full((300, 400, 3), 250, np.uint8)
+
+    def shot(picture, x, gain=1.0):
+        return np.clip(picture[:300, x : x + 400] * gain, 0, 255).astype(np.uint8)
+
+    alone = [shot(portrait, 30)] * 4 + [shot(portrait, 30, 1.5), white] + [shot(portrait, 30)] * 3
+    pan = [shot(portrait, x) for x in (50, 70, 90, 112)]
+    somebody = [shot(other, 112)] * 6
+    stage = [portrait[:220, 110:330], other[:220, 180:400]]
+    for pictures in ([*alone, *pan, *somebody], [in_front(picture) for picture in stage for _ in range(6)]):
+        path = clips.write(tmp_path / "clip.mp4", pictures)
+        cut = len(pictures) - 6
+        for stride in (1, 4):
+            answers = list(detect_video(client, path, stride=stride, min_face_size=40))
+            seen = [
+                (answer.frame.index >= cut, track) for answer in answers if answer.detected for track in answer.tracks
+            ]
+            assert set(seen) == {(False, 1), (True, 2)}, stride
+
+
+def in_front(picture):
+    canvas = clips.background()
+    canvas[40 : 40 + len(picture), 200 : 200 + len(picture)] = picture
+    return canvas

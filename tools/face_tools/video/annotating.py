@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from face_tools.drawing import INK, LANDMARK, Colours, draw_on
-from face_tools.video.frames import Frame, FrameFaces
+from face_tools.video.frames import Frame, FrameFaces, plane_of
 
 # Bright, for black text on them, and well apart. The first is for a face without a number.
 _BOXES = (
@@ -69,10 +68,4 @@ def _put(picture: av.VideoFrame, marks: Image.Image) -> None:
     drawn = values[rows, columns]
     rows, columns = rows + top, columns + left
     for plane, (colour, halved) in enumerate(zip(_PLANES, (1, 2, 2))):
-        _plane(picture, plane)[rows // halved, columns // halved] = colour[drawn]
-
-
-def _plane(picture: av.VideoFrame, number: int) -> NDArray[np.uint8]:
-    """The plane itself, not a copy: [H, W], or half of both; its rows are longer in memory."""
-    plane = picture.planes[number]
-    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:, : plane.width]
+        plane_of(picture, plane)[rows // halved, columns // halved] = colour[drawn]

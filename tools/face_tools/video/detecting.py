@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from face_client.errors import InvalidInput, VideoError
 from face_client.faces import Faces
 from face_tools.video.frames import VIDEO_IN_FLIGHT, Frame, FrameFaces, no_faces
+from face_tools.video.looks import Scenes, look
 from face_tools.video.reading import VideoReader
 from face_tools.video.tracking import Tracker, between
 
@@ -49,7 +50,7 @@ def detect_video(
     """The faces of every frame, in order.
 
     source: a file, or the frames themselves, such as a `VideoReader`; they may be endless.
-    stride: every stride-th frame is sent to the server, the first one among them.
+    stride: every stride-th frame is sent to the server, counted from the first one of each scene, which is sent too.
     carry: how the frames between get their faces: "interpolate" moves boxes, landmarks and probabilities in a
         straight line to the next detected frame, "hold" leaves them as they were.
     tracker: numbers the faces; the default is `Tracker()`. One that was used before goes on counting.
@@ -77,9 +78,11 @@ def _detect(ask: Ask, source: VideoSource, stride: int, hold: bool, tracker: Tra
     answers = ask(frames)
     last: FrameFaces | None = None
     for answer in answers:
-        passed, frame = frames.up_to_next_sent()
+        passed, frame, scene = frames.up_to_next_sent()
         if isinstance(answer, Faces):
-            current = FrameFaces(frame, answer, tuple(tracker.update(frame.index, answer.boxes)), detected=True)
+            looks = [look(frame, landmarks) for landmarks in answer.landmarks]
+            tracks = tracker.update(frame.index, answer.boxes, looks, scene)
+            current = FrameFaces(frame, answer, tuple(tracks), detected=True)
         elif isinstance(answer, OSError):
             raise answer
         else:
@@ -116,25 +119,28 @@ class _EveryNth:
         self.error: VideoError | KeyboardInterrupt | None = None
         self._frames = frames
         self._stride = stride
-        self._waiting: deque[tuple[bool, Frame]] = deque()
+        self._scenes = Scenes()
+        self._waiting: deque[tuple[int | None, Frame]] = deque()
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         try:
-            for position, frame in enumerate(self._frames):
-                is_sent = position % self._stride == 0
-                self._waiting.append((is_sent, frame))
+            passed = 0
+            for frame in self._frames:
+                is_sent = self._scenes.is_new(frame) or passed + 1 >= self._stride
+                self._waiting.append((self._scenes.count if is_sent else None, frame))
+                passed = 0 if is_sent else passed + 1
                 if is_sent:
                     yield frame.rgb()
         except (VideoError, KeyboardInterrupt) as error:
             self.error = error
 
-    def up_to_next_sent(self) -> tuple[list[Frame], Frame]:
-        """The frames before the next one that was sent, and that one."""
+    def up_to_next_sent(self) -> tuple[list[Frame], Frame, int]:
+        """The frames before the next one that was sent, that one, and the number of its scene."""
         passed: list[Frame] = []
         while True:
-            is_sent, frame = self._waiting.popleft()
-            if is_sent:
-                return passed, frame
+            scene, frame = self._waiting.popleft()
+            if scene is not None:
+                return passed, frame, scene
             passed.append(frame)
 
     def rest(self) -> list[Frame]:

@@ -75,6 +75,12 @@ class FrameFaces:
         }
 
 
+def plane_of(picture: av.VideoFrame, number: int) -> NDArray[np.uint8]:
+    """The plane itself, not a copy: [H, W], or half of both; its rows are longer in memory."""
+    plane = picture.planes[number]
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:, : plane.width]
+
+
 def no_faces(frame: Frame) -> Faces:
     """An answer without a face, for a frame that nothing is known of."""
     return Faces(
