@@ -1,6 +1,9 @@
 """Requests of model `mtcnn`: from Triton's tensors to images and parameters, from detections to tensors."""
 
+import base64
+import binascii
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial
@@ -13,6 +16,7 @@ from face_cascade import Detection, DetectionParameters, InvalidInput
 from face_cascade.crops import detection_crops
 from face_cascade.networks import FACENET
 from face_pictures.errors import InvalidImage, TooManyPixels
+from face_pictures.formats import format_of
 from face_runtime.answers import Refused, Request, check_callers, refusing, rows
 from face_runtime.engine import Decoder
 
@@ -20,6 +24,8 @@ Image = NDArray[np.uint8]
 
 # 3,500 faces of 160x160. gRPC ends at 2 GiB, and every answer is held in memory several times on its way.
 _MOST_CROP_BYTES = 256 * 1024 * 1024
+
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{32}")
 
 
 class ImageRequest(Request):
@@ -130,7 +136,7 @@ def _opened(files: NDArray[np.object_], max_pixels: int, open_file: Callable[[by
     left = max_pixels
     for data in files:
         try:
-            images.append(open_file(data, left))
+            images.append(open_file(_file(data), left))
         except TooManyPixels as error:
             if not images:
                 raise
@@ -140,6 +146,20 @@ def _opened(files: NDArray[np.object_], max_pixels: int, open_file: Callable[[by
             ) from error
         left -= images[-1].shape[0] * images[-1].shape[1]
     return images
+
+
+def _file(data: bytes) -> bytes:
+    """The picture's file, also out of its base64 text or data URI: JSON alone cannot carry bytes. Else data itself."""
+    text = data.partition(b",")[2] if data.startswith(b"data:image/") else data
+    # Other files end here: no copy is made of them.
+    if not _BASE64.match(text):
+        return data
+    try:
+        file = base64.b64decode(text.translate(None, b"\r\n"), validate=True)
+        format_of(file)
+    except (binascii.Error, InvalidImage):
+        return data
+    return file
 
 
 def pixel_groups(pixels: Sequence[int], most: int) -> Iterator[slice]:

@@ -1,5 +1,6 @@
 """Requests of `mtcnn`: what is read, what is refused, what is answered."""
 
+import base64
 import io
 from types import SimpleNamespace
 
@@ -52,6 +53,20 @@ def test_pictures_in_either_form():
     request = read(encoded(png(), png(20, 10)))
     assert [image.shape for image in request.images] == [(30, 40, 3), (20, 10, 3)]
     assert request.pixels == 1400
+
+
+def test_a_file_as_base64():
+    """JSON alone cannot carry bytes."""
+    text = base64.b64encode(png())
+    in_lines = base64.encodebytes(png())
+    (expected,) = read(encoded(png())).images
+    for data in (text, in_lines, in_lines.replace(b"\n", b"\r\n"), b"data:image/png;base64," + text):
+        request = read(encoded(data))
+        np.testing.assert_array_equal(request.images, [expected])
+    for data in (text[:-1], text + b"!", base64.b64encode(text), base64.b64encode(bytes(99)), b"data:image/png,"):
+        sentence = str(read(encoded(data)).refusal)
+        assert f"encoded_image is not a picture in a known format ({len(data)} bytes)" in sentence
+    assert read(encoded(base64.b64encode(png())), max_pixels=1199).refusal.reason == "too_large"
 
 
 @pytest.mark.parametrize(
