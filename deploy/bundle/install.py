@@ -59,7 +59,7 @@ if torch:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser("install.sh", description=__doc__)
+    parser = argparse.ArgumentParser("install.sh", description=__doc__, allow_abbrev=False)
     parser.add_argument("dir", type=Path)
     parser.add_argument("--tree", type=Path, help="a checkout whose code is to run, instead of the bundle's")
     args = parser.parse_args()

@@ -118,7 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("bundle", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "bundle", description=__doc__, formatter_class=argparse.RawTextHelpFormatter, allow_abbrev=False
+    )
     add = parser.add_argument
     add("photos", nargs="*", type=Path, help="photos or folders of them, for the check")
     add("--out", type=Path, default=Path("bundle"), metavar="DIR", help="(default: %(default)s)")

@@ -14,6 +14,7 @@ from face_bench.report import Report, in_markdown, tables
 from face_bench.run import Plan, run
 from face_client import FaceError
 from face_command.arguments import whole
+from face_command.parser import Parser
 from face_runtime.settings import NETWORKS_CHOICES
 from face_server import ServerError
 
@@ -55,13 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "face_bench",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> Parser:
+    parser = Parser("face_bench", description=_DESCRIPTION, epilog=_EPILOG)
     add = parser.add_argument
     add("--no-peers", action="store_true", help="measure ours alone, and install nothing")
     add("--photos", type=Path, metavar="DIR", help=f"also these photos, at most {MAX_PHOTOS}")

@@ -10,6 +10,7 @@ from face_bench import BenchError
 from face_bench.output import make_folder
 from face_client import FaceError
 from face_command.arguments import number, whole
+from face_command.parser import Help
 from face_load.load import load
 from face_load.options import add_bad_share, add_sizes, add_stages
 from face_load.perf_data import perf_data
@@ -88,13 +89,15 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser("face_load", description="Load tests on an embedded server.", allow_abbrev=False)
+    made = argparse.ArgumentParser(
+        "face_load", description="Load tests on an embedded server.", allow_abbrev=False, formatter_class=Help
+    )
     verbs = made.add_subparsers(dest="verb", required=True, metavar="load | saturate | soak | perf-data")
     for name, (_, text, add_arguments) in _VERBS.items():
         verb = verbs.add_parser(
             name,
             description=text,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Help,
             # What looks like the start of one of ours may be one of locust's.
             allow_abbrev=False,
         )

@@ -96,8 +96,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--configuration",
         choices=CHOICES["configuration"],
-        help="of the models; tuned: as `make tune` found it to be fastest on this machine (default: embedded_gpu where "
-        "there is a GPU, else embedded)",
+        metavar="NAME",
+        help=f"of the models: {', '.join(CHOICES['configuration'])} (as `make tune` found it to be fastest on this "
+        "machine); default: embedded_gpu where there is a GPU, else embedded",
     )
     one.add_argument(
         "--bounded-queue",

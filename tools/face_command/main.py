@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 from typing import NamedTuple, Protocol, cast
 
 from face_command.interrupts import Interrupted
+from face_command.parser import Parser
 
 _GROUP = "faces.commands"
 
@@ -82,20 +83,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _EXIT_BROKEN_PIPE
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="faces",
-        description="Find faces in pictures.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"faces {version('triton-faces-tools')}")
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+def _parser(arguments: Sequence[str]) -> Parser:
     wanted = arguments[0] if arguments else None
     points = {point.name: point for point in _entry_points()}
     # To run one verb, no other's imports need to be waited for.
-    for name in [wanted] if wanted in points else sorted(points):
-        _add_verb(verbs, name, _load(points[name]), with_arguments=name == wanted)
+    return _parser_of([points[wanted]] if wanted in points else list(points.values()), with_arguments=wanted in points)
+
+
+def whole_parser() -> Parser:
+    """With all verbs and all their arguments."""
+    return _parser_of(_entry_points(), with_arguments=True)
+
+
+def _parser_of(points: Sequence[EntryPoint], with_arguments: bool) -> Parser:
+    parser = Parser(prog="faces", description="Find faces in pictures.", epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"faces {version('triton-faces-tools')}")
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for point in sorted(points, key=lambda point: point.name):
+        _add_verb(verbs, point.name, _load(point), with_arguments)
     return parser
 
 
@@ -117,7 +122,7 @@ def _load(point: EntryPoint) -> Verb | Unavailable:
 
 
 def _add_verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    verbs: argparse._SubParsersAction[Parser],
     name: str,
     module: Verb | Unavailable,
     with_arguments: bool,
@@ -133,7 +138,6 @@ def _add_verb(
         name,
         help=_escaped(module.HELP),
         description=_escaped(module.HELP),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if with_arguments:
         module.add_arguments(verb)

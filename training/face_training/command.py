@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in _VERBS:
         module = importlib.import_module(f"face_training.cli.{_MODULES.get(name, name)}")
         text = module.HELPS[name] if name in _MODULES else module.HELP
-        verb = verbs.add_parser(name, help=text, description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+        verb = verbs.add_parser(name, help=text, description=text)
         module.add_arguments(verb, name)
         verb.set_defaults(train=module.run, verb=name)
 

@@ -13,6 +13,7 @@ from face_bench.output import make_folder, save_report, show, teller, write_line
 from face_bench.pictures import PORTRAIT, Picture, photo, photos
 from face_client import FaceError
 from face_command.arguments import number, whole
+from face_command.parser import Parser
 from face_runtime.settings import DECODE_CHOICES, ENGINE_CHOICES, NETWORKS_CHOICES
 from face_server import ServerError
 
@@ -46,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("face_bench.gpu", description=_DESCRIPTION)
+def _parser() -> Parser:
+    parser = Parser("face_bench.gpu", description=_DESCRIPTION)
     add = parser.add_argument
     add("--device", choices=_DEVICES, default="cuda", help="(default: %(default)s)")
     add("--photos", type=Path, metavar="DIR", help="compare and measure with these photos (default: the portrait)")

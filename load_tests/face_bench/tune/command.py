@@ -14,6 +14,7 @@ from face_bench.tune.search import Space
 from face_bench.tune.tuner import Plan, Report, configured, tables, tune
 from face_client import FaceError
 from face_command.arguments import existing_folder, number, whole
+from face_command.parser import Parser
 from face_repository.layout import RepositoryError
 from face_server import ServerError
 from face_server.gpu import gpu_count
@@ -28,10 +29,9 @@ once, and how long a smaller batch waits for more. Each of --clients asks again 
 """
 
 _EPILOG = """\
-how it searches:
-  What is configured is measured first. Then one value after the other, from the first that is listed here, for as long
-  as the next one is better by 3 %: instances upwards, batches downwards, delays upwards. Each setting is a server of
-  its own, warmed up for --seconds and measured for --seconds: on a GPU about half a minute, mostly ten settings.
+What is configured is measured first. Then one value after the other, from the first that is listed here, for as long
+as the next one is better by 3 %: instances upwards, batches downwards, delays upwards. Each setting is a server of
+its own, warmed up for --seconds and measured for --seconds: on a GPU about half a minute, mostly ten settings.
 
 examples (make tune ARGS="..."):
   --clients 128                   as many callers as you expect at once: more fill larger batches and wait longer
@@ -68,9 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("face_bench.tune", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw)
+def _parser() -> Parser:
+    parser = Parser("face_bench.tune", description=_DESCRIPTION, epilog=_EPILOG)
     add = parser.add_argument
     add("--device", choices=_DEVICES, help="(default: cuda where there is a GPU, else cpu)")
     add("--clients", type=whole(1, 1024), default=64, metavar="N", help="who ask at once (default: %(default)s)")

@@ -104,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_set(
     sets: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, measure: Measure
 ) -> argparse.ArgumentParser:
-    parser = sets.add_parser(name, help=text, description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sets.add_parser(name, help=text, description=text)
     parser.set_defaults(set=name, measure=measure)
     return parser
 

@@ -6,7 +6,6 @@ the published networks, and the published networks after one more epoch on this 
 sample photo.
 """
 
-import argparse
 import shutil
 import sys
 import time
@@ -17,6 +16,7 @@ import numpy as np
 
 from face_command.console import message, print_table
 from face_command.main import main as faces
+from face_command.parser import Parser
 from face_training.errors import TrainingError
 from face_training.learning.trainable import PRETRAINED
 from face_training.rehearsal.serving import Accuracy, accuracy, draw_curves, make_repository, served_boxes
@@ -40,7 +40,7 @@ _TRAINED_NAME, _PUBLISHED_NAME, _TUNED_NAME = "trained from random weights", "pu
 
 def main() -> int:
     """Everything; 0 if the trained cascade finds most of the held-out faces and no face of the photo is lost."""
-    parser = argparse.ArgumentParser(prog="python -m face_training.rehearsal", description=__doc__)
+    parser = Parser(prog="python -m face_training.rehearsal", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("train-demo"), help="for all of it (default: %(default)s)")
     out: Path = parser.parse_args().out
     try:
