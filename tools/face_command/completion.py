@@ -18,8 +18,9 @@ HELP = "print a script that lets bash, zsh or fish complete faces"
 
 _EPILOG = """\
 for this shell only:
-  source <(faces completion bash)          bash, zsh
-  faces completion fish | source           fish
+  source <(faces completion bash)
+  eval "$(faces completion zsh)"           after compinit
+  faces completion fish | source
 
 for all:
   faces completion bash > ~/.local/share/bash-completion/completions/faces

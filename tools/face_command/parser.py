@@ -12,6 +12,7 @@ from typing import Any
 
 # Where a line of an example may be broken: before an option.
 _OPTION = re.compile(r" (?=--)")
+_QUOTED = re.compile("`[^`]+`")
 _SHELL_BREAK = " \\"
 
 # How far to the right the comments of examples go on.
@@ -29,7 +30,10 @@ class Help(argparse.HelpFormatter):
                 fits = all(len(line) <= width for line in paragraph)
                 lines += paragraph if fits else _example(paragraph, width)
             else:
-                lines += textwrap.wrap(" ".join(paragraph), width, break_on_hyphens=False) or [""]
+                # A command in a sentence stays in one piece.
+                words = _QUOTED.sub(lambda found: found.group().replace(" ", "\xa0"), " ".join(paragraph))
+                filled = textwrap.wrap(words, width, break_on_hyphens=False) or [""]
+                lines += [line.replace("\xa0", " ") for line in filled]
         return "".join(f"{indent}{line}\n" for line in lines)
 
 
