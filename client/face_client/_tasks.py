@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
 from contextlib import suppress
@@ -11,9 +12,10 @@ from typing import Callable, TypeVar, Union, cast
 import grpc
 import tritonclient.grpc.aio as triton
 
+from face_client.errors import InvalidInput
 from face_client.options import check_at_least
 
-__all__ = ["CHANNEL_CLOSED", "Closing", "Items", "in_thread", "is_cancelled", "map_in_order", "triton"]
+__all__ = ["CHANNEL_CLOSED", "Closing", "Items", "Place", "in_thread", "is_cancelled", "map_in_order", "triton"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,22 +43,56 @@ class Closing:
 
     def __init__(self) -> None:
         self._is_set = False
-        self._event: asyncio.Event | None = None
+        self._waiting: set[asyncio.Event] = set()
 
     def set(self) -> None:
         self._is_set = True
-        if self._event is not None:
-            self._event.set()
+        for event in self._waiting:
+            event.set()
 
     async def wait(self, seconds: float) -> bool:
         """Sleep so long, or until it is set; whether it is."""
-        if self._event is None:
-            # Made late: before Python 3.10 it belongs to the event loop that is running.
-            self._event = asyncio.Event()
-        if not self._is_set:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._event.wait(), seconds)
+        # One a wait: an event belongs to the event loop that is running.
+        event = asyncio.Event()
+        self._waiting.add(event)
+        try:
+            if not self._is_set:
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(event.wait(), seconds)
+        finally:
+            self._waiting.discard(event)
         return self._is_set
+
+
+class Place:
+    """Where a connection may be used: in the event loop that runs when it is made."""
+
+    # gRPC's for asyncio has one thread a process, which a fork does not take along: calls would wait for ever.
+    _process: int | None = None
+
+    def __init__(self) -> None:
+        """Raises InvalidInput in a process that was forked off one that has used AsyncFaceClient."""
+        if Place._process is None:
+            Place._process = os.getpid()
+        if Place._process != os.getpid():
+            raise InvalidInput(
+                "AsyncFaceClient was used before this process was forked, and cannot be used here: "
+                "use FaceClient, fork first, or start processes by spawning"
+            )
+        self._loop = asyncio.get_running_loop()
+
+    def is_here(self) -> bool:
+        """Whether it is this one; not where that one has ended.
+
+        Raises InvalidInput where the other one still runs: two loops at a time need two clients.
+        """
+        if self._loop is asyncio.get_running_loop():
+            return True
+        if self._loop.is_running():
+            raise InvalidInput(
+                "an AsyncFaceClient serves one event loop at a time, and is in use in another; make one for each"
+            )
+        return False
 
 
 def map_in_order(

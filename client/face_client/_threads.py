@@ -11,9 +11,10 @@ from typing import Callable, TypeVar
 
 import tritonclient.grpc as triton
 
+from face_client.forks import renew_in_children
 from face_client.options import check_at_least
 
-__all__ = ["CHANNEL_CLOSED", "Closing", "Items", "in_thread", "is_cancelled", "map_in_order", "triton"]
+__all__ = ["CHANNEL_CLOSED", "Closing", "Items", "Place", "in_thread", "is_cancelled", "map_in_order", "triton"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -39,8 +40,27 @@ class Closing:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self.set = self._event.set
-        self.wait = self._event.wait
+        renew_in_children(self)
+
+    def set(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep so long, or until it is set; whether it is."""
+        return self._event.wait(seconds)
+
+    def renew(self) -> None:
+        """In a forked process: a thread that is not there may have held the event's lock."""
+        was_set, self._event = self._event.is_set(), threading.Event()
+        if was_set:
+            self._event.set()
+
+
+class Place:
+    """Where a connection may be used: in all threads."""
+
+    def is_here(self) -> bool:
+        return True
 
 
 def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], in_flight: int) -> Iterator[Result]:

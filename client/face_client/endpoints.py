@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Callable, NamedTuple
 
 from face_client.errors import DeadlineExceeded, FaceError, InvalidInput, ServerUnavailable
+from face_client.forks import renew_in_children
 
 # For so long a server that failed is left alone, twice as long each time until it has answered a request again.
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
+
+_LAST_PORT = 65_535
 
 PROBE_TIMEOUT_S = 1.0
 """A server that was left alone has so long to say that it is there."""
@@ -23,16 +26,30 @@ PROBE_TIMEOUT_S = 1.0
 def addresses(url: str | Sequence[str]) -> list[str]:
     """The endpoints that a URL names: one "host:port", several with commas between them, or a list of such.
 
-    Raises InvalidInput where there is none, or one has a scheme.
+    Raises InvalidInput where there is none, or one has a scheme or no port.
     """
+    if not isinstance(url, str) and (not isinstance(url, Sequence) or not all(isinstance(text, str) for text in url)):
+        raise InvalidInput(f"url is {url!r}; it must be host:port, or several of them with commas between or as a list")
     texts = [url] if isinstance(url, str) else url
     found = [address.strip() for text in texts for address in text.split(",")]
     if not found or "" in found:
         raise InvalidInput(f"url is {url!r}; it must be host:port, or several of them with commas between")
-    with_scheme = next((address for address in found if "://" in address), None)
-    if with_scheme is not None:
-        raise InvalidInput(f"url is {with_scheme!r}; it must be host:port of the gRPC endpoint, without a scheme")
+    for address in found:
+        _check_address(address)
     return found
+
+
+def _check_address(address: str) -> None:
+    if address.startswith("unix:"):
+        return
+    if "://" in address:
+        raise InvalidInput(f"url is {address!r}; it must be host:port of the gRPC endpoint, without a scheme")
+    # gRPC would ask port 443, where Triton hardly is.
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= _LAST_PORT:
+        raise InvalidInput(f"url is {address!r}; it must be host:port, with the port of the gRPC endpoint, often 8001")
+    if ":" in host and not host.startswith(("[", "dns:", "ipv4:", "ipv6:")):
+        raise InvalidInput(f"url is {address!r}; it must be host:port, an IPv6 address in brackets, as [::1]:8001")
 
 
 def time_left(deadline: float) -> float:
@@ -80,6 +97,13 @@ class Endpoints:
         self._states = [_State() for _ in range(count)]
         self._clock = clock
         self._lock = threading.Lock()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """In a forked process: what its parent knows of the servers holds, but its requests are not in flight here."""
+        self._lock = threading.Lock()
+        for state in self._states:
+            state.in_flight, state.probing = 0, False
 
     def choose(self, tried: Collection[int] = ()) -> Choice:
         """The server to ask next, one that this request has not tried unless it has tried all.

@@ -6,27 +6,18 @@ it makes `Faces`. Crops go to FaceNet in portions (`crop_requests`), and come ba
 
 from __future__ import annotations
 
-import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from face_client.errors import InvalidInput, ServerError, ServerUnavailable
 from face_client.faces import Faces
+from face_client.images import ArrayLike, ImageLike, Tensors, as_array, is_array, prepared
 from face_client.options import DetectOptions, ParameterValue, check_at_least, request_parameters
-from face_pictures.decoding import decode_image, downscale, image_size, to_rgb
-from face_pictures.formats import format_of
-
-ImageLike = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, Image.Image, NDArray[np.uint8]]
-"""A path, the bytes of a file, a Pillow image, or an array: uint8, [H, W, 3] RGB or [H, W] gray."""
-
-Tensors = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +71,7 @@ class Search:
 
     def request(self, image: ImageLike) -> Asked:
         """Raises InvalidInput, InvalidImage among it, and OSError for a path that cannot be read."""
-        tensors, shrunk_from = _prepare(image, self.max_side)
+        tensors, shrunk_from = prepared(image, self.max_side)
         return Asked(Request(self.model, tensors, self.outputs, self.parameters), shrunk_from)
 
 
@@ -113,50 +104,6 @@ class Asked(NamedTuple):
         return faces if self.shrunk_from is None else faces.resized(*self.shrunk_from)
 
 
-def _prepare(image: ImageLike, max_side: int | None) -> tuple[Tensors, tuple[int, int] | None]:
-    """The model's inputs for one image, and its (width, height) where it was shrunk for them, upright.
-
-    Files go as they are: they are smaller than their pixels and the server reads them with the same code.
-    Raises InvalidInput, InvalidImage among it, and OSError for a path that cannot be read.
-    """
-    if isinstance(image, (str, os.PathLike)):
-        return _prepare_file(Path(image).read_bytes(), max_side)
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return _prepare_file(bytes(image), max_side)
-    if isinstance(image, Image.Image):
-        return _prepare_array(to_rgb(image), max_side)
-    if isinstance(image, np.ndarray):
-        return _prepare_array(_checked_rgb(image), max_side)
-    raise InvalidInput(
-        f"image is of type {type(image).__name__}; it must be a path, bytes, a Pillow image or a NumPy array"
-    )
-
-
-def _prepare_file(data: bytes, max_side: int | None) -> tuple[Tensors, tuple[int, int] | None]:
-    # What is no picture at all need not travel to be refused.
-    format_of(data)
-    if max_side is not None and max(image_size(data)) > max_side:
-        return _prepare_array(decode_image(data), max_side)
-    return {"encoded_image": np.array([[data]], dtype=np.object_)}, None
-
-
-def _prepare_array(image: NDArray[np.uint8], max_side: int | None) -> tuple[Tensors, tuple[int, int] | None]:
-    sent = image if max_side is None else downscale(image, max_side)
-    size = image.shape[1], image.shape[0]
-    return {"image": np.ascontiguousarray(sent)[np.newaxis]}, None if sent is image else size
-
-
-def _checked_rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """The array as RGB [H, W, 3]; gray is repeated in the three channels."""
-    is_rgb = array.ndim == 3 and array.shape[2] == 3
-    if array.dtype != np.uint8 or not (is_rgb or array.ndim == 2) or 0 in array.shape:
-        raise InvalidInput(
-            f"image is {array.dtype} with shape {list(array.shape)}; "
-            "it must be uint8, [H, W, 3] RGB or [H, W] gray, with at least one pixel"
-        )
-    return array if is_rgb else np.repeat(array[:, :, np.newaxis], 3, axis=2)
-
-
 def _check_complete(request: Request, response: Response) -> None:
     """Raises ServerError if outputs are missing."""
     missing = [name for name in request.outputs if name not in response.outputs]
@@ -178,8 +125,8 @@ INPUT = "crops__0"
 EMBEDDINGS = "embeddings__0"
 LOGITS = "logits__1"
 
-Crops = Union[NDArray[np.uint8], Sequence[NDArray[np.uint8]]]
-"""RGB pixels, uint8 [N, 160, 160, 3], or a sequence of [160, 160, 3]."""
+Crops = Union[ArrayLike, Iterable[ArrayLike]]
+"""RGB pixels, uint8 [N, 160, 160, 3], or an iterable of [160, 160, 3]; arrays, or tensors as of `images.ImageLike`."""
 
 
 def crop_requests(model: str, crops: Crops, output: str) -> Iterator[Request]:
@@ -187,18 +134,34 @@ def crop_requests(model: str, crops: Crops, output: str) -> Iterator[Request]:
 
     Raises InvalidInput at the first crop that is of another size or type.
     """
-    for start in range(0, len(crops), CROPS_PER_REQUEST):
-        batch = _stacked(crops[start : start + CROPS_PER_REQUEST], start)
+    rows = _listed(crops)
+    for start in range(0, len(rows), CROPS_PER_REQUEST):
+        batch = _stacked(rows[start : start + CROPS_PER_REQUEST], start)
         yield Request(model, {INPUT: batch}, (output,))
 
 
-def _stacked(crops: Crops, start: int) -> NDArray[np.uint8]:
+def _listed(crops: Any) -> Sequence[Any] | NDArray[Any]:
+    if is_array(crops):
+        array = as_array(crops, "crops")
+        if array.shape == (CROP_SIZE, CROP_SIZE, 3):
+            raise InvalidInput("crops is one crop; it must be many, such as [crop]")
+        if array.ndim == 0:
+            raise InvalidInput(f"crops is one {array.dtype}; it must be uint8 [N, {CROP_SIZE}, {CROP_SIZE}, 3] RGB")
+        return array
+    if not hasattr(crops, "__iter__"):
+        raise InvalidInput(f"crops is of type {type(crops).__name__}; it must be an array or an iterable of arrays")
+    return crops if isinstance(crops, Sequence) else list(crops)
+
+
+def _stacked(crops: Sequence[Any] | NDArray[Any], start: int) -> NDArray[np.uint8]:
+    arrays = []
     for number, crop in enumerate(crops, start):
-        shape, dtype = getattr(crop, "shape", None), getattr(crop, "dtype", type(crop).__name__)
-        if shape != (CROP_SIZE, CROP_SIZE, 3) or dtype != np.uint8:
-            of_shape = "" if shape is None else f" with shape {list(shape)}"
-            raise InvalidInput(f"crops[{number}] is {dtype}{of_shape}; it must be uint8 [160, 160, 3] RGB")
-    return np.ascontiguousarray(crops)
+        array = as_array(crop, f"crops[{number}]") if is_array(crop) else None
+        if array is None or array.shape != (CROP_SIZE, CROP_SIZE, 3) or array.dtype != np.uint8:
+            what = type(crop).__name__ if array is None else f"{array.dtype} with shape {list(array.shape)}"
+            raise InvalidInput(f"crops[{number}] is {what}; it must be uint8 [160, 160, 3] RGB")
+        arrays.append(array)
+    return np.stack(arrays)
 
 
 def rows_from(request: Request, response: Response) -> NDArray[np.float32]:

@@ -92,6 +92,21 @@ def check_at_least(name: str, value: object, low: int, whole: bool = False) -> N
         raise InvalidInput(f"{name} is {value!r}; it must be a {'whole ' if whole else ''}number, at least {low}")
 
 
+def seconds(name: str, value: float | None) -> float:
+    """A time limit as a number; None for no limit is infinity. Raises InvalidInput for what is neither."""
+    if value is None:
+        return math.inf
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise InvalidInput(f"{name} is {value!r}; it must be a number of seconds, at least 0, or None for no limit")
+    return float(value)
+
+
+def check_model(field: str, name: object) -> None:
+    """Raises InvalidInput for what is no model's name."""
+    if not isinstance(name, str) or not name:
+        raise InvalidInput(f"{field} is {name!r}; it must be the name of a model on the server")
+
+
 URL_VARIABLE = "TRITON_FACES_URL"
 """The environment variable that names another server than the default one, or several with commas between."""
 

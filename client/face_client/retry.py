@@ -7,6 +7,7 @@ import threading
 import time
 
 from face_client.errors import DeadlineExceeded, ModelNotLoaded, ServerOverloaded, ServerUnavailable
+from face_client.forks import renew_in_children
 from face_client.options import check_at_least
 
 _BURST = 10.0
@@ -29,6 +30,15 @@ class RetryBudget:
         self._share = share
         self._left = _BURST
         self._lock = threading.Lock()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """In a forked process: a thread that is not there may have held the lock."""
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[RetryBudget], tuple[float]]:
+        """Elsewhere, a budget of its own with the same share."""
+        return type(self), (self._share,)
 
     def earn(self) -> None:
         """A request is made."""

@@ -49,6 +49,14 @@ class Tls:
         return {"ssl": True, **files}
 
 
+def check_tls(tls: object) -> None:
+    """Raises InvalidInput for what says nothing of a connection, such as True."""
+    if tls is not None and not isinstance(tls, Tls):
+        raise InvalidInput(
+            f"tls is {tls!r}; it must be a Tls, such as Tls() or Tls(root_certificates='ca.pem'), or None"
+        )
+
+
 def tls_of(tls: bool, ca: str | None, cert: str | None, key: str | None) -> Tls | None:
     """The settings of a command line; None where connections are not encrypted. Any file asks for encryption."""
     return Tls(ca, key, cert) if tls or ca or cert or key else None

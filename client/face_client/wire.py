@@ -35,12 +35,21 @@ _CHANNEL_OPTIONS = [
 ]
 
 
+# gRPC counts nanoseconds since 1970 in 63 bits, and takes a deadline beyond them for one that has passed.
+_LONGEST_DEADLINE_S = 365 * 86_400.0
+
+
 def connection_arguments(url: str, tls: Tls | None) -> dict[str, Any]:
     """Those of tritonclient's clients, for threads or for asyncio. url: host:port. Raises InvalidInput."""
     tls_arguments = {} if tls is None else tls.connection_arguments()
     # A proxy that is set for the world has no part in what stays on this machine.
     proxy = ("grpc.enable_http_proxy", int(not url.startswith(("127.", "localhost:"))))
     return {"url": url, "channel_args": [*_CHANNEL_OPTIONS, proxy], **tls_arguments}
+
+
+def deadline(timeout: float) -> float | None:
+    """The timeout as gRPC takes it: None for no limit."""
+    return None if timeout > _LONGEST_DEADLINE_S else timeout
 
 
 def infer_arguments(request: Request) -> dict[str, Any]:

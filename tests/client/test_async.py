@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from face_client import AsyncFaceClient, Cancelled, FaceClient
-from tests.client.small_server import start_server
+from face_client import AsyncFaceClient, Cancelled, FaceClient, InvalidInput
+from tests.client.small_server import SmallServer, start_server
 from tests.client.twins import AsyncFake
 
 
@@ -143,3 +143,28 @@ def test_a_task_that_is_cancelled_is_cancelled_though_the_client_was_closed_too(
 def test_a_client_made_before_the_event_loop(make_transport, picture):
     client = AsyncFaceClient(transport=AsyncFake(make_transport()))
     assert len(asyncio.run(client.detect(picture))) == 1
+
+
+def test_one_event_loop_after_the_other(picture):
+    server = SmallServer()
+    client = AsyncFaceClient(server.url)
+    for _ in range(3):
+        assert len(asyncio.run(client.detect(picture))) == len(picture)
+    server.stop()
+
+
+def test_two_event_loops_at_a_time_need_two_clients(picture):
+    server = SmallServer()
+    client = AsyncFaceClient(server.url)
+
+    def elsewhere():
+        with pytest.raises(InvalidInput, match="one event loop at a time"):
+            asyncio.run(client.detect(picture))
+
+    async def run():
+        await client.detect(picture)
+        await asyncio.to_thread(elsewhere)
+        await client.close()
+
+    asyncio.run(run())
+    server.stop()

@@ -84,8 +84,8 @@ def test_crops_come_only_when_asked_for(client_of, picture):
     "image",
     [
         np.zeros((4, 4, 3), np.float32),
-        np.zeros((4, 4, 4), np.uint8),
-        np.zeros((3, 4, 4), np.uint8),
+        np.zeros((4, 4, 5), np.uint8),
+        np.zeros((3, 5, 5), np.uint8),
         np.zeros((0, 4, 3), np.uint8),
         np.zeros(4, np.uint8),
         [[1, 2], [3, 4]],
@@ -94,7 +94,7 @@ def test_crops_come_only_when_asked_for(client_of, picture):
 )
 def test_wrong_images_are_refused_before_anything_is_sent(image, client_of):
     client = client_of()
-    with pytest.raises(InvalidInput, match=r"^image is .*; it must be"):
+    with pytest.raises(InvalidInput, match=r"^image is "):
         client.detect(image)
     assert client._transport.requests == []
 
@@ -277,12 +277,49 @@ def test_closing_ends_the_waiting_for_a_server(client_of):
         client.wait_ready(timeout=60)
 
 
-@pytest.mark.parametrize("timeout", [None, float("nan"), float("inf"), -1, "30", True])
-def test_a_timeout_that_is_none_is_refused_at_once(timeout, client_of):
-    with pytest.raises(InvalidInput, match=r"^timeout is .*; it must be a number, at least 0"):
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), -1, "30", True])
+def test_a_timeout_that_cannot_be_is_refused_at_once(timeout, client_of):
+    with pytest.raises(InvalidInput, match=r"^timeout is .*; it must be a number of seconds, at least 0, or None"):
         client_of(timeout=timeout)
     with pytest.raises(InvalidInput, match=r"^timeout is "):
         client_of().wait_ready(timeout)
+
+
+def test_no_timeout_is_no_limit(client_of, picture):
+    client = client_of(timeout=None)
+    assert client.is_ready()
+    assert len(client.detect(picture)) == 1
+    assert client._transport.timeouts[-1] == float("inf")
+    client.wait_ready(None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model", None),
+        ("recognizer", ""),
+        ("embedder", 3),
+        ("tls", True),
+        ("tls", "ca.pem"),
+        ("retry_budget", 0.1),
+        ("url", 8001),
+        ("url", b"a:1"),
+        ("url", ["a:1", None]),
+    ],
+)
+def test_other_arguments_that_cannot_be_are_refused_at_once(field, value, twin):
+    with pytest.raises(InvalidInput, match=rf"^{field} is "):
+        twin(**{field: value})
+
+
+@pytest.mark.parametrize("threshold", [None, float("nan"), -1])
+def test_a_distance_that_cannot_be(threshold, client_of, picture):
+    with pytest.raises(InvalidInput, match=r"^threshold is "):
+        client_of().compare(picture, picture, threshold=threshold)
+
+
+def test_no_url_is_the_default(twin):
+    assert twin(None).url == twin().url
 
 
 @pytest.mark.parametrize("retries", [None, -1, 1.5, float("nan")])

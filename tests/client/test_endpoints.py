@@ -55,7 +55,28 @@ def test_addresses(url, expected):
     assert addresses(url) == expected
 
 
-@pytest.mark.parametrize("url", ["", ",", "a:1,", "a:1,,b:2", [], [""], "http://a:1", "a:1,https://b:2"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        ",",
+        "a:1,",
+        "a:1,,b:2",
+        [],
+        [""],
+        "http://a:1",
+        "a:1,https://b:2",
+        "localhost",
+        "a:",
+        ":1",
+        "a:0",
+        "a:b",
+        "a:65536",
+        "::1",
+        "[::1]",
+        None,
+    ],
+)
 def test_addresses_that_cannot_be(url):
     with pytest.raises(InvalidInput, match="it must be host:port"):
         addresses(url)

@@ -100,7 +100,9 @@ def test_any_number_of_crops_in_order(client_of, count, kind):
     ("given", "sentence"),
     [
         (np.zeros((2, 80, 80, 3), np.uint8), r"crops\[0\] is uint8 with shape \[80, 80, 3\]"),
-        (np.zeros((160, 160, 3), np.uint8), r"crops\[0\] is uint8 with shape \[160, 3\]"),
+        (np.zeros((160, 160, 3), np.uint8), r"crops is one crop; it must be many"),
+        (None, "crops is of type NoneType"),
+        (np.uint8(3), "crops is one uint8"),
         (np.zeros((1, 160, 160, 3), np.float32), r"crops\[0\] is float32 with shape \[160, 160, 3\]"),
         ([np.zeros((160, 160, 3), np.uint8), "face.jpg"], r"crops\[1\] is str; it must be uint8 \[160, 160, 3\] RGB"),
         (

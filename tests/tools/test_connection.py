@@ -6,12 +6,20 @@ import sys
 
 import pytest
 
-from face_client import DeadlineExceeded, InvalidImage, InvalidInput, ServerError, ServerUnavailable
+from face_client import (
+    DeadlineExceeded,
+    InvalidImage,
+    InvalidInput,
+    ModelNotLoaded,
+    ServerError,
+    ServerUnavailable,
+)
 from face_command import main as commands
+from face_command import verbs
 from face_command.main import main
 from face_tools.connection import NotReady, add_asking, batch_options, in_one_line
 
-VERBS = {point.name: point.value for point in commands._entry_points()}
+VERBS = {point.name: point.value for point in verbs.verb_entry_points()}
 OWN = [module for module in VERBS.values() if module.startswith("face_tools.")]
 
 
@@ -91,11 +99,20 @@ def test_what_was_given_becomes_options():
     assert batch_options(given) == {"in_flight": 3, "max_side": 900, "factor": 0.8, "align": True}
 
 
+NOBODY = ServerUnavailable("to 1.2.3.4: Connection refused")
+
+
 @pytest.mark.parametrize(
     ("error", "status", "sentence"),
     [
-        (NotReady("mtcnn", "a:1"), 3, "no server with model 'mtcnn' is ready at a:1; start one with `faces serve`"),
-        (NotReady("facenet", "a:1"), 3, "give it FaceNet with `faces export --facenet vggface2`"),
+        (
+            NotReady("mtcnn", "a:1", NOBODY),
+            3,
+            "no server with model 'mtcnn' is ready at a:1 (to 1.2.3.4: Conn",
+        ),
+        (NotReady("mtcnn", "a:1", NOBODY), 3, "; start one with `faces serve`, or name another with --url"),
+        (NotReady("mtcnn", "a:1", DeadlineExceeded("no answer")), 3, "at a:1 (no answer); name another with --url"),
+        (NotReady("facenet", "a:1", ModelNotLoaded("it")), 3, "give it FaceNet with `faces export --facenet vggface2`"),
         (InvalidInput("factor is 2, must be from 0.1 to 0.9"), 2, "factor is 2, must be from 0.1 to 0.9"),
         # No argument is wrong, and the server is there.
         (InvalidImage("encoded_image is empty"), 1, "encoded_image is empty"),
@@ -116,6 +133,12 @@ def test_what_ends_a_verb_has_a_sentence_and_a_status(error, status, sentence, c
     assert sentence in line
     assert line.count("\n") == 1
     assert in_one_line("look", work, failed=7) == (7 if status == 1 else status)
+
+
+@pytest.mark.parametrize("why", [NOBODY, ModelNotLoaded("it")])
+def test_no_hint_names_a_command_that_is_not_installed(why, monkeypatch):
+    monkeypatch.setattr(verbs, "entry_points", lambda **_group: [])
+    assert str(NotReady("facenet", "a:1", why)).endswith("; name another with --url")
 
 
 def test_who_reads_the_output_may_leave():

@@ -63,7 +63,7 @@ def plugins(monkeypatch):
         Point("broken", ImportError("No module named 'x'")),
         Point("odd", object()),
     ]
-    monkeypatch.setattr(commands, "_entry_points", lambda: points)
+    monkeypatch.setattr(commands, "verb_entry_points", lambda: points)
 
 
 @pytest.mark.usefixtures("plugins")

@@ -12,13 +12,12 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, version
 from typing import NamedTuple, Protocol, cast
 
 from face_command.interrupts import Interrupted
 from face_command.parser import Parser
-
-_GROUP = "faces.commands"
+from face_command.verbs import verb_entry_points
 
 EXIT_USAGE = 2
 """What argparse ends with too."""
@@ -85,14 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser(arguments: Sequence[str]) -> Parser:
     wanted = arguments[0] if arguments else None
-    points = {point.name: point for point in _entry_points()}
+    points = {point.name: point for point in verb_entry_points()}
     # To run one verb, no other's imports need to be waited for.
     return _parser_of([points[wanted]] if wanted in points else list(points.values()), with_arguments=wanted in points)
 
 
 def whole_parser() -> Parser:
     """With all verbs and all their arguments."""
-    return _parser_of(_entry_points(), with_arguments=True)
+    return _parser_of(verb_entry_points(), with_arguments=True)
 
 
 def _parser_of(points: Sequence[EntryPoint], with_arguments: bool) -> Parser:
@@ -102,12 +101,6 @@ def _parser_of(points: Sequence[EntryPoint], with_arguments: bool) -> Parser:
     for point in sorted(points, key=lambda point: point.name):
         _add_verb(verbs, point.name, _load(point), with_arguments)
     return parser
-
-
-def _entry_points() -> list[EntryPoint]:
-    if sys.version_info >= (3, 10):
-        return list(entry_points(group=_GROUP))
-    return list(entry_points().get(_GROUP, []))
 
 
 def _load(point: EntryPoint) -> Verb | Unavailable:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from face_client import FaceClient
-    from face_client.messages import ImageLike
+    from face_client.images import ImageLike
     from face_client.options import DetectOptions
 
 UNCLUSTERED = -1

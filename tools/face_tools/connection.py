@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Callable
 
 from face_client.endpoints import addresses
-from face_client.errors import FaceError, InvalidImage, InvalidInput, ServerUnavailable
+from face_client.errors import FaceError, InvalidImage, InvalidInput, ModelNotLoaded, ServerUnavailable
 from face_client.options import (
     DEFAULT_IN_FLIGHT,
     DEFAULT_TIMEOUT_S,
@@ -23,6 +23,7 @@ from face_client.options import (
 from face_client.tls import CA_VARIABLE, CERT_VARIABLE, KEY_VARIABLE, TLS_VARIABLE, Tls, tls_of
 from face_command import console
 from face_command.arguments import number, readable_file, whole
+from face_command.verbs import has_verb
 
 if TYPE_CHECKING:
     from face_client import FaceClient
@@ -165,19 +166,25 @@ def tls_from(args: argparse.Namespace) -> Tls | None:
 class NotReady(ServerUnavailable):
     """A model that is needed, or the whole server, is not there. Says how to get it."""
 
-    def __init__(self, model: str, url: str) -> None:
-        start = "start one with `faces serve`, or name another with --url"
-        if model == "facenet":
+    def __init__(self, model: str, url: str, why: FaceError) -> None:
+        is_there = isinstance(why, ModelNotLoaded)
+        hints = ["name another with --url"]
+        if has_verb("serve") and is_there and model == "facenet":
             # Its weights may be what is missing.
-            start = "give it FaceNet with `faces export --facenet vggface2`, then start it with `faces serve`"
-        super().__init__(f"no server with model '{model}' is ready at {url}; {start}")
+            hints = ["give it FaceNet with `faces export --facenet vggface2`, then start it with `faces serve`"]
+        elif has_verb("serve") and (is_there or "Connection refused" in str(why)):
+            hints = ["start one with `faces serve`", *hints]
+        said = "" if is_there else f" ({why})"
+        super().__init__(f"no server with model '{model}' is ready at {url}{said}; {', or '.join(hints)}")
 
 
 def check_ready(client: FaceClient, *models: str) -> None:
     """Raises NotReady unless the server is there and serves these models."""
     for model in models:
-        if not client.is_ready(model):
-            raise NotReady(model, client.url)
+        try:
+            client.check_ready(model)
+        except FaceError as error:
+            raise NotReady(model, client.url, error) from error
 
 
 def in_one_line(verb: str, work: Callable[[], int], failed: int = EXIT_SOME_FAILED) -> int:

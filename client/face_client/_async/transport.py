@@ -9,11 +9,13 @@ from typing import Any, Protocol
 
 from tritonclient.utils import InferenceServerException
 
-from face_client._tasks import CHANNEL_CLOSED, is_cancelled, triton
+from face_client._tasks import CHANNEL_CLOSED, Place, is_cancelled, triton
+from face_client.causes import likely_cause
 from face_client.errors import Cancelled, error_from_status
+from face_client.forks import renew_in_children
 from face_client.messages import Request, Response
 from face_client.tls import Tls
-from face_client.wire import call_span, connection_arguments, infer_arguments, response_from
+from face_client.wire import call_span, connection_arguments, deadline, infer_arguments, response_from
 
 
 class AsyncTransport(Protocol):
@@ -23,7 +25,7 @@ class AsyncTransport(Protocol):
     """
 
     async def infer(self, request: Request, timeout: float) -> Response:
-        """The answer within `timeout` seconds."""
+        """The answer within `timeout` seconds; infinity for no limit."""
 
     async def is_ready(self, model: str, timeout: float) -> bool:
         """Whether the model takes requests."""
@@ -33,22 +35,36 @@ class AsyncTransport(Protocol):
 
 
 class AsyncGrpcTransport:
-    """A Triton server at "host:port". Connects at the first call; with asyncio it belongs to that call's event loop."""
+    """A Triton server at "host:port". Connects at the first call, and anew in a forked process.
+
+    With asyncio the connection belongs to that call's event loop; when this has ended, another may make its own.
+    """
 
     def __init__(self, url: str, tls: Tls | None = None) -> None:
         self._arguments = connection_arguments(url, tls)
+        self._tls = tls
         self._lock = threading.Lock()
         self._made: Any = None
+        self._place: Place | None = None
+        self._given_up: list[Any] = []
         self._closed = False
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """In a forked process: the parent's connection is not for this one to use, nor to close."""
+        self._lock = threading.Lock()
+        self._give_up()
 
     async def infer(self, request: Request, timeout: float) -> Response:
         with self._face_errors(), call_span(request.model, request.id) as headers:
             arguments = infer_arguments(request)
-            return response_from(await self._triton().infer(**arguments, headers=headers, client_timeout=timeout))
+            return response_from(
+                await self._triton().infer(**arguments, headers=headers, client_timeout=deadline(timeout))
+            )
 
     async def is_ready(self, model: str, timeout: float) -> bool:
         with self._face_errors():
-            return bool(await self._triton().is_model_ready(model, client_timeout=timeout))
+            return bool(await self._triton().is_model_ready(model, client_timeout=deadline(timeout)))
 
     async def close(self) -> None:
         with self._lock:
@@ -60,16 +76,25 @@ class AsyncGrpcTransport:
         with self._lock:
             if self._closed:
                 raise Cancelled("the client is closed")
+            if self._place is not None and not self._place.is_here():
+                self._give_up()
             if self._made is None:
+                self._place = Place()
                 self._made = triton.InferenceServerClient(**self._arguments)
             return self._made
+
+    def _give_up(self) -> None:
+        """Leave the connection as it is, and keep it: its end would wait for threads or a loop that are not there."""
+        if self._made is not None:
+            self._given_up.append(self._made)
+        self._made = self._place = None
 
     @contextmanager
     def _face_errors(self) -> Iterator[None]:
         try:
             yield
         except InferenceServerException as error:
-            raise error_from_status(error.status(), error.message()) from error
+            raise error_from_status(error.status(), likely_cause(error.message(), self._tls)) from error
         except CHANNEL_CLOSED as error:
             if self._closed and not is_cancelled():
                 raise Cancelled("the client was closed before the answer came") from error

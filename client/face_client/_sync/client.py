@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,14 @@ from face_client._sync.balanced import BalancedTransport
 from face_client._sync.transport import GrpcTransport, Transport
 from face_client._threads import Closing, Items, in_thread, map_in_order
 from face_client.endpoints import addresses
-from face_client.errors import Cancelled, FaceError, ServerUnavailable
+from face_client.errors import Cancelled, FaceError, InvalidInput, ModelNotLoaded, ServerUnavailable
 from face_client.faces import BatchAnswer, Faces
+from face_client.images import ImageLike, pictures
 from face_client.messages import (
     EMBEDDING_SIZE,
     EMBEDDINGS,
     LOGITS,
     Crops,
-    ImageLike,
     Request,
     Response,
     Search,
@@ -39,11 +39,13 @@ from face_client.options import (
     DEFAULT_TLS,
     DEFAULT_URL,
     check_at_least,
+    check_model,
     of_one_face,
+    seconds,
 )
 from face_client.retry import Attempts, RetryBudget
 from face_client.similarity import SAME_DISTANCE, Comparison, compare_faces
-from face_client.tls import Tls
+from face_client.tls import Tls, check_tls
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -58,14 +60,15 @@ class FaceClient:
     """Finds and recognises faces on a Triton server. Close it, or use `with`.
 
     One FaceClient serves any number of threads; one AsyncFaceClient any number of tasks of one event loop, the one in
-    which it is first used, and a task that is cancelled cancels its request on the server too.
+    which it is used, or one after the other, and a task that is cancelled cancels its request on the server too.
+    Both can be pickled for another process, and FaceClient goes on in one that is forked: they connect anew there.
 
     url: "host:port" of the server's gRPC endpoint; or several, with commas between or as a list. Requests are spread
-        over them, and go to the others when one is gone.
+        over them, and go to the others when one is gone. None: the default.
     model: the name of the detector on the server.
     recognizer, embedder: those of the models that `recognize` and `embed` ask. Where the server has no FaceNet, they
         and what builds on them raise ModelNotLoaded.
-    timeout: seconds for one image, retries included.
+    timeout: seconds for one image, retries included; None for no limit.
     retries: further attempts when the server cannot take a request (its queue is full, it restarts).
     retry_budget: how many of these a full queue may cause; may be shared by clients. See `RetryBudget`.
     tls: encrypt the connection; `Tls()` trusts the system's certificates. None: do not, whatever the environment says.
@@ -76,26 +79,35 @@ class FaceClient:
 
     def __init__(
         self,
-        url: str | Sequence[str] = DEFAULT_URL,
+        url: str | Sequence[str] | None = DEFAULT_URL,
         *,
         model: str = "mtcnn",
         recognizer: str = "face_recognition",
         embedder: str = "facenet",
-        timeout: float = DEFAULT_TIMEOUT_S,
+        timeout: float | None = DEFAULT_TIMEOUT_S,
         retries: int = DEFAULT_RETRIES,
         tls: Tls | None = DEFAULT_TLS,
         transport: Transport | None = None,
         retry_budget: RetryBudget | None = None,
     ) -> None:
-        endpoints = addresses(url)
-        check_at_least("timeout", timeout, 0)
+        endpoints = addresses(DEFAULT_URL if url is None else url)
+        seconds("timeout", timeout)
         check_at_least("retries", retries, 0, whole=True)
+        for field, name in (("model", model), ("recognizer", recognizer), ("embedder", embedder)):
+            check_model(field, name)
+        check_tls(tls)
+        if retry_budget is not None and not isinstance(retry_budget, RetryBudget):
+            raise InvalidInput(
+                f"retry_budget is {retry_budget!r}; it must be a RetryBudget, or None for one of its own"
+            )
         self.url = ",".join(endpoints)
         self.model = model
         self.recognizer = recognizer
         self.embedder = embedder
         self.timeout = timeout
         self.retries = retries
+        self._tls = tls
+        self._given = transport
         self._retry_budget = retry_budget or RetryBudget()
         self._closing = Closing()
         self._transport: Transport
@@ -105,6 +117,23 @@ class FaceClient:
             self._transport = GrpcTransport(endpoints[0], tls)
         else:
             self._transport = BalancedTransport([GrpcTransport(endpoint, tls) for endpoint in endpoints])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a client is made of, without its connection."""
+        return {
+            "url": self.url,
+            "model": self.model,
+            "recognizer": self.recognizer,
+            "embedder": self.embedder,
+            "timeout": self.timeout,
+            "retries": self.retries,
+            "tls": self._tls,
+            "transport": self._given,
+            "retry_budget": self._retry_budget,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        FaceClient.__init__(self, **state)
 
     def detect(
         self,
@@ -116,7 +145,8 @@ class FaceClient:
     ) -> Faces:
         """The faces in one image, in its own coordinates.
 
-        image: a path, the bytes of a file, a Pillow image, or a uint8 array, [H, W, 3] RGB or [H, W] gray.
+        image: a path, the bytes of a file, a file object, a Pillow image, or a uint8 array or tensor, [H, W, 3] RGB or
+            [H, W] gray; see `images.ImageLike`.
         crops: also return a picture of each face.
         max_side: make the image smaller before it is sent, if it is larger than this many pixels.
         options: min_face_size, threshold_pnet, threshold_rnet, threshold_onet, factor, max_faces,
@@ -143,7 +173,7 @@ class FaceClient:
         The other arguments and the errors are those of `detect`.
         """
         search = Search.of(self.model, crops, max_side, options)
-        return map_in_order(partial(self._find, search), images, in_flight)
+        return map_in_order(partial(self._find, search), pictures(images), in_flight)
 
     def detect_each(
         self,
@@ -156,7 +186,7 @@ class FaceClient:
     ) -> Iterator[BatchAnswer]:
         """`detect_batch` that goes on: for an image that fails, its FaceError or OSError in the place of its faces."""
         search = Search.of(self.model, crops, max_side, options)
-        return map_in_order(partial(self._find_or_say_why, search), images, in_flight)
+        return map_in_order(partial(self._find_or_say_why, search), pictures(images), in_flight)
 
     def recognize(
         self,
@@ -184,7 +214,7 @@ class FaceClient:
     ) -> Iterator[Faces]:
         """`recognize` for each image, in order; arguments and errors are those of `detect_batch`."""
         search = Search.of(self.recognizer, crops, max_side, options, embeddings=True)
-        return map_in_order(partial(self._find, search), images, in_flight)
+        return map_in_order(partial(self._find, search), pictures(images), in_flight)
 
     def recognize_each(
         self,
@@ -197,12 +227,12 @@ class FaceClient:
     ) -> Iterator[BatchAnswer]:
         """`recognize_batch` that goes on; see `detect_each`."""
         search = Search.of(self.recognizer, crops, max_side, options, embeddings=True)
-        return map_in_order(partial(self._find_or_say_why, search), images, in_flight)
+        return map_in_order(partial(self._find_or_say_why, search), pictures(images), in_flight)
 
     def embed(self, crops: Crops) -> NDArray[np.float32]:
         """FaceNet's embeddings of face crops, rows of length 1: float32 [N, 512].
 
-        crops: RGB pixels, uint8 [N, 160, 160, 3] or a sequence of [160, 160, 3]; any number, also none.
+        crops: RGB pixels, uint8 [N, 160, 160, 3] or an iterable of [160, 160, 3]; any number, also none.
         Raises FaceError (see `face_client.errors`).
         """
         return joined(self._rows(crops, EMBEDDINGS), EMBEDDING_SIZE)
@@ -230,6 +260,7 @@ class FaceClient:
         options: as for `detect`; another `selection` takes another face of each.
         Raises NoFace where an image shows none, and whatever `recognize` raises.
         """
+        check_at_least("threshold", threshold, 0)
         answers = self.recognize_batch([a, b], max_side=max_side, in_flight=2, **of_one_face(options))
         first, second = list(answers)
         return compare_faces(first, second, threshold)
@@ -237,22 +268,39 @@ class FaceClient:
     def is_ready(self, model: str | None = None) -> bool:
         """Whether the server answers and a model takes requests: the detector if no other is named."""
         try:
-            return self._transport.is_ready(model or self.model, min(self.timeout, _READY_TIMEOUT_S))
+            self.check_ready(model)
         except FaceError:
             return False
+        return True
 
-    def wait_ready(self, timeout: float = 60.0, model: str | None = None) -> None:
+    def check_ready(self, model: str | None = None) -> None:
+        """`is_ready` that says why not.
+
+        Raises ModelNotLoaded where the server answers and the model takes no requests, ServerUnavailable or
+        DeadlineExceeded where it does not answer, with what gRPC says and the likely cause.
+        """
+        name = model or self.model
+        timeout = min(seconds("timeout", self.timeout), _READY_TIMEOUT_S)
+        if not self._transport.is_ready(name, timeout):
+            raise ModelNotLoaded(f"the server at {self.url} answers, and its model {name!r} is not ready")
+
+    def wait_ready(self, timeout: float | None = 60.0, model: str | None = None) -> None:
         """Return when a model is ready, the detector if no other is named.
 
-        Raises ServerUnavailable when it is not after `timeout` seconds, Cancelled when the client is closed.
+        timeout: in seconds; None for no limit.
+        Raises ServerUnavailable when it is not ready after that time, Cancelled when the client is closed.
         """
-        check_at_least("timeout", timeout, 0)
-        deadline = time.monotonic() + timeout
-        while not self.is_ready(model):
-            if time.monotonic() >= deadline:
-                raise ServerUnavailable(
-                    f"model {model or self.model!r} at {self.url} was not ready within {timeout:g} s"
-                )
+        limit = seconds("timeout", timeout)
+        deadline = time.monotonic() + limit
+        while True:
+            try:
+                return self.check_ready(model)
+            except FaceError as error:
+                if time.monotonic() >= deadline:
+                    name = model or self.model
+                    raise ServerUnavailable(
+                        f"model {name!r} at {self.url} was not ready within {limit:g} s: {error}"
+                    ) from error
             self._pause(_PROBE_INTERVAL_S)
 
     def close(self) -> None:
@@ -286,7 +334,7 @@ class FaceClient:
 
     def _ask(self, request: Request) -> Response:
         """The server's answer, within the client's timeout and retries."""
-        attempts = Attempts(self.timeout, self.retries, self._retry_budget)
+        attempts = Attempts(seconds("timeout", self.timeout), self.retries, self._retry_budget)
         try:
             while True:
                 left = attempts.left()

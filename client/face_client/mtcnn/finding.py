@@ -12,7 +12,7 @@ from face_client import FaceClient
 from face_client.drop_in import FILES, InvalidValue, as_pixels, warn_if_capped
 from face_client.errors import InvalidImage, TooManyPixels
 from face_client.faces import Faces
-from face_client.messages import ImageLike
+from face_client.images import ImageLike
 
 # ipazc's name → ours, and ipazc's default where the server's is another.
 _NAMES = {

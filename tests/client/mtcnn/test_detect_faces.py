@@ -207,8 +207,8 @@ def test_what_is_no_picture(image, detector_of, scene):
 def test_arrays_of_something_else(detector_of):
     with pytest.raises(InvalidInput, match="from 0 to 300; they must be grey levels"):
         detector_of().detect_faces(np.arange(301).reshape(7, 43))
-    with pytest.raises(InvalidInput, match=r"shape \[2, 2, 4\]"):
-        detector_of().detect_faces(np.zeros((2, 2, 4), np.uint8))
+    with pytest.raises(InvalidInput, match=r"shape \[2, 2, 5\]"):
+        detector_of().detect_faces(np.zeros((2, 2, 5), np.uint8))
 
 
 def test_dropped_candidates_are_told(make_transport, make_answer, scene, recwarn):

@@ -1,0 +1,109 @@
+"""Clients that were used before a fork, and clients that travel."""
+
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from face_client import AsyncFaceClient, FaceClient, RetryBudget, Tls
+from tests.client.small_server import SmallServer
+from tests.client.twins import AsyncFake
+
+# Each uses a client, forks, and uses it in the child, which says how many faces it found, and then in the parent again.
+_PROGRAM = """
+import asyncio, faulthandler, os, sys
+import numpy as np
+from face_client import AsyncFaceClient, FaceClient
+
+url, kind = sys.argv[1:]
+picture = np.zeros((4, 20, 3), np.uint8)
+
+async def found(client):
+    return len(await client.detect(picture))
+
+if kind.startswith("async"):
+    client = AsyncFaceClient(url)
+    used = lambda: asyncio.run(found(client))
+else:
+    client = FaceClient([url, url] if kind == "balanced" else url)
+    used = lambda: sum(map(len, client.detect_batch([picture] * 3))) if kind == "batch" else len(client.detect(picture))
+print(used(), end=" ", flush=True)
+if kind == "async-then-sync":
+    client = FaceClient(url)
+    used = lambda: len(client.detect(picture))
+child = os.fork()
+if not child:
+    faulthandler.dump_traceback_later(30, exit=True)
+    try:
+        print(used(), end=" ", flush=True)
+    except Exception as error:
+        print(error, end=" ", flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+print(used())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("one", "4 4 4"),
+        ("balanced", "4 4 4"),
+        ("batch", "12 12 12"),
+        ("async-then-sync", "4 4 4"),
+        ("async", "AsyncFaceClient was used before this process was forked"),
+    ],
+)
+def test_used_before_a_fork(kind, said):
+    server = SmallServer()
+    command = [sys.executable, "-c", _PROGRAM, server.url, kind]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    server.stop()
+    assert said in done.stdout, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_lock_that_a_thread_held_at_the_fork_is_free_in_the_child():
+    budget = RetryBudget()
+    with budget._lock:
+        child = os.fork()
+        if not child:
+            free = budget._lock.acquire(timeout=1)
+            os._exit(0 if free and budget.spend.__self__ is budget else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("kind", [FaceClient, AsyncFaceClient])
+def test_a_client_travels_without_its_connection(kind):
+    client = kind(
+        ["a:1", "b:2"], model="m", recognizer="r", embedder="e", timeout=None, retries=7, tls=Tls(), retry_budget=None
+    )
+    copy = pickle.loads(pickle.dumps(client))
+    assert type(copy) is kind
+    for name in ("url", "model", "recognizer", "embedder", "timeout", "retries", "_tls"):
+        assert getattr(copy, name) == getattr(client, name)
+    assert copy._transport is not client._transport
+
+
+def test_a_used_and_closed_client_travels_and_is_open_there(picture):
+    server = SmallServer()
+    with FaceClient(server.url) as client:
+        client.detect(picture)
+    with pickle.loads(pickle.dumps(client)) as copy:
+        assert len(copy.detect(picture)) == len(picture)
+    server.stop()
+
+
+def test_a_shared_budget_stays_shared():
+    budget = RetryBudget(0.5)
+    one, other = pickle.loads(pickle.dumps([FaceClient(retry_budget=budget), FaceClient(retry_budget=budget)]))
+    assert one._retry_budget is other._retry_budget
+    assert one._retry_budget._share == 0.5
+
+
+def test_a_transport_of_its_own_travels_where_it_can(make_transport):
+    with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
+        pickle.dumps(AsyncFaceClient(transport=AsyncFake(make_transport())))
