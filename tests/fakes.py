@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -125,6 +126,8 @@ def encode() -> Callable[..., bytes]:
 
     def encode_image(image: Any, image_format: str, **options: Any) -> bytes:
         stream = io.BytesIO()
+        if image_format == "HEIF":
+            pillow_heif.register_heif_opener()
         image = image if isinstance(image, Image.Image) else Image.fromarray(image)
         image.save(stream, image_format, **options)
         return stream.getvalue()

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from face_pictures import netpbm
 from face_pictures.errors import TooManyPixels
-from face_pictures.formats import header_size, open_image, orientation, reading, stored_size
+from face_pictures.formats import header_size, open_image, orientation, reading, reading_file, stored_size
 
 MAX_PIXELS = 50_000_000
 
@@ -28,19 +29,19 @@ _UPRIGHT = {
 
 
 def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """The picture in a JPEG, PNG, WebP, BMP, GIF (first frame) or TIFF (first page) file.
+    """The picture in a file of any of `formats.FORMATS`; the first of several frames or pages.
 
     The number of pixels is checked in the header, before memory is spent on them. EXIF data that cannot
     be read count as absent, as in browsers and viewers: the picture itself is whole.
 
     Raises InvalidImage: empty, not one of the formats, damaged or truncated; TooManyPixels: more than max_pixels.
     """
-    with reading("encoded_image"):
+    with reading_file(data):
         check_pixels(header_size(data), max_pixels)
         image = open_image(data)
         # The parsed header again: a damaged file may say two things.
         check_pixels(image.size, max_pixels)
-    return to_rgb(image, field="encoded_image")
+        return to_rgb(image, field="encoded_image")
 
 
 def image_size(data: bytes) -> tuple[int, int]:
@@ -48,7 +49,7 @@ def image_size(data: bytes) -> tuple[int, int]:
 
     Raises InvalidImage where the bytes are not one of the formats that decode_image reads.
     """
-    with reading("encoded_image"):
+    with reading_file(data):
         image = open_image(data)
         width, height = stored_size(image)
         return (height, width) if orientation(image, data) >= 5 else (width, height)
@@ -63,10 +64,12 @@ def to_rgb(image: Image.Image, field: str = "image") -> NDArray[np.uint8]:
     field: what an error calls the image. Raises InvalidImage where the pixels cannot be read.
     """
     with reading(field):
-        image.load()
+        rgb = netpbm.read(image)
+        if rgb is None:
+            image.load()
+            rgb = convert_to_rgb(image)
         # Loading a TIFF turns it upright.
         turn = None if image.format == "TIFF" else _UPRIGHT.get(orientation(image))
-        rgb = convert_to_rgb(image)
         return np.array(rgb if turn is None else rgb.transpose(turn))
 
 
@@ -104,7 +107,7 @@ def convert_to_rgb(image: Image.Image) -> Image.Image:
     picture does not change with its content:
 
         I;16 and relatives          the high byte, which is also what Pillow keeps of 16-bit RGB
-        I from a PNG                16-bit samples in a 32-bit image: the high byte
+        I from a PNG or a PGM       16-bit samples in a 32-bit image: the high byte
         other I (32-bit integers)   and F (floats): by the narrowest of the ranges 0…1 (F only), 0…255, 0…65535
                                     and 0…2^32-1 that holds the largest value; negatives and NaN are 0
     """
@@ -112,7 +115,7 @@ def convert_to_rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith("I;16"):
         return _gray(np.asarray(image) >> 8)
-    if image.mode == "I" and image.format == "PNG":
+    if image.mode == "I" and image.format in ("PNG", "PPM"):
         return _gray(np.asarray(image).clip(0, 65535) >> 8)
     if image.mode in ("I", "F"):
         return _gray(_scaled(np.asarray(image, dtype=np.float64), is_float=image.mode == "F"))

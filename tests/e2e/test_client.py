@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -20,8 +21,9 @@ def test_any_kind_of_image(client, image):
     assert (faces.width, faces.height) == (512, 512)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "HEIF", "AVIF", "JPEG2000", "PPM"])
 def test_every_format_decodes_on_the_server_as_it_does_here(client, kind):
+    pillow_heif.register_heif_opener()
     buffer = io.BytesIO()
     Image.fromarray(astronaut()).save(buffer, kind)
     here = np.array(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))

@@ -1,6 +1,8 @@
 """Every format, mode and orientation against what a slow and obvious reference gives."""
 
 import io
+import sys
+import time
 import warnings
 
 import numpy as np
@@ -10,8 +12,9 @@ from PIL import Image
 from face_client.errors import InvalidImage
 from face_pictures.decoding import decode_image, downscale, image_size, to_rgb
 
-LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
-WITH_EXIF = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "JPEG": {"quality": 100, "subsampling": 0}}
+LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}, "JPEG2000": {}, "PPM": {}}
+# AVIF has its orientation in a box of its own, which Pillow writes and reads as if it were EXIF data.
+WITH_EXIF = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "JPEG": {"quality": 100, "subsampling": 0}, "AVIF": {}}
 
 
 def assert_is_rgb(image):
@@ -49,7 +52,7 @@ def test_lossless_formats_give_the_same_pixels(image_format, picture, encode):
     np.testing.assert_array_equal(decoded, picture)
 
 
-@pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "GIF", "AVIF", "HEIF"])
 def test_lossy_formats_give_nearly_the_same_pixels(image_format, picture, encode):
     decoded = decode_image(encode(picture, image_format))
     assert_is_rgb(decoded)
@@ -67,6 +70,62 @@ def test_exif_orientation(image_format, orientation, picture, encode):
     np.testing.assert_array_equal(decoded, upright(stored, orientation))
     assert image_size(data) == (decoded.shape[1], decoded.shape[0])
     np.testing.assert_array_equal(to_rgb(Image.open(io.BytesIO(data))), decoded)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_heic_file_is_turned_once_and_by_its_own_boxes(orientation, picture, encode):
+    """Phones write the rotation in boxes of the file and, to be read, in EXIF data too."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(picture, "HEIF", exif=exif.tobytes(), quality=100, chroma=444)
+    decoded = decode_image(data)
+    assert (b"irot" in data or b"imir" in data) == (orientation > 1)
+    assert np.abs(decoded.astype(int) - upright(picture, orientation)).mean() < 2
+    assert image_size(data) == (decoded.shape[1], decoded.shape[0])
+    np.testing.assert_array_equal(to_rgb(Image.open(io.BytesIO(data))), decoded)
+    # Without a box EXIF data are a remark, by the standard (ISO/IEC 23008-12).
+    remarked = encode(picture, "HEIF", exif=exif, quality=100, chroma=444)
+    assert b"irot" not in remarked
+    assert np.abs(decode_image(remarked).astype(int) - picture).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("data", "gray"),
+    [
+        (b"P1\n# a comment\n3 2\n0 1 0\n101\n", [[255, 0, 255], [0, 255, 0]]),
+        (b"P4 3 1\n\x40", [[255, 0, 255]]),
+        (b"P2 3 1 10\n0 # none\n5 10", [[0, 128, 255]]),
+        (b"P2 1 1 65535\n" + b" " * 2_000_000 + b"65535", [[255]]),
+        (b"P5 3 1 10\n\0\x05\x0a", [[0, 128, 255]]),
+        (b"P5 2 1 4095\n\x0f\xff\x08\0", [[255, 128]]),
+        (b"P5 2 1 65535\n\x01\xff\x80\0", [[1, 128]]),
+        (b"P6 1 1 65535\n" + b"\x01\xff" * 3, [[1]]),
+        (b"P3 1 2 255\n1 1 1 2 2 2", [[1], [2]]),
+    ],
+)
+def test_netpbm_of_any_range(data, gray):
+    np.testing.assert_array_equal(decode_image(data), np.repeat(np.array(gray)[:, :, np.newaxis], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"P2 2 1 10\n5", b"P2 2 1 10\n5 11", b"P2 2 1 10\n5 -1", b"P2 1 1 10\n" + b"9" * 40, b"P5 2 1 10\n\x05"),
+        *(b"P5 1 1 10\n\x0b", b"P1 2 1\n0", b"P1 2 1\n02", b"P5 1 1 0\n\0", b"P6 1"),
+    ],
+)
+def test_netpbm_that_lies_is_refused(data):
+    with pytest.raises(InvalidImage, match=r"the pixels of this P[BGP]M file cannot be read"):
+        decode_image(data)
+
+
+@pytest.mark.slow
+def test_netpbm_is_read_by_no_loop_in_python():
+    """Pillow takes ten seconds a megapixel for another range than 0…255."""
+    started = time.process_time()
+    assert decode_image(b"P6 2000 1000 254\n" + bytes(6_000_000)).shape == (1000, 2000, 3)
+    assert decode_image(b"P2 1000 1000 255\n" + b"7 " * 1_000_000).shape == (1000, 1000, 3)
+    assert time.process_time() - started < 5
 
 
 def test_exif_behind_the_pixels_of_a_png_counts(picture, encode):
@@ -169,9 +228,32 @@ def test_tiny_and_thin_images_are_images(size, encode):
 
 
 def test_other_formats_are_refused(picture, encode):
-    for image_format in ("PPM", "ICO", "TGA", "PDF"):
-        with pytest.raises(InvalidImage, match="JPEG, PNG, WebP, BMP, GIF or TIFF"):
+    for image_format, name in (("ICO", "an icon, "), ("TGA", ""), ("PDF", "PDF, ")):
+        with pytest.raises(InvalidImage, match=rf"format \({name}\d+ bytes\).*JPEG, PNG, .*, PGM or PPM"):
             decode_image(encode(picture, image_format))
+
+
+@pytest.mark.parametrize(
+    ("brands", "named"),
+    [
+        (b"heic\0\0\0\0mif1heic", "this HEIC file"),
+        (b"mif1\0\0\0\0miafavif", "this AVIF file"),
+        (b"mif1\0\0\0\0mif1hevc", "this HEIC file"),
+        (b"isom\0\0\0\0mp41", r"\(a video, "),
+    ],
+)
+def test_a_file_is_called_what_its_bytes_say(brands, named):
+    box = b"ftyp" + brands
+    with pytest.raises(InvalidImage, match=named):
+        decode_image((len(box) + 4).to_bytes(4, "big") + box + bytes(80))
+
+
+def test_without_the_package_a_heic_file_is_refused_by_name(monkeypatch, picture, encode):
+    data = encode(picture, "HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for read in (decode_image, image_size):
+        with pytest.raises(InvalidImage, match=r"is a HEIC file, which .* without the package pillow-heif"):
+            read(data)
 
 
 def test_downscale_averages_areas(picture):

@@ -15,7 +15,7 @@ from PIL import Image
 from face_client.errors import InvalidImage
 from face_pictures.decoding import decode_image, image_size, to_rgb
 
-FORMATS = ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"]
+FORMATS = ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "HEIF", "AVIF", "JPEG2000", "PPM"]
 VARIANTS = [
     ("JPEG", "RGB", {}),
     ("JPEG", "CMYK", {"progressive": True}),
@@ -30,6 +30,12 @@ VARIANTS = [
     ("TIFF", "RGB", {"compression": "tiff_lzw"}),
     ("TIFF", "1", {"compression": "group4"}),
     ("TIFF", "F", {}),
+    ("HEIF", "RGB", {}),
+    ("AVIF", "RGBA", {}),
+    ("JPEG2000", "RGB", {}),
+    ("JPEG2000", "L", {"no_jp2": True, "tile_size": (16, 16)}),
+    ("PPM", "RGB", {}),
+    ("PPM", "1", {}),
 ]
 
 
@@ -85,7 +91,7 @@ def test_what_is_no_image_is_refused_in_one_sentence(data):
         assert "/" not in message
 
 
-@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "HEIF", "AVIF", "JPEG2000", "PPM"])
 def test_truncated_files_are_refused(image_format, encode):
     data = encode(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8), image_format)
     for keep in (0.1, 0.5, 0.9):
@@ -117,7 +123,13 @@ def test_mutated_files_decode_or_are_refused(image_format, mode, options, pictur
 @pytest.mark.filterwarnings("ignore")
 @settings(max_examples=200, deadline=None)
 @given(
-    st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF....WEBPVP8X", b"BM", b"GIF89a", b"II*\0"]),
+    st.sampled_from(
+        [
+            *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF....WEBPVP8X", b"BM", b"GIF89a", b"II*\0"),
+            *(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"\0\0\0\x18ftypavif\0\0\0\0mif1avif"),
+            *(b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51\0\x2f", b"P6 4 4 9\n", b"P2 4 4 9\n"),
+        ]
+    ),
     st.binary(max_size=300),
 )
 def test_signature_and_garbage(signature, rest):

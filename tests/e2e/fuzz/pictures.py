@@ -4,9 +4,11 @@ import io
 import random
 import struct
 import zlib
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 from tests.pictures import astronaut
@@ -26,15 +28,14 @@ _EDGES = (
     b"\x01",
 )
 
+# A quarter turn.
+_TURNED = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+
 _VARIANTS = (
     ("JPEG", "RGB", {}),
     ("JPEG", "L", {"quality": 20}),
     ("JPEG", "CMYK", {"progressive": True}),
-    (
-        "JPEG",
-        "RGB",
-        {"subsampling": 0, "optimize": True, "exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06"},
-    ),
+    ("JPEG", "RGB", {"subsampling": 0, "optimize": True, "exif": _TURNED}),
     ("PNG", "RGB", {}),
     ("PNG", "RGBA", {}),
     ("PNG", "P", {"transparency": 3}),
@@ -55,6 +56,19 @@ _VARIANTS = (
     ("BMP", "RGB", {}),
     ("BMP", "P", {}),
     ("BMP", "1", {}),
+    ("HEIF", "RGB", {}),
+    ("HEIF", "L", {"exif": _TURNED[6:]}),
+    ("HEIF", "RGBA", {"save_all": True, "append": 2}),
+    ("AVIF", "RGB", {"exif": _TURNED[6:]}),
+    ("AVIF", "RGBA", {"save_all": True, "append": 2}),
+    ("JPEG2000", "RGB", {}),
+    ("JPEG2000", "L", {"irreversible": True, "no_jp2": True}),
+    ("JPEG2000", "RGBA", {"tile_size": (32, 32)}),
+    ("JPEG2000", "I;16", {}),
+    ("PPM", "RGB", {}),
+    ("PPM", "L", {}),
+    ("PPM", "1", {}),
+    ("PPM", "I;16", {}),
 )
 
 
@@ -67,8 +81,21 @@ def saved(image: Image.Image, form: str, **options) -> bytes:
 @cache
 def sound_files() -> tuple[bytes, ...]:
     """One small portrait in every format, and in most of what the formats can do."""
+    pillow_heif.register_heif_opener()
     portrait = Image.fromarray(astronaut()).crop((150, 30, 300, 220)).resize(_SIDES)
-    return tuple(_encoded(portrait, *variant) for variant in _VARIANTS)
+    encoded = (_encoded(portrait, *variant) for variant in _VARIANTS)
+    return (*encoded, *_netpbm(np.asarray(portrait)))
+
+
+def _netpbm(pixels: np.ndarray) -> Iterator[bytes]:
+    """What Pillow does not write: numbers in words, and samples of another range."""
+    height, width = pixels.shape[:2]
+    for kind, samples in ((b"2", pixels[:, :, 0]), (b"3", pixels)):
+        words = b" ".join(b"%d" % sample for sample in samples.ravel().tolist())
+        yield b"P%b\n# a comment\n%d %d 255\n%b\n" % (kind, width, height, words)
+    yield b"P1 %d %d\n%b" % (width, height, b"0110" * (width * height // 4))
+    yield b"P5 %d %d 4095\n%b" % (width, height, (pixels[:, :, 0] * np.uint16(16)).astype(">u2").tobytes())
+    yield b"P6 %d %d 100\n%b" % (width, height, (pixels // 3).tobytes())
 
 
 def _encoded(picture: Image.Image, form: str, mode: str, options: dict) -> bytes:

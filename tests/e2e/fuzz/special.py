@@ -96,14 +96,18 @@ def special_cases() -> dict[str, tuple[str, Callable[[], Message]]]:
         for thin in (1, 13, 300):
             size = (thin, 65_535) if side == "wide" else (65_535, thin)
             cases[f"65,535 pixels {side}, {thin} the other way"] = ("OK", _pixels_of(size))
-    for form in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"):
-        longest = 16_383 if form == "WEBP" else 65_000 if form == "JPEG" else 65_535
+    for form in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "HEIF", "AVIF", "JPEG2000", "PPM"):
+        longest = _LONGEST.get(form, 65_535)
         cases[f"a {form} of {longest:,} pixels by 40"] = ("OK", _file_of(form, (longest, 40)))
         for percent in (1, 50, 99):
             cases[f"{percent} % of a {form}"] = ("INVALID_ARGUMENT", _part_of(form, percent))
     for name, value in _WRONG_PARAMETERS:
         cases[f"{name} {_shown(value)}"] = ("INVALID_ARGUMENT", _with(name, value))
     return cases
+
+
+# A side beyond it the format, or its reader, does not have.
+_LONGEST = {"WEBP": 16_383, "JPEG": 65_000, "HEIF": 16_384, "AVIF": 16_384}
 
 
 def _shown(value: object) -> str:

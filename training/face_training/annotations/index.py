@@ -28,7 +28,7 @@ SMALLEST_FACE = 20
 """Pixels of a face's longer side, as the guides have it: smaller ones teach PNet noise."""
 
 _EXAMPLES = 3
-_SIGNATURE_BYTES = 32
+_SIGNATURE_BYTES = 512
 _UPRIGHT = 1
 
 
@@ -77,7 +77,7 @@ def _size(entry: Listed, report: Report) -> tuple[int, int] | None:
         with (entry.folder / entry.name).open("rb") as file, reading("the file"):
             kind = format_of(file.read(_SIGNATURE_BYTES))
             file.seek(0)
-            image = kind.reader(file)
+            image = kind.open(file)
             width, height = stored_size(image)
             if width * height > MAX_PIXELS:
                 raise TooManyPixels(f"{entry.name} has {width}x{height} pixels")
