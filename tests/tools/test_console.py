@@ -1,7 +1,9 @@
 """What a person at a terminal sees of long work."""
 
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +35,38 @@ def slowly(items):
     for item in items:
         time.sleep(0.01)
         yield item
+
+
+@pytest.mark.usefixtures("plain")
+def test_rows_come_one_by_one_and_long_paths_keep_their_ends(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    columns = [console.Column("image"), console.Column("faces", 5), console.Column("p", 8)]
+
+    def rows():
+        yield "a/very/long/path/to/somewhere.jpg", "1", "0.9"
+        assert "somewhere.jpg" in capsys.readouterr().out
+        yield "b\x1b[2J.jpg", "12", "0.8"
+
+    console.print_as_they_come(columns, rows())
+    assert capsys.readouterr().out == "b?[2J.jpg                12     0.8\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [("short", "short   "), ("eightish", "eightish"), ("nine-long", "…ne-long"), ("/x" * 40, "…x/x/x/x")],
+)
+def test_a_cell_has_its_width(text, cell):
+    assert console.cell_of(text, 8) == cell
+
+
+def test_wide_letters_take_two_cells():
+    pytest.importorskip("rich")
+    assert console.cell_of("休暇/写真.jpg", 9) == "…写真.jpg"
+
+
+def test_a_stdout_that_is_full_is_one_sentence():
+    command = [sys.executable, "-c", "from face_command import console; console.line('x' * 9)"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.stderr.splitlines()[-1] == "OSError: [Errno 28] No space left on device: 'standard output'"

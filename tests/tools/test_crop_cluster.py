@@ -18,8 +18,9 @@ def faces(command_transport, make_answer):
     def answer_with(*counts):
         left = list(counts)
 
-        def reply(_request):
-            response = make_answer(left.pop(0))
+        def reply(request):
+            # Pixels: the blank picture that parameters are tried on.
+            response = make_answer(0 if "image" in request.inputs else left.pop(0))
             for number, crop in enumerate(response.outputs["faces"][0]):
                 crop[:] = 100 + number
             return response
@@ -65,13 +66,56 @@ def test_other_formats(faces, folder, tmp_path):
 
 
 def test_no_picture_is_overwritten(faces, folder, encode, picture, capsys):
-    faces(1, 0)
+    transport = faces()
     original = encode(picture, "PNG")
     (folder / "a_1.png").write_bytes(original)
     paths = [str(folder / "a.png"), str(folder / "a_1.png")]
-    assert main(["crop", *paths, str(folder), "--in-flight", "1"]) == 1
+    assert main(["crop", *paths, str(folder), "--force"]) == 2
     assert "would overwrite" in capsys.readouterr().err
     assert (folder / "a_1.png").read_bytes() == original
+    assert transport.requests == []
+
+
+def test_crops_of_the_same_picture_are_replaced_and_those_of_another_are_not(faces, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    faces(2, 2, 1, 1, 2)
+    arguments = ["crop", str(folder / "a.png"), str(out)]
+    assert main(arguments) == main([*arguments, "--margin", "7"]) == 0
+    another = folder / "sub" / "a.png"
+    Image.new("RGB", (40, 30)).save(another)
+    assert main(["crop", str(another), str(out)]) == 2
+    assert f"OUT would overwrite {out / 'a_1.png'}" in capsys.readouterr().err
+    assert main(["crop", str(another), str(out), "--format", "jpg"]) == 0
+    assert main(["crop", str(another), str(out), "--force"]) == 0
+    assert main(arguments) == 2
+
+
+def test_only_crops_that_were_written_are_listed(faces, folder, tmp_path, capsys):
+    transport = faces(2)
+    out, reply = tmp_path / "out", transport.reply
+
+    def with_a_folder_in_the_way(request):
+        (out / "a_2.png").mkdir(parents=True)
+        return reply(request)
+
+    transport.reply = with_a_folder_in_the_way
+    assert main(["crop", str(folder / "a.png"), str(out)]) == 1
+    told = capsys.readouterr()
+    assert told.out.splitlines()[1:] == [f"{folder / 'a.png'}\t{out / 'a_1.png'}\t0.9000"]
+    assert told.err == f"{out / 'a_2.png'} cannot be written: Is a directory\n"
+
+
+def test_a_sheet_is_replaced_and_no_other_file(faces, folder, tmp_path, encode, picture, capsys):
+    faces(*[1] * 6)
+    sheet, numbers = tmp_path / "people.png", tmp_path / "people.json"
+    arguments = ["cluster", str(folder / "a.png"), "--sheet", str(sheet)]
+    assert main(arguments) == main(arguments) == 0
+    for file, content in ((sheet, encode(picture, "PNG")), (numbers, b'{"mine": 1}')):
+        file.write_bytes(content)
+        assert main(arguments) == 2
+        assert f"--sheet would overwrite {file}" in capsys.readouterr().err
+        assert file.read_bytes() == content
+        assert main([*arguments, "--force"]) == 0
 
 
 def test_a_picture_that_cannot_be_read_is_named(faces, folder, tmp_path, capsys):
@@ -95,6 +139,7 @@ def test_a_sheet_and_its_numbers(faces, folder, tmp_path, capsys):
     names = [[face["image"].rsplit("/", 1)[1] for face in cluster] for cluster in document["clusters"]]
     assert names == [["a.png", "a.jpg", "a.png"], ["a.png", "a.png"]]
     assert document["unclustered"][0]["box"] == [2, 10, 22, 40]
+    assert document["failed"] == []
     pixels = np.asarray(Image.open(sheet))
     # Face i of a picture has the grey level 100 + i.
     for level, count in ((100, 3), (101, 2), (102, 1)):
@@ -123,9 +168,11 @@ def test_no_server(verb, model, command_transport, folder, capsys):
     assert model in capsys.readouterr().err
 
 
-def test_a_sheet_that_cannot_be_written(faces, folder, tmp_path, capsys):
-    faces(1)
+def test_a_sheet_that_cannot_be_written_is_told_before_the_work(faces, folder, tmp_path, capsys):
+    transport = faces()
     (tmp_path / "file").touch()
     sheet = tmp_path / "file" / "people.png"
-    assert main(["cluster", str(folder / "a.png"), "--sheet", str(sheet)]) == 1
-    assert capsys.readouterr().err == f"faces cluster: {tmp_path / 'file'}: File exists\n"
+    assert main(["cluster", str(folder / "a.png"), "--sheet", str(sheet)]) == 2
+    reason = f"{tmp_path / 'file'} is no folder"
+    assert capsys.readouterr().err == f"faces cluster: --sheet {sheet} cannot be written: {reason}\n"
+    assert transport.requests == []

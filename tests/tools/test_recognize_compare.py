@@ -1,6 +1,7 @@
 """`faces recognize` and `faces compare`: arguments, output, exit status."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,10 +78,54 @@ def test_arrays_of_pictures_without_faces(faces_by_picture, photos, tmp_path):
         assert arrays["images"].shape == (0,)
 
 
+def test_a_file_that_cannot_be_written_is_told_before_the_work(transport, photos, tmp_path, capsys):
+    assert main(["recognize", photos[0], "--embeddings", str(tmp_path)]) == 2
+    sentence = f"--embeddings is {tmp_path}, which is a folder; name a file"
+    assert capsys.readouterr().err == f"faces recognize: {sentence}\n"
+    assert transport.requests == []
+
+
 @pytest.mark.usefixtures("transport")
-def test_a_file_that_cannot_be_written(photos, tmp_path, capsys):
-    assert main(["recognize", photos[0], "--embeddings", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == f"{tmp_path}: Is a directory\n"
+def test_a_file_of_embeddings_is_replaced_and_no_other(photos, tmp_path, capsys):
+    file = tmp_path / "all.npz"
+    arguments = ["recognize", *photos, "--embeddings", str(file)]
+    assert main(arguments) == main(arguments) == 0
+    np.savez(file, mine=np.arange(3))
+    before = file.read_bytes()
+    assert main(arguments) == 2
+    assert f"--embeddings would overwrite {file}" in capsys.readouterr().err
+    assert file.read_bytes() == before
+    assert main([*arguments, "--force"]) == 0
+    assert file.read_bytes() != before
+
+
+@pytest.mark.parametrize("verb", [["recognize", "--embeddings"], ["cluster", "--sheet"]])
+def test_a_forgotten_file_name_costs_no_picture(transport, photos, capsys, verb):
+    """`faces recognize --embeddings *.png`: the first picture stands where the file should."""
+    before = [Path(photo).read_bytes() for photo in photos]
+    assert main([*verb, *photos]) == 2
+    assert f"would overwrite {photos[0]}" in capsys.readouterr().err
+    assert main([*verb, photos[0], *photos, "--force"]) == 2
+    assert f"would overwrite {photos[0]}, which is read" in capsys.readouterr().err
+    assert [Path(photo).read_bytes() for photo in photos] == before
+    assert transport.requests == []
+
+
+def test_what_was_found_before_ctrl_c_is_kept(transport, make_answer, photos, tmp_path):
+    def reply(_request):
+        if len(transport.requests) > 1:
+            raise KeyboardInterrupt
+        return make_answer()
+
+    transport.reply = reply
+    file = tmp_path / "all.npz"
+    assert main(["recognize", *photos, "--in-flight", "1", "--embeddings", str(file)]) == 130
+    with np.load(file) as arrays:
+        assert arrays["images"].tolist() == photos[:1]
+    sheet = tmp_path / "sheet.png"
+    transport.requests.clear()
+    assert main(["cluster", *photos, "--in-flight", "1", "--sheet", str(sheet)]) == 130
+    assert len(json.loads(sheet.with_suffix(".json").read_text())["unclustered"]) == 1
 
 
 @pytest.mark.parametrize("arguments", [["recognize"], ["compare"]])
@@ -98,7 +143,7 @@ def test_a_server_that_refuses_but_is_there(transport, photos, capsys):
         raise ServerUnavailable("its queue is full")
 
     transport.reply = reply
-    assert main(["recognize", photos[0], "--timeout", "0.2"]) == 1
+    assert main(["recognize", photos[0], "--retries", "1"]) == 1
     assert capsys.readouterr().err == f"{photos[0]}: its queue is full (request {transport.requests[0].id})\n"
 
 
@@ -111,6 +156,9 @@ def test_compare_says_what_it_found(photos, capsys):
 def test_compare_of_two_persons(transport, make_answer, photos, capsys):
     def reply(request):
         answer = make_answer()
+        if "image" in request.inputs:
+            # The blank picture that parameters are tried on.
+            return answer
         # Two files of different lengths.
         answer.outputs["embeddings"][:] = np.eye(512)[len(request.inputs["encoded_image"][0, 0]) % 512]
         return answer
@@ -126,7 +174,7 @@ def test_compare_of_two_persons(transport, make_answer, photos, capsys):
         "same": False,
         "threshold": 1.1,
     }
-    assert transport.requests[0].parameters == {"selection": "largest", "align": True}
+    assert transport.requests[-1].parameters == {"selection": "largest", "align": True}
     assert main(["compare", *photos, "--threshold", "1.5"]) == 0
 
 
@@ -145,7 +193,8 @@ def test_compare_that_the_server_refuses(transport, photos, capsys):
 
     transport.reply = refuse
     assert main(["compare", *photos, "--margin", "500"]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 2
+    assert capsys.readouterr().err == "faces compare: margin is 500, must be less than image_size (160)\n"
+    assert len(transport.requests) == 1
 
 
 @pytest.mark.parametrize("threshold", ["0", "-1", "near", "inf"])

@@ -5,13 +5,17 @@ Results go to stdout; messages and bars go to stderr.
 
 from __future__ import annotations
 
+import itertools
+import os
+import shutil
 import sys
 import time
 from collections.abc import Generator, Iterable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 try:
     import rich
+    import rich.cells
     import rich.console
     import rich.progress
     import rich.table
@@ -23,18 +27,82 @@ else:
 
 Item = TypeVar("Item")
 
+# Of a column that shares what is left; a narrower terminal breaks lines.
+_NARROWEST = 16
+
 
 def message(text: str) -> None:
     """One line to the person at the terminal."""
     print(text, file=sys.stderr)
 
 
+def line(text: str) -> None:
+    """One line of results on stdout, at once.
+
+    Raises OSError, which names stdout, where it cannot be written; what it still holds is dropped then.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_stdout()
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def drop_stdout() -> None:
+    """Whatever is written to stdout from here on, and what waits to be, goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Column(NamedTuple):
+    """Of a table that grows. width: of its cells; None for a share of what the terminal has left."""
+
+    title: str
+    width: int | None = None
+
+
+def print_as_they_come(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+    """Rows as they come: for a terminal in columns, where long cells keep their ends; for a pipe with tabs."""
+    titles = [column.title for column in columns]
+    if not sys.stdout.isatty():
+        line("\t".join(titles))
+        for row in rows:
+            line("\t".join(row))
+        return
+    widths = _widths(columns, shutil.get_terminal_size().columns)
+    for row in itertools.chain([titles], rows):
+        line("  ".join(cell_of(text, width) for text, width in zip(row, widths)).rstrip())
+
+
+def _widths(columns: Sequence[Column], terminal: int) -> list[int]:
+    fixed = sum(column.width or 0 for column in columns) + 2 * (len(columns) - 1)
+    shared = max(_NARROWEST, (terminal - fixed) // max(1, sum(column.width is None for column in columns)))
+    return [shared if column.width is None else column.width for column in columns]
+
+
+def cell_of(text: str, width: int) -> str:
+    """The text in so many cells of a terminal; of one that is too long the end, which tells more of a path."""
+    # A file's name may hold anything: also what moves the cursor.
+    text = "".join(character if character.isprintable() else "?" for character in text)
+    if _cells(text) > width:
+        while _cells(text) > width - 1:
+            text = text[max(1, (_cells(text) - width) // 2) :]
+        text = f"…{text}"
+    return text + " " * (width - _cells(text))
+
+
+def _cells(text: str) -> int:
+    """Cells that a text takes at a terminal, where one letter may take two; rich knows which."""
+    return rich.cells.cell_len(text) if HAS_RICH else len(text)
+
+
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table for a terminal, once all rows are there; for a pipe, lines with tabs, each at once."""
     if not (HAS_RICH and sys.stdout.isatty()):
-        print("\t".join(header), flush=True)
+        line("\t".join(header))
         for row in rows:
-            print("\t".join(row), flush=True)
+            line("\t".join(row))
         return
     table = rich.table.Table(*header)
     for row in rows:
@@ -65,14 +133,14 @@ def tracked(
 
 
 def _with_bar(items: Iterable[Item], total: int | None, done: int, what: str, rate: str) -> Generator[Item, None, None]:
-    # stdout holds results: left to itself rich sends it where the bar is.
+    # Lines of results on the same terminal go above the bar; else stdout is no business of its.
     bar = rich.progress.Progress(
         *rich.progress.Progress.get_default_columns(),
         rich.progress.MofNCompleteColumn(),
         rich.progress.TextColumn("{task.fields[rate]}"),
         console=rich.console.Console(stderr=True),
         transient=True,
-        redirect_stdout=False,
+        redirect_stdout=sys.stdout.isatty(),
     )
     with bar:
         task = bar.add_task(what, total=total, completed=done, rate="")

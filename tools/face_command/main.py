@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import EntryPoint, version
 from typing import NamedTuple, Protocol, cast
 
+from face_command import console
 from face_command.interrupts import Interrupted
 from face_command.parser import Parser
 from face_command.verbs import verb_entry_points
 
 EXIT_USAGE = 2
 """What argparse ends with too."""
+
+_EXIT_FAILED = 1
 
 # What a shell reports for a process that ended by SIGINT or SIGPIPE.
 _EXIT_INTERRUPTED = 130
@@ -65,9 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         args = _parser(arguments).parse_args(arguments)
-        status: int = args.run(args)
-        sys.stdout.flush()
-        return status
+        return _flushed(args.run(args))
     except Interrupted as signal:
         return signal.status
     except KeyboardInterrupt:
@@ -78,8 +78,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     except BrokenPipeError:
         # `faces … | head` is no error; the interpreter's own flush at the end must not meet the pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        console.drop_stdout()
         return _EXIT_BROKEN_PIPE
+
+
+def _flushed(status: int) -> int:
+    """The status, once stdout has all that was printed; another one where it cannot take it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        console.drop_stdout()
+        console.message(f"faces: standard output: {error.strerror}")
+        return _EXIT_FAILED
+    return status
 
 
 def _parser(arguments: Sequence[str]) -> Parser:

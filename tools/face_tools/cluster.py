@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,18 @@ import numpy as np
 
 from face_client.faces import Faces
 from face_client.similarity import SAME_DISTANCE
-from face_command import console
+from face_command import console, outputs
 from face_command.arguments import number, whole
-from face_tools import need_extra, pictures
+from face_tools import batch, need_extra, pictures
 from face_tools.clustering import UNCLUSTERED, Clusters, cluster_faces
-from face_tools.connection import EXIT_OK, EXIT_USAGE, add_asking, in_one_line
+from face_tools.connection import EXIT_OK, EXIT_USAGE, add_asking
 from face_tools.drawing import Section, Tile, contact_sheet, thumbnail
+from face_tools.marks import mark, marked
+from face_tools.pictures import Picture
 
 HELP = "tell which faces in many pictures are one person's"
+
+_MARK = "contact sheet"
 
 _EPILOG = """\
 examples:
@@ -29,6 +35,8 @@ examples:
 
 The sheet has a row for each cluster, the largest first, and at its end the faces that are with no other. --distance is
 the largest average distance of two embeddings in a cluster, from 0 to 2. Needs SciPy: pip install "./tools[cluster]".
+Both files replace those of an earlier run, and no others. After Ctrl-C, or when the server has gone, they show what was
+found until then.
 
 exit status: 0 every picture was read, 1 some were not or a file could not be written, 2 wrong usage, 3 no server, or
 none with FaceNet
@@ -54,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how far apart the faces of a cluster may be on average (%(default)g)",
     )
     parser.add_argument("--min-faces", type=whole(1), default=2, metavar="N", help="the smallest cluster (%(default)s)")
+    outputs.add_force(parser)
     add_asking(parser)
 
 
@@ -64,20 +73,44 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_USAGE
     need_extra("cluster")
     found: list[tuple[Path, Faces]] = []
+    failed: list[dict[str, Any]] = []
 
-    def show(answers: pictures.FacesOfPictures, _args: argparse.Namespace) -> None:
-        found.extend((path, _small(faces)) for path, faces in answers)
+    def check(pictures: Sequence[Picture]) -> None:
+        reads = outputs.identities(picture.path for picture in pictures)
+        outputs.check_file("--sheet", args.sheet, reads=reads, is_ours=_is_sheet, force=args.force)
+        numbers = args.sheet.with_suffix(".json")
+        outputs.check_file("--sheet", numbers, reads=reads, is_ours=_is_numbers, force=args.force)
 
-    status = pictures.run("cluster", args, recognize=True, crops=True, show=show)
-    if not found:
-        return status
-    return in_one_line("cluster", lambda: _report(found, args)) or status
+    def show(answers: batch.Answers) -> None:
+        for picture, answer in answers:
+            if isinstance(answer, Faces):
+                found.append((picture.path, _small(answer)))
+            else:
+                failed.append({"image": str(picture.path), "error": batch.error_document(answer)})
+
+    def finish() -> int:
+        return _report(found, failed, args) if found else EXIT_OK
+
+    return batch.run("cluster", args, recognize=True, crops=True, check=check, show=show, finish=finish)
 
 
-def _report(found: list[tuple[Path, Faces]], args: argparse.Namespace) -> int:
+def _is_sheet(path: Path) -> bool:
+    return marked(path) == _MARK
+
+
+def _is_numbers(path: Path) -> bool:
+    """Whether a file is the .json beside a sheet."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.keys() >= {"distance", "clusters", "unclustered"}
+
+
+def _report(found: list[tuple[Path, Faces]], failed: list[dict[str, Any]], args: argparse.Namespace) -> int:
     clusters = cluster_faces((faces for _, faces in found), args.distance, args.min_faces)
     paths = [found[image][0] for image in clusters.images]
-    _write(clusters, paths, args)
+    _write(clusters, paths, failed, args)
     _print(clusters, paths)
     return EXIT_OK
 
@@ -95,7 +128,7 @@ def _groups(clusters: Clusters) -> list[tuple[str, list[int]]]:
     return [*groups, ("unclustered", clusters.members(UNCLUSTERED))]
 
 
-def _write(clusters: Clusters, paths: list[Path], args: argparse.Namespace) -> None:
+def _write(clusters: Clusters, paths: list[Path], failed: list[dict[str, Any]], args: argparse.Namespace) -> None:
     def tile(number: int) -> Tile:
         crop = clusters.faces[number].crop
         assert crop is not None, "crops were asked for"
@@ -107,14 +140,15 @@ def _write(clusters: Clusters, paths: list[Path], args: argparse.Namespace) -> N
 
     groups = [(title, members) for title, members in _groups(clusters) if members]
     sections = [Section(f"{title}: {len(members)}", [tile(number) for number in members]) for title, members in groups]
-    args.sheet.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(sections).save(args.sheet)
+    save = partial(contact_sheet(sections).save, format="PNG", exif=mark(_MARK))
+    outputs.write_whole(args.sheet, save)
     document = {
         "distance": args.distance,
         "clusters": [[entry(n) for n in clusters.members(label)] for label in range(len(clusters))],
         "unclustered": [entry(n) for n in clusters.members(UNCLUSTERED)],
+        "failed": failed,
     }
-    args.sheet.with_suffix(".json").write_text(json.dumps(document, indent=1))
+    outputs.write_text(args.sheet.with_suffix(".json"), json.dumps(document, indent=1))
 
 
 def _print(clusters: Clusters, paths: list[Path]) -> None:

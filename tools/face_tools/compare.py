@@ -16,7 +16,14 @@ from face_client.options import of_one_face
 from face_client.similarity import SAME_DISTANCE, Comparison, compare_embeddings
 from face_command import console
 from face_command.arguments import number
-from face_tools.connection import add_asking, check_ready, in_one_line, open_client, parameters_from
+from face_tools.connection import (
+    add_asking,
+    check_parameters,
+    check_ready,
+    in_one_line,
+    open_client,
+    parameters_from,
+)
 
 if TYPE_CHECKING:
     from face_client import FaceClient
@@ -66,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _compare(args: argparse.Namespace) -> int:
     with open_client(args) as client:
-        check_ready(client, client.recognizer, client.embedder)
+        check_ready(client, client.recognizer, client.embedder, wait=args.wait)
+        check_parameters(client, args, recognize=True)
         embeddings = _embeddings(client, args)
     if embeddings is None:
         return EXIT_NO_ANSWER
@@ -96,7 +104,7 @@ def _embeddings(client: FaceClient, args: argparse.Namespace) -> tuple[Embedding
 def _print(comparison: Comparison, args: argparse.Namespace) -> None:
     if args.json:
         document = {"a": str(args.a), "b": str(args.b), **comparison._asdict(), "threshold": args.threshold}
-        print(json.dumps(document))
+        console.line(json.dumps(document))
         return
     verdict = "the same person" if comparison.same else "two persons"
     row = (f"{comparison.distance:.3f}", f"{comparison.cosine:.3f}", f"{verdict} (threshold {args.threshold:g})")

@@ -23,6 +23,7 @@ from face_client.options import (
 from face_client.tls import CA_VARIABLE, CERT_VARIABLE, KEY_VARIABLE, TLS_VARIABLE, Tls, tls_of
 from face_command import console
 from face_command.arguments import number, readable_file, whole
+from face_command.outputs import OutputError, OutputRefused
 from face_command.verbs import has_verb
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ EXIT_NO_SERVER = 3
 _LONGEST_TIMEOUT_S = 86_400
 # Each has a thread.
 _MOST_IN_FLIGHT = 1_000
+# 15 to 29 s with the client's pauses: a server that is started again needs up to 10. --timeout ends them too.
+_RETRIES = 18
+_MOST_RETRIES = 100_000
+
+# Side of a picture without a face, in pixels.
+_BLANK = 32
 
 OF_DETECTION = ("min_face_size", "threshold_pnet", "threshold_rnet", "threshold_onet", "factor")
 """The parameters of detection alone: not which faces are given, nor how they are cut."""
@@ -53,7 +60,28 @@ def add_asking(parser: argparse.ArgumentParser, names: Iterable[str] = PARAMETER
         "--max-side", type=whole(1), metavar="N", help=f"shrink larger {what} to N pixels before sending"
     )
     add_connection(parser)
+    add_patience(parser)
     add_parameters(parser, names)
+
+
+def add_patience(parser: argparse.ArgumentParser) -> None:
+    """--wait and --retries: what to do while the server is away."""
+    group = parser.add_argument_group("a server that is away")
+    group.add_argument(
+        "--wait",
+        type=number(0, _LONGEST_TIMEOUT_S),
+        default=0.0,
+        metavar="S",
+        help="wait so many seconds for it at the start, and when it goes away for longer than the retries last "
+        "(%(default)g: end then)",
+    )
+    group.add_argument(
+        "--retries",
+        type=whole(0, _MOST_RETRIES),
+        default=_RETRIES,
+        metavar="N",
+        help="ask again up to N times for one picture, within --timeout (%(default)s: some 22 seconds)",
+    )
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
@@ -144,7 +172,7 @@ def open_client(args: argparse.Namespace) -> FaceClient:
     # Not at the top: gRPC takes longer to import than `--help` to answer.
     from face_client import FaceClient
 
-    return FaceClient(args.url, timeout=args.timeout, tls=tls_from(args))
+    return FaceClient(args.url, timeout=args.timeout, retries=args.retries, tls=tls_from(args))
 
 
 def batch_options(args: argparse.Namespace) -> BatchOptions:
@@ -178,13 +206,43 @@ class NotReady(ServerUnavailable):
         super().__init__(f"no server with model '{model}' is ready at {url}{said}; {', or '.join(hints)}")
 
 
-def check_ready(client: FaceClient, *models: str) -> None:
-    """Raises NotReady unless the server is there and serves these models."""
+def check_ready(client: FaceClient, *models: str, wait: float = 0.0) -> None:
+    """Raises NotReady unless the server is there and serves these models, within `wait` seconds each."""
     for model in models:
         try:
             client.check_ready(model)
         except FaceError as error:
-            raise NotReady(model, client.url, error) from error
+            if not _comes_back(client, model, wait):
+                raise NotReady(model, client.url, error) from error
+
+
+def _comes_back(client: FaceClient, model: str, wait: float) -> bool:
+    if not wait:
+        return False
+    try:
+        client.wait_ready(wait, model)
+    except ServerUnavailable:
+        return False
+    return True
+
+
+def check_parameters(
+    client: FaceClient, args: argparse.Namespace, *, recognize: bool = False, crops: bool = False
+) -> None:
+    """Raises InvalidInput for a parameter that the server refuses: once, rather than for each of many pictures."""
+    given = parameters_from(args)
+    if not given:
+        return
+    import numpy as np
+
+    ask = client.recognize if recognize else client.detect
+    try:
+        ask(np.zeros((_BLANK, _BLANK, 3), np.uint8), crops=crops, **given)
+    except InvalidInput:
+        raise
+    except FaceError:
+        # The pictures will say so, and go on after it.
+        return
 
 
 def in_one_line(verb: str, work: Callable[[], int], failed: int = EXIT_SOME_FAILED) -> int:
@@ -197,20 +255,22 @@ def in_one_line(verb: str, work: Callable[[], int], failed: int = EXIT_SOME_FAIL
     except BrokenPipeError:
         # Whoever read the output has had enough.
         raise
-    except (FaceError, OSError) as error:
+    except (FaceError, OSError, OutputError) as error:
         console.message(f"faces {verb}: {_sentence(error)}")
         return _exit_status(error, failed)
 
 
-def _sentence(error: FaceError | OSError) -> str:
+def _sentence(error: FaceError | OSError | OutputError) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)
 
 
-def _exit_status(error: FaceError | OSError, failed: int) -> int:
+def _exit_status(error: FaceError | OSError | OutputError, failed: int) -> int:
     if isinstance(error, NotReady):
         return EXIT_NO_SERVER
+    if isinstance(error, OutputRefused):
+        return EXIT_USAGE
     # A picture is no argument.
     is_usage = isinstance(error, InvalidInput) and not isinstance(error, InvalidImage)
     return EXIT_USAGE if is_usage else failed

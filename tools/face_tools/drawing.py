@@ -7,7 +7,7 @@ each section, and its faces below, row by row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple, Union
 
@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from face_client.faces import Face, Faces
+from face_command.outputs import write_whole
 from face_pictures.decoding import decode_image
+from face_tools.marks import mark
+from face_tools.pictures import COPY
 
 Font = Union[ImageFont.ImageFont, ImageFont.FreeTypeFont]
 
@@ -72,14 +75,14 @@ def draw_on(picture: Image.Image, faces: Faces, labels: Sequence[str], colours: 
         _draw_label(pen, face, label, font, colour, picture.size)
 
 
-def save_drawing(path: Path, faces: Faces, copy: Path) -> None:
-    """Write the picture at `path` to `copy`, upright, with the faces drawn; its folder is made.
+def save_drawing(picture: Path | bytes, faces: Faces, copy: Path) -> None:
+    """Write a picture, a file's path or content, to `copy`, upright, with the faces drawn; its folder is made.
 
-    Raises InvalidImage, or OSError for files that cannot be read or written.
+    Raises InvalidImage, OSError for a file that cannot be read, OutputError for one that cannot be written.
     """
-    drawing = draw_faces(decode_image(path.read_bytes()), faces)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    drawing.save(copy, quality=_JPEG_QUALITY)
+    drawing = draw_faces(decode_image(picture if isinstance(picture, bytes) else picture.read_bytes()), faces)
+    file_format = Image.registered_extensions()[copy.suffix.lower()]
+    write_whole(copy, partial(drawing.save, format=file_format, quality=_JPEG_QUALITY, exif=mark(COPY)))
 
 
 def _draw_face(pen: ImageDraw.ImageDraw, face: Face, line: int, colours: Colours) -> None:

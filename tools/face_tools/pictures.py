@@ -1,41 +1,22 @@
-"""What the verbs share that find faces in many pictures: the files, a table, JSON lines, copies with faces drawn."""
+"""The pictures that a verb is given: files, folders and stdin; and where it puts what it makes of each."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from typing import NamedTuple
 
-from face_client.errors import FaceError, InvalidInput, ServerUnavailable, reason
-from face_client.faces import Faces
-from face_command import console
+from face_client.errors import InvalidInput
+from face_command import outputs
 from face_pictures.formats import SUFFIXES
-from face_tools.connection import (
-    EXIT_OK,
-    EXIT_SOME_FAILED,
-    add_asking,
-    batch_options,
-    check_ready,
-    in_one_line,
-    open_client,
-)
+from face_tools.marks import KEEP_MARKS, marked
 
-if TYPE_CHECKING:
-    from face_client.faces import BatchAnswer
-
-_HEADER = ("image", "faces", "box", "probability")
-
-# GIF has too few colours for a photo with lines drawn in; of unknown suffixes Pillow knows no format.
-_SAVED_AS_THEY_ARE = SUFFIXES - {".gif"}
-
-FacesOfPictures = Iterator[tuple[Path, Faces]]
-Take = Callable[[Path, Faces], None]
-Show = Callable[[FacesOfPictures, argparse.Namespace], None]
+COPY = "drawing"
+"""The mark of a picture's copy with the faces drawn."""
 
 
 class Picture(NamedTuple):
@@ -45,117 +26,26 @@ class Picture(NamedTuple):
     place: Path
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of a verb that prints faces."""
-    add_paths(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, instead of the table")
-    parser.add_argument("--save", metavar="DIR", type=Path, help="write copies there with the faces drawn")
-    add_asking(parser)
+STDIN = Picture(Path("-"), Path("stdin"))
+"""The picture whose bytes come on standard input; `./-` is a file of that name."""
+
+
+def content(picture: Picture) -> Path | bytes:
+    """What the client is given: the path, or the bytes from stdin."""
+    return _stdin() if picture is STDIN else picture.path
+
+
+@lru_cache(maxsize=1)
+def _stdin() -> bytes:
+    """Read once, and wanted again for a copy."""
+    return sys.stdin.buffer.read()
 
 
 def add_paths(parser: argparse.ArgumentParser) -> None:
     """The pictures."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a picture, or a folder to search for them")
-
-
-def _ignore(_path: Path, _faces: Faces) -> None:
-    """For verbs that only print."""
-
-
-def _show(answers: FacesOfPictures, args: argparse.Namespace) -> None:
-    """The faces as a table or as JSON lines."""
-    if args.json:
-        for path, faces in answers:
-            print(json.dumps({"image": str(path), **faces.to_dict()}), flush=True)
-    else:
-        console.print_table(_HEADER, (row for path, faces in answers for row in _rows(path, faces)))
-
-
-def _rows(path: Path, faces: Faces) -> Iterator[tuple[str, str, str, str]]:
-    """A row for each face; a picture without any has one row too."""
-    if not faces:
-        yield str(path), "0", "", ""
-    for face in faces:
-        box = " ".join(f"{value:.1f}" for value in face.box)
-        yield str(path), str(len(faces)), box, f"{face.probability:.4f}"
-
-
-def run(
-    verb: str,
-    args: argparse.Namespace,
-    *,
-    recognize: bool = False,
-    crops: bool = False,
-    take: Take = _ignore,
-    show: Show = _show,
-) -> int:
-    """Ask about the pictures in `args`, and print; returns the exit status.
-
-    recognize: with embeddings. crops: with a picture of each face.
-    take: is shown the faces of each picture; an OSError that it raises is told, and the next picture comes.
-    show: prints those of all pictures.
-    """
-    return in_one_line(verb, lambda: _run(args, recognize, crops, take, show))
-
-
-def _run(args: argparse.Namespace, recognize: bool, crops: bool, take: Take, show: Show) -> int:
-    pictures = find(args.paths)
-    save = getattr(args, "save", None)
-    copies = {} if save is None else _plan_copies(pictures, save)
-    with open_client(args) as client:
-        models = (client.recognizer, client.embedder) if recognize else (client.model,)
-        check_ready(client, *models)
-        ask = client.recognize_each if recognize else client.detect_each
-        paths = (picture.path for picture in pictures)
-        answers = ask(paths, crops=crops, **batch_options(args))
-        search = _Search(take, copies, partial(check_ready, client, *models))
-        is_on_screen = getattr(args, "json", False) and sys.stdout.isatty()
-        found = console.tracked(search.faces(pictures, answers), total=len(pictures), bar_fits=not is_on_screen)
-        show(found, args)
-    return EXIT_SOME_FAILED if search.has_failures else EXIT_OK
-
-
-class _Search:
-    """Takes the answers one by one, shows the faces to the verb and saves their copies; what fails goes to stderr."""
-
-    def __init__(self, take: Take, copies: Mapping[Picture, Path], check_server: Callable[[], None]) -> None:
-        self.has_failures = False
-        self._take = take
-        self._copies = copies
-        self._check_server = check_server
-
-    def faces(self, pictures: Sequence[Picture], answers: Iterable[BatchAnswer]) -> FacesOfPictures:
-        """Those of each picture that was read. Raises NotReady where the server has gone away."""
-        for picture, answer in zip(pictures, answers):
-            if isinstance(answer, Faces):
-                error = self._keep(picture, answer)
-                yield picture.path, answer
-                _warn_if_capped(picture.path, answer)
-            else:
-                error = answer
-                if isinstance(answer, ServerUnavailable):
-                    self._check_server()
-            if error is not None:
-                self.has_failures = True
-                console.message(f"{picture.path}: {reason(error)}")
-
-    def _keep(self, picture: Picture, faces: Faces) -> FaceError | OSError | None:
-        """What went wrong, if something did."""
-        try:
-            self._take(picture.path, faces)
-            if picture in self._copies:
-                # Not at the top: only copies need to draw.
-                from face_tools.drawing import save_drawing
-
-                save_drawing(picture.path, faces, self._copies[picture])
-        except (FaceError, OSError) as error:
-            return error
-        return None
-
-
-def _warn_if_capped(path: Path, faces: Faces) -> None:
-    if faces.candidates_dropped:
-        console.message(f"{path}: {capped(faces.candidates_dropped)}")
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="a picture, a folder to search for them, or - for stdin"
+    )
 
 
 def capped(dropped: int) -> str:
@@ -175,6 +65,8 @@ def find(paths: Sequence[str]) -> list[Picture]:
     for path in map(Path, paths):
         for picture in _in_folder(path) if path.is_dir() else [Picture(path, Path(path.name))]:
             found.setdefault(picture.path, picture)
+    if "-" in paths:
+        found[STDIN.path] = STDIN
     if not found:
         raise InvalidInput(f"no pictures ({', '.join(sorted(SUFFIXES))}) in {', '.join(paths)}")
     return list(found.values())
@@ -195,22 +87,28 @@ def plan_stems(pictures: Sequence[Picture], folder: Path) -> dict[Path, Path]:
     return {picture.path: stem for picture, stem in zip(pictures, stems)}
 
 
-def _plan_copies(pictures: Sequence[Picture], folder: Path) -> dict[Picture, Path]:
+def plan_copies(pictures: Sequence[Picture], folder: Path, force: bool = False) -> dict[Picture, Path]:
     """For each picture the file in `folder` for its copy; no two are the same.
 
-    Raises InvalidInput where one would overwrite a picture.
+    Raises OutputRefused where one would overwrite a picture that is read or, unless `force`, a file that is no such
+    copy, and where the folder cannot be written to.
     """
-    originals = {picture.path.resolve() for picture in pictures}
-    copies = _unlike(_writable(folder / picture.place) for picture in pictures)
+    outputs.check_folder("--save", folder)
+    reads = outputs.identities(picture.path for picture in pictures)
+    copies = _unlike(_marked(folder / picture.place) for picture in pictures)
     for copy in copies:
-        if copy.resolve() in originals:
-            raise InvalidInput(f"--save would overwrite {copy}; give another folder")
+        outputs.check_replaceable("--save", copy, reads=reads, is_ours=is_copy, force=force)
     return dict(zip(pictures, copies))
 
 
-def _writable(path: Path) -> Path:
-    """The path with a suffix that Pillow writes."""
-    return path if path.suffix.lower() in _SAVED_AS_THEY_ARE else path.with_name(f"{path.name}.png")
+def is_copy(path: Path) -> bool:
+    """Whether a file is a copy with faces drawn."""
+    return marked(path) == COPY
+
+
+def _marked(path: Path) -> Path:
+    """The path with the suffix of a format that is fit for a copy."""
+    return path if path.suffix.lower() in KEEP_MARKS else path.with_name(f"{path.name}.png")
 
 
 def _unlike(paths: Iterable[Path]) -> list[Path]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import zipfile
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from face_client.errors import reason
+from face_client.errors import InvalidInput
 from face_client.faces import Faces
-from face_command import console
-from face_tools import pictures
-from face_tools.connection import EXIT_SOME_FAILED
+from face_command import outputs
+from face_tools import batch
+from face_tools.connection import EXIT_OK
+from face_tools.pictures import Picture
 
 HELP = "find the faces in pictures, and their embeddings"
 
@@ -22,46 +26,60 @@ examples:
   faces recognize holiday/ --align --embeddings h.npz  faces turned upright first
 
 The .npz file has a row for each face: embeddings [N, 512], boxes [N, 4], probabilities [N], landmarks [N, 5, 2] and
-images [N], the path of its picture.
+images [N], the path of its picture. It replaces one of an earlier run, and no other file. It is written at the end,
+also after Ctrl-C or when the server has gone, with what was found until then.
 
-exit status: 0 every picture was read, 1 some were not, 2 wrong usage, 3 no server, or none with FaceNet
+exit status: 0 every picture was read, 1 some were not or a file could not be written, 2 wrong usage, 3 no server, or
+none with FaceNet
 """
+
+_ARRAYS = ("embeddings", "boxes", "probabilities", "landmarks")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `faces recognize`."""
     parser.epilog = _EPILOG
-    pictures.add_arguments(parser)
+    batch.add_arguments(parser)
     parser.add_argument("--embeddings", metavar="FILE", type=Path, help="write all faces there, as a .npz file")
 
 
 def run(args: argparse.Namespace) -> int:
     """Recognise and print; returns the exit status."""
+    if args.embeddings is None:
+        return batch.run("recognize", args, recognize=True)
     found: list[tuple[Path, Faces]] = []
 
-    def take(path: Path, faces: Faces) -> None:
-        if args.embeddings is not None:
-            found.append((path, faces))
+    def check(pictures: Sequence[Picture]) -> None:
+        if args.resume is not None:
+            raise InvalidInput(
+                "--embeddings does not go with --resume: the file would lack the faces of the earlier run"
+            )
+        reads = outputs.identities(picture.path for picture in pictures)
+        outputs.check_file("--embeddings", args.embeddings, reads=reads, is_ours=is_ours, force=args.force)
 
-    status = pictures.run("recognize", args, recognize=True, take=take)
-    if not found:
-        return status
+    def take(picture: Picture, faces: Faces) -> None:
+        found.append((picture.path, faces))
+
+    def finish() -> int:
+        if found:
+            _write(args.embeddings, found)
+        return EXIT_OK
+
+    return batch.run("recognize", args, recognize=True, check=check, take=take, finish=finish)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is one of embeddings: it has their arrays, and no others."""
     try:
-        _write(args.embeddings, found)
-    except OSError as error:
-        console.message(f"{args.embeddings}: {reason(error)}")
-        return EXIT_SOME_FAILED
-    return status
+        with zipfile.ZipFile(path) as arrays:
+            return set(arrays.namelist()) == {f"{name}.npy" for name in ("images", *_ARRAYS)}
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
-def _write(path: Path, found: list[tuple[Path, Faces]]) -> None:
-    """All faces of all pictures as one .npz file; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = {
-        name: np.concatenate([getattr(faces, name) for _, faces in found])
-        for name in ("embeddings", "boxes", "probabilities", "landmarks")
-    }
+def _write(path: Path, found: Sequence[tuple[Path, Faces]]) -> None:
+    """All faces of all pictures as one .npz file. Raises OutputError."""
+    rows = {name: np.concatenate([getattr(faces, name) for _, faces in found]) for name in _ARRAYS}
     images = np.array([str(image) for image, faces in found for _ in faces], dtype=np.str_)
-    # A file that is open already: NumPy would add its suffix to another name.
-    with path.open("wb") as file:
-        np.savez(file, images=images, **rows)
+    # Into a file that is open already: NumPy would add its suffix to another name.
+    outputs.write_whole(path, partial(np.savez, images=images, **rows))

@@ -19,6 +19,7 @@ from face_tools.connection import (
     NotReady,
     add_connection,
     add_parameters,
+    add_patience,
     in_one_line,
     open_client,
     parameters_from,
@@ -117,6 +118,7 @@ def _add_common(parser: argparse.ArgumentParser, out: str, unit: str) -> None:
     parser.add_argument("--json", action="store_true", help="print report.json instead of the table")
     add_connection(parser)
     parser.set_defaults(timeout=_TIMEOUT_S)
+    add_patience(parser)
 
 
 class Gaps(NamedTuple):

@@ -1,0 +1,22 @@
+"""What these commands write is known again."""
+
+import pytest
+from PIL import Image
+
+from face_tools.marks import KEEP_MARKS, mark, marked
+
+
+@pytest.mark.parametrize("suffix", sorted(KEEP_MARKS))
+def test_a_mark_is_read_again(tmp_path, suffix):
+    path = tmp_path / f"picture{suffix}"
+    Image.new("RGB", (40, 30)).save(path)
+    assert marked(path) is None
+    Image.new("RGB", (40, 30)).save(path, exif=mark("contact sheet"))
+    assert marked(path) == "contact sheet"
+
+
+def test_what_is_no_picture_has_no_mark(tmp_path):
+    (tmp_path / "words.png").write_bytes(b"\x89PNG\r\n\x1a\n words")
+    assert marked(tmp_path / "words.png") is None
+    assert marked(tmp_path / "missing.png") is None
+    assert marked(tmp_path) is None
