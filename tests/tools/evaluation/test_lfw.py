@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import face_client
-from face_client import Faces
+from face_client import Faces, ModelNotLoaded
 from face_command import console
 from face_command.main import main
 from face_tools.evaluation.lfw import centre_crop
@@ -65,8 +65,9 @@ class FakeClient:
     def __exit__(self, *exception):
         pass
 
-    def is_ready(self, model):
-        return self.loaded or model == "face_recognition"
+    def check_ready(self, model):
+        if not self.loaded and model != "face_recognition":
+            raise ModelNotLoaded(f"model {model!r} is not loaded")
 
     def recognize_each(self, images, *, crops, in_flight, **options):
         assert in_flight == 16
