@@ -72,8 +72,6 @@ def test_what_cannot_be_read_has_a_line_and_the_others_go_on(photos, capsys):
     out, err = capsys.readouterr()
     known = "JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, HEIC, JPEG 2000, PBM, PGM or PPM"
     no_picture = f"encoded_image is not a picture in a known format (10 bytes); it must be {known}"
-        "encoded_image is not a picture in a known format (10 bytes); it must be JPEG, PNG, WebP, BMP, GIF or TIFF"
-    )
     assert err.splitlines() == [
         f"{missing}: No such file or directory",
         f"{photos / 'words.jpg'}: {no_picture}",
