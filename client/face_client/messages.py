@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Union
 
@@ -18,6 +20,18 @@ from face_client.errors import InvalidInput, ServerError, ServerUnavailable
 from face_client.faces import Faces
 from face_client.images import ArrayLike, ImageLike, Tensors, as_array, is_array, prepared
 from face_client.options import DetectOptions, ParameterValue, check_at_least, request_parameters
+
+_id_prefix = ContextVar("faces_request_id_prefix", default="")
+
+
+@contextmanager
+def ids_beginning(prefix: str) -> Iterator[None]:
+    """For requests that a log must tell from those of callers."""
+    token = _id_prefix.set(prefix)
+    try:
+        yield
+    finally:
+        _id_prefix.reset(token)
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ class Request:
     inputs: Tensors
     outputs: tuple[str, ...]
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
-    id: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
+    id: str = field(default_factory=lambda: f"{_id_prefix.get()}{uuid.uuid4().hex}", compare=False)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def engine(chosen: Choice, repository: Path, versions: Versions, workers: int, w
     """The engine of an instance. workers: threads of the processor. warn: is told of what makes it slow.
 
     Raises:
-        OSError, zipfile.BadZipFile, ValueError: a network's file cannot be read, is damaged, or this machine lacks what
+        OSError, ValueError: a network's file cannot be read, is damaged, or this machine lacks what
             was chosen.
     """
     files = {network: repository / network.name / str(versions[network.name]) / EXPORTED for network in STAGES}

@@ -1,5 +1,7 @@
 """The cascade on the CPU of this process: networks from their files, and how they are driven. No Triton here."""
 
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,9 +27,13 @@ def network_from_file(network: Network, file: Path, warn: Callable[[str], None])
     a caller, and `warn` is told in one sentence.
 
     Raises:
-        OSError, zipfile.BadZipFile, ValueError: the file cannot be read, is damaged, or needs torch and there is none.
+        OSError, ValueError: the file cannot be read, is damaged, or needs torch and there is none.
     """
-    weights = read_weights(file)
+    try:
+        weights = read_weights(file)
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        wrong = f"is damaged: {error}" if zipfile.is_zipfile(file) else "is no TorchScript archive"
+        raise ValueError(f"{file} {wrong}") from error
     reason = "holds no arrays"
     if weights:
         try:
@@ -44,7 +50,7 @@ def network_from_file(network: Network, file: Path, warn: Callable[[str], None])
 def network_in_torch(file: Path) -> LocalNetwork:
     """A network as its TorchScript has it, in the precision that it was exported with; on one thread a caller.
 
-    Raises ModuleNotFoundError without torch; what torch raises where the file is damaged.
+    Raises ModuleNotFoundError without torch; ValueError where the file is damaged.
     """
     # Imported here: with compiled networks this process needs no torch.
     import torch

@@ -30,7 +30,12 @@ class TorchScriptNetwork:
         self._device = torch.device(device)
         self._micro_batch = micro_batch
         self._optimize = optimize
-        module = torch.jit.load(str(path), map_location=self._device).eval()
+        try:
+            module = torch.jit.load(str(path), map_location=self._device).eval()
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            raise ValueError(f"{path} is damaged: {str(error).strip().splitlines()[0]}") from error
         if self._device.type == "cpu":
             # Worth 1.7 to 4 times a frozen module. Done here: the file itself stays portable.
             self._module = torch.jit.optimize_for_inference(torch.jit.freeze(module))

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -103,7 +104,9 @@ class EmbeddedTriton:
 
     @property
     def failure_reason(self) -> str:
-        """Why Triton ended, in its own words."""
+        """Why Triton ended: its own words, or whose signal it was."""
+        if self._live.process.returncode == -signal.SIGKILL:
+            return "it was killed, as the kernel does where memory is short"
         return self._live.log.reason()
 
     def start(self) -> None:
@@ -148,9 +151,9 @@ class EmbeddedTriton:
         while waiting:
             if self._live.process.poll() is not None:
                 self._live.log.join()
-                raise StartError(f"Triton stopped before it was ready:\n{self._live.log.reason()}")
+                raise StartError(f"Triton stopped before it was ready: {self._live.log.reason()}")
             if time.monotonic() > deadline:
-                raise StartError(f"Triton was not ready after {timeout:g} s:\n{self._live.log.reason()}")
+                raise StartError(f"Triton was not ready after {timeout:g} s (start_timeout): {_still_loading(waiting)}")
             if is_up(self.http_url + waiting[0]):
                 waiting.pop(0)
             else:
@@ -179,6 +182,12 @@ class EmbeddedTriton:
         if self._running is None:
             raise StartError("the server is not running")
         return self._running
+
+
+def _still_loading(waiting: list[str]) -> str:
+    """waiting: paths that do not answer 200 yet."""
+    models = [path.split("/")[3] for path in waiting if path.startswith("/v2/models/")]
+    return f"it was still loading {', '.join(models)}"
 
 
 def _check_tuned(tuned: Tuned | None) -> None:

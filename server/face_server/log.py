@@ -14,6 +14,14 @@ _KEPT_LINES = 5000
 # glog's prefix: severity, date, time, process, source line, then `]`. What follows is often a string in quotes.
 _PREFIX = re.compile(r'^([EWIV])\d{4} [\d:.]+ \d+ ([\w./]+:\d+)\] "?')
 
+_LOAD = re.compile(r"failed to load '(?P<model>[^']+)' version \d+: (?P<cause>.*?)\"?$")
+
+# Of tritonserver, of the C library and of C++ when they end a process.
+_LAST_WORDS = ("error:", "Signal (", "terminate called", "  what():", "double free", "malloc", "free()", "corrupted")
+
+# Triton's name for the status, and Python's for the exception.
+_KINDS = re.compile(r"^(?:[A-Z][a-z ]+: )?(?:\w+(?:Error|Exception): )?")
+
 _LEVELS = {"E": "error", "W": "warning", "I": "info", "V": "debug"}
 
 
@@ -32,6 +40,13 @@ def json_line(line: str) -> str:
         with contextlib.suppress(ValueError):
             message = json.loads(f'"{message}')
     return json.dumps({**fields, "level": _LEVELS[prefix[1]], "source": prefix[2], "message": message})
+
+
+def _cause(text: str) -> str:
+    """What a Python model raised, without its traceback."""
+    with contextlib.suppress(ValueError):
+        text = json.loads(f'"{text}"')
+    return _KINDS.sub("", text.partition("\n\nAt:")[0].strip().partition("\n")[0])
 
 
 class LogReader:
@@ -76,10 +91,12 @@ class LogReader:
         return any(words in line for line in self.lines)
 
     def reason(self) -> str:
-        """Why Triton gave up, in its own words: its error lines, or the last of any kind."""
-        errors = [_PREFIX.sub("", line).rstrip('"') for line in self.lines if line.startswith("E")]
-        # Other error lines stop nothing: a machine without a GPU causes some.
-        loads = [line for line in errors if line.startswith("failed to load")]
-        # "error:" is tritonserver's own last word.
-        told = list(dict.fromkeys(loads)) or [x for x in self.lines if x.startswith("error:")] or self.lines[-5:]
-        return "\n".join(told[:10]) or "it wrote nothing"
+        """Why Triton gave up, in its own words, a line for each cause: models that did not load, or what it says when
+        it ends. Others are not its reason, not even errors: a machine without a GPU causes some, callers others."""
+        loads: dict[str, str] = {}
+        for line in self.lines:
+            if found := _LOAD.search(line):
+                loads.setdefault(_cause(found["cause"]), found["model"])
+        told = [f"model '{model}' cannot be loaded: {cause}" for cause, model in loads.items()]
+        told = told or [line for line in self.lines if line.startswith(_LAST_WORDS)]
+        return "\n".join(told[:10]) or "its log does not say why"

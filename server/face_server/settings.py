@@ -128,6 +128,9 @@ class Settings:
             if value != getattr(Settings, name):
                 is_whole = isinstance(value, int) and low <= value <= high
                 require(name, value, is_whole, f"a whole number from {low} to {high}")
+        for name, other in (("grpc_port", "http_port"), ("metrics_port", "http_port"), ("metrics_port", "grpc_port")):
+            port = getattr(self, name)
+            require(name, port, port == 0 or port != getattr(self, other), f"another port than {other}")
         seconds = self.start_timeout
         require("start_timeout", seconds, 0 < seconds <= LONGEST_START, f"above 0 and at most {LONGEST_START} seconds")
         for name, choices in CHOICES.items():

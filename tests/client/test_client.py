@@ -19,6 +19,7 @@ from face_client import (
     ServerUnavailable,
     TooManyPixels,
 )
+from face_client.canary import ask_canary
 from face_client.errors import error_from_status
 from face_client.messages import Response
 
@@ -369,3 +370,10 @@ def test_a_max_side_that_is_none_is_refused_at_once(max_side, client_of, picture
             ask(picture, max_side=max_side)
     with pytest.raises(InvalidInput, match=r"^max_side is "):
         client_of().detect_batch([picture], max_side=max_side)
+
+
+def test_a_canary_can_be_told_from_callers(client_of, picture):
+    client = client_of()
+    ask_canary(client)
+    client.detect(picture)
+    assert [request.id.startswith("canary-") for request in client._transport.requests] == [True, False]

@@ -69,7 +69,14 @@ def test_where_there_is_no_torch_it_is_said(tmp_path, monkeypatch):
 
 def test_a_file_that_is_none(tmp_path):
     (tmp_path / "model.pt").write_bytes(b"junk")
-    with pytest.raises(zipfile.BadZipFile):
+    with pytest.raises(ValueError, match=r"/model\.pt is no TorchScript archive$"):
+        network_from_file(RNET, tmp_path / "model.pt", pytest.fail)
+    data = bytearray(FILE.read_bytes())
+    with zipfile.ZipFile(FILE) as archive:
+        (entry, *_) = [one for one in archive.infolist() if one.filename.endswith(".npy")]
+    data[entry.header_offset + 200 : entry.header_offset + 300] = bytes(100)
+    (tmp_path / "model.pt").write_bytes(data)
+    with pytest.raises(ValueError, match=r"/model\.pt is damaged: Bad CRC-32"):
         network_from_file(RNET, tmp_path / "model.pt", pytest.fail)
     with pytest.raises(FileNotFoundError):
         network_from_file(RNET, tmp_path / "absent.pt", pytest.fail)

@@ -21,11 +21,19 @@ def test_a_reader_that_goes_away_does_not_stop_the_reading():
 def test_the_reason_is_the_model_that_did_not_load_else_the_last_word():
     harmless = 'E1122 05:00:00.000001 42 pinned.cc:1] "CudaDriverHelper has not been initialized."'
     failed = "E1122 05:00:00.000002 42 life.cc:642] \"failed to load 'pnet' version 1: Internal: no\""
+    traced = (
+        "E1122 05:00:00.000002 42 x.cc:1] \"failed to load 'onet' version 1: Internal: ValueError: /m/1/model.pt is "
+        'damaged: \\"x\\"\\n\\nAt:\\n  /m/model.py(44): initialize\\n"'
+    )
+    by_callers = ['E1122 05:00:00.000003 42 x.cc:1] "a request"', 'mtcnn: refused ids=5d2a message="factor is 7"']
+    silent = "its log does not say why"
     for lines, reason in (
-        ([harmless, failed, "bye"], "failed to load 'pnet' version 1: Internal: no"),
+        ([harmless, failed, "bye"], "model 'pnet' cannot be loaded: no"),
+        ([traced, traced.replace("onet'", "mtcnn'")], "model 'onet' cannot be loaded: /m/1/model.pt is damaged: \"x\""),
         ([harmless, "error: no port"], "error: no port"),
-        ([harmless, "a", "b"], f"{harmless}\na\nb"),
-        ([], "it wrote nothing"),
+        ([*by_callers, "Signal (11) received."], "Signal (11) received."),
+        ([harmless, "a", *by_callers], silent),
+        ([], silent),
     ):
         log = LogReader(io.StringIO("".join(f"{line}\n" for line in lines)), None)
         log.join()

@@ -93,3 +93,9 @@ def test_a_patience_that_never_ends_or_never_begins(name, wrong):
 def test_failures_are_counted(wrong):
     with pytest.raises(ValueError, match=rf"^failures is {wrong}, must be a whole number of at least 1$"):
         Patience(failures=wrong)
+
+
+def test_two_listeners_on_one_port_are_refused():
+    with pytest.raises(ValueError, match=r"^grpc_port is 8001, must be another port than http_port$"):
+        Settings(http_port=8001, grpc_port=8001, metrics_port=8002)
+    assert Settings(http_port=0, grpc_port=0, metrics_port=0).metrics_port == 0

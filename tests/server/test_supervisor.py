@@ -44,7 +44,8 @@ class Watch:
 
     def look(self, _seconds):
         if self._of:
-            raise Broken(self._of.pop(0))
+            reason = self._of.pop(0)
+            raise Broken(*([reason] if isinstance(reason, str) else reason))
 
     def close(self):
         pass
@@ -99,6 +100,16 @@ def test_a_restart(scene):
     # Whoever knows the ports finds it there again.
     settings = scene.triton.settings
     assert (settings.http_port, settings.grpc_port, settings.metrics_port) == scene.triton.ports
+
+
+def test_strangers_hear_nothing_out_of_logs(scene):
+    states = []
+    scene.triton.on_start = lambda: states.append(scene.health.state)
+    scene.breaks = [("Triton ended by itself with status 1", "/models/pnet/1: request 5d2a"), "b"]
+    scene.triton.fails = [None, StartError("Triton stopped before it was ready: /models/pnet/1")]
+    scene.run()
+    assert states[1:3] == ["restarting: Triton ended by itself with status 1", "restarting: a start failed"]
+    assert "/models/pnet/1: request 5d2a" in scene.lines[0]
 
 
 def test_pauses_double(scene):

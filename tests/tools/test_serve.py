@@ -5,6 +5,7 @@ import argparse
 import pytest
 
 from face_admin import serve as command
+from face_command.main import main
 from face_runtime.settings import TRACE_VARIABLE
 
 
@@ -52,3 +53,16 @@ def test_arguments_that_cannot_be(option, wrong, sentence, capsys):
         parse(f"{option}={wrong}")
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--http-port", "8001", "--grpc-port", "8001"], "grpc_port is 8001, must be another port than http_port"),
+        (["--metrics-port", "8000"], "metrics_port is 8000, must be another port than http_port"),
+        (["--health-port", "8002"], "--health-port 8002 is the port of another listener already"),
+    ],
+)
+def test_two_listeners_on_one_port(arguments, sentence, capsys):
+    assert main(["serve", *arguments]) == 2
+    assert capsys.readouterr().err == f"faces serve: {sentence}\n"

@@ -157,25 +157,33 @@ def run(args: argparse.Namespace) -> int:
         tell("faces serve: --tls-key and --tls-ca need --tls-cert")
         return 2
     ports = (0, 0, 0) if args.any_ports else (args.http_port, args.grpc_port, args.metrics_port)
-    settings = Settings(
-        host=args.host,
-        http_host=args.http_host,
-        http_port=ports[0],
-        grpc_port=ports[1],
-        metrics_port=ports[2],
-        threads=args.threads,
-        networks=args.networks,
-        engine=args.engine,
-        decode=args.decode,
-        start_timeout=args.start_timeout,
-        verbose=args.verbose,
-        bounded_queue=args.bounded_queue,
-        configuration=args.configuration,
-        log_format=args.log_format,
-        trace=args.trace,
-        trace_rate=args.trace_rate,
-        tls=_tls(args),
-    )
+    try:
+        settings = Settings(
+            host=args.host,
+            http_host=args.http_host,
+            http_port=ports[0],
+            grpc_port=ports[1],
+            metrics_port=ports[2],
+            threads=args.threads,
+            networks=args.networks,
+            engine=args.engine,
+            decode=args.decode,
+            start_timeout=args.start_timeout,
+            verbose=args.verbose,
+            bounded_queue=args.bounded_queue,
+            configuration=args.configuration,
+            log_format=args.log_format,
+            trace=args.trace,
+            trace_rate=args.trace_rate,
+            tls=_tls(args),
+        )
+    except ValueError as error:
+        # What an option alone cannot tell: two that do not go together.
+        tell(f"faces serve: {error}")
+        return 2
+    if args.health_port and args.health_port in ports:
+        tell(f"faces serve: --health-port {args.health_port} is the port of another listener already")
+        return 2
     show = _print_json if settings.writes_json else tell
     stop_on_signals()
     triton = EmbeddedTriton(args.repository, settings, log=None if args.quiet else show)
@@ -217,7 +225,7 @@ def _alone(triton: EmbeddedTriton, args: argparse.Namespace) -> int:
         if args.command:
             return run_command(args.command, triton.grpc_url, lambda _ended: None)
         status = triton.wait()
-        tell(f"faces serve: Triton ended by itself with status {status}:\n{triton.failure_reason}")
+        tell(f"faces serve: Triton ended by itself with status {status}: {triton.failure_reason}")
         return 1
 
 

@@ -75,13 +75,13 @@ class Supervisor:
                 assert self._watch is not None
                 self._watch.look(_TICK_SECONDS)
             except Broken as error:
-                self._restart(str(error))
+                self._restart(str(error), error.what)
 
-    def _restart(self, reason: str) -> None:
+    def _restart(self, reason: str, what: str) -> None:
         # Five starts that take long and fail are spread over more than the window.
         failed = 0
         while True:
-            self._health.failed(f"restarting: {reason}")
+            self._health.failed(f"restarting: {what}")
             pause = self._restarts.next_pause(time.monotonic())
             if pause is None or failed == _RESTARTS:
                 raise GaveUp(
@@ -96,7 +96,7 @@ class Supervisor:
                 self._start()
             except ServerError as error:
                 failed += 1
-                reason = str(error)
+                reason, what = str(error), "a start failed"
                 continue
             self._health.restarts += 1
             self._say(f"Triton answers again after {time.monotonic() - started:.1f} s")

@@ -54,7 +54,14 @@ class Patience:
 
 
 class Broken(Exception):
-    """The server must be started again; the message says why."""
+    """The server must be started again; the message says why.
+
+    what: of that, what strangers may read: nothing out of logs.
+    """
+
+    def __init__(self, what: str, detail: str = "") -> None:
+        super().__init__(f"{what}: {detail}" if detail else what)
+        self.what = what
 
 
 class Watch:
@@ -94,12 +101,12 @@ class Watch:
         dead = self._stubs.wait(seconds)
         if not self._triton.is_running:
             status = self._triton.wait()
-            raise Broken(f"Triton ended by itself with status {status}: {self._triton.failure_reason}")
+            raise Broken(f"Triton ended by itself with status {status}", self._triton.failure_reason)
         self._renewals.add(dead)
         try:
             self._health.renewals += self._renewals.proceed()
         except RenewalFailed as error:
-            raise Broken(str(error)) from error
+            raise Broken("an instance of a model could not be renewed", str(error)) from error
         if dead:
             # What was asked before says nothing of now.
             self._health.failed(died({stub.instance for stub in dead}))

@@ -41,7 +41,7 @@ class TritonPythonModel:
         self._threads = {name: int(parameters[name]) for name in (_INTRA_OP, _INTER_OP) if name in parameters}
         self._path = Path(args["model_repository"]) / args["model_version"] / "model.pt"
         if not zipfile.is_zipfile(self._path):
-            raise ValueError("model.pt is no TorchScript archive")
+            raise ValueError(f"{self._path} is no TorchScript archive")
         self._name = config["name"]
         self._input = config["input"][0]["name"]
         self._smallest_side = int(parameters.get("SMALLEST_SIDE", 0))
