@@ -11,7 +11,9 @@ from PIL import Image
 
 from face_bench import BenchError
 from face_client import InvalidImage, decode_image
-from face_pictures.formats import SUFFIXES
+from face_command.console import message
+from face_pictures.folders import pictures_in
+from face_pictures.formats import format_of
 
 WALL_SIZES = ((1920, 1080), (1280, 720), (960, 540))
 JPEG_QUALITY = 95
@@ -80,14 +82,17 @@ def walls(sizes: Sequence[tuple[int, int]] = WALL_SIZES, prefix: str = "wall ") 
 
 
 def photos(folder: Path) -> list[Picture]:
-    """The photos in a folder, by name.
+    """The photos in a folder and below, by name.
 
     Raises:
         BenchError: no folder, no photos, too many, or one that cannot be read.
     """
     if not folder.is_dir():
         raise BenchError(f"--photos {folder} is not a folder")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    found = pictures_in(folder)
+    for note in found.notes():
+        message(note)
+    files = sorted(found.files)
     if not 1 <= len(files) <= MAX_PHOTOS:
         raise BenchError(f"--photos {folder} has {len(files)} photos; 1 to {MAX_PHOTOS} can be measured")
     return [photo(file) for file in files]
@@ -100,7 +105,7 @@ def photo(file: Path) -> Picture:
         pixels = decode_image(data)
     except InvalidImage as error:
         raise BenchError(f"--photos: {file.name}: {error}") from error
-    if file.suffix.lower() in {".jpg", ".jpeg"}:
+    if format_of(data).name == "JPEG":
         return Picture(file.name, pixels, data, pixels)
     return Picture.of_pixels(file.name, pixels)
 

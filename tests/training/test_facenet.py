@@ -61,18 +61,34 @@ def trained(people, tmp_path_factory):
 @pytest.fixture(scope="module")
 def crops(people, pretrained_arrays, tmp_path_factory):
     """Those that the command makes, without the training that follows."""
-    _, pictures = read_people(people)
+    _, pictures = read_people(people, print)
     plan = crop_plan(tmp_path_factory.mktemp("crops") / "samples", CropSettings(), pretrained_arrays, pictures)
     assert sum(make_samples(plan, pictures, 1)) == len(pictures)
     return Shards(plan.folder, CROP)
 
 
 def test_people_are_their_folders(people):
-    names, pictures = read_people(people)
+    names, pictures = read_people(people, print)
     assert names == ["blue", "collins"]
     assert [(p.person, p.place) for p in pictures] == [(0, n) for n in range(7)] + [(1, n) for n in range(6)]
     with pytest.raises(AnnotationError, match="two at least"):
-        read_people(people / "collins")
+        read_people(people / "collins", print)
+
+
+def test_hidden_folders_are_nobody_and_are_named(tmp_path):
+    names = ("anna/1.png", "anna/sub/2.heic", "bob/1.pgm", ".ipynb_checkpoints/1.png", "@eaDir/x.png", "bob/._1.pgm")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    said = []
+    people, pictures = read_people(tmp_path, said.append)
+    assert people == ["anna", "bob"]
+    assert [str(p.path.relative_to(tmp_path)) for p in pictures] == ["anna/1.png", "anna/sub/2.heic", "bob/1.pgm"]
+    hidden = "(hidden, thumbnails or trash)"
+    assert said == [
+        f"{tmp_path}: left out .ipynb_checkpoints, @eaDir {hidden}",
+        f"{tmp_path / 'bob'}: left out ._1.pgm {hidden}",
+    ]
 
 
 @pytest.mark.slow

@@ -181,7 +181,7 @@ def _in_half(args: argparse.Namespace) -> "list[Export]":
     from face_admin.precision import Gate, judge
     from face_export.errors import PrecisionError
 
-    album, builders = find_pictures(args.photos), dict(_builders(args))
+    album, builders = find_pictures(args.photos, message), dict(_builders(args))
     kept = {name: build(FP32) for name, build in builders.items() if name in args.keep_fp32}
     half = {name: build(FP16) for name, build in builders.items() if name not in kept}
     if not half:

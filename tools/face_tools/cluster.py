@@ -16,16 +16,14 @@ from face_client.faces import Faces
 from face_client.similarity import SAME_DISTANCE
 from face_command import console, outputs
 from face_command.arguments import number, whole
+from face_pictures.marks import SHEET, mark, marked
 from face_tools import batch, need_extra, pictures
 from face_tools.clustering import UNCLUSTERED, Clusters, cluster_faces
 from face_tools.connection import EXIT_OK, EXIT_USAGE, add_asking
 from face_tools.drawing import Section, Tile, contact_sheet, thumbnail
-from face_tools.marks import mark, marked
 from face_tools.pictures import Picture
 
 HELP = "tell which faces in many pictures are one person's"
-
-_MARK = "contact sheet"
 
 _EPILOG = """\
 examples:
@@ -95,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _is_sheet(path: Path) -> bool:
-    return marked(path) == _MARK
+    return marked(path) == SHEET
 
 
 def _is_numbers(path: Path) -> bool:
@@ -140,7 +138,7 @@ def _write(clusters: Clusters, paths: list[Path], failed: list[dict[str, Any]], 
 
     groups = [(title, members) for title, members in _groups(clusters) if members]
     sections = [Section(f"{title}: {len(members)}", [tile(number) for number in members]) for title, members in groups]
-    save = partial(contact_sheet(sections).save, format="PNG", exif=mark(_MARK))
+    save = partial(contact_sheet(sections).save, format="PNG", exif=mark(SHEET))
     outputs.write_whole(args.sheet, save)
     document = {
         "distance": args.distance,

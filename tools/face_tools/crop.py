@@ -14,9 +14,9 @@ from PIL import Image
 
 from face_client.faces import Faces
 from face_command import console, outputs
+from face_pictures.marks import CROP, mark, marked
 from face_tools import batch, pictures
 from face_tools.connection import add_asking
-from face_tools.marks import mark, marked
 from face_tools.pictures import Picture, content
 
 _COLUMNS = (console.Column("image"), console.Column("face"), console.Column("probability", 11))
@@ -125,4 +125,4 @@ def _is_crop_of(picture: Picture, file: Path) -> bool:
 def _name(picture: Picture) -> str:
     """The mark of a picture's crops: which picture it is, whatever it is called."""
     data = content(picture)
-    return f"crop of {sha256(data if isinstance(data, bytes) else data.read_bytes()).hexdigest()[:16]}"
+    return f"{CROP}{sha256(data if isinstance(data, bytes) else data.read_bytes()).hexdigest()[:16]}"

@@ -18,8 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from face_client.faces import Face, Faces
 from face_command.outputs import write_whole
 from face_pictures.decoding import decode_image
-from face_tools.marks import mark
-from face_tools.pictures import COPY
+from face_pictures.marks import COPY, mark
 
 Font = Union[ImageFont.ImageFont, ImageFont.FreeTypeFont]
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from face_client.errors import InvalidInput
-from face_command import outputs
+from face_command import console, outputs
+from face_pictures.folders import pictures_in
 from face_pictures.formats import SUFFIXES
-from face_tools.marks import KEEP_MARKS, marked
-
-COPY = "drawing"
-"""The mark of a picture's copy with the faces drawn."""
+from face_pictures.marks import COPY, KEEP_MARKS, SHEET, marked
 
 
 class Picture(NamedTuple):
@@ -59,11 +56,19 @@ def capped(dropped: int) -> str:
 def find(paths: Sequence[str]) -> list[Picture]:
     """Each file named and each picture in a folder named, in that order, none twice.
 
-    A file named by itself is tried whatever it is called. Raises InvalidInput where there are none.
+    A file named by itself is tried whatever it is called; but of several, as a shell lists them, a contact sheet of
+    `faces cluster` is left out. What is left out is said. Raises InvalidInput where there are none.
     """
     found: dict[Path, Picture] = {}
     for path in map(Path, paths):
-        for picture in _in_folder(path) if path.is_dir() else [Picture(path, Path(path.name))]:
+        if path.is_dir():
+            pictures = _in_folder(path)
+        elif len(paths) > 1 and marked(path) == SHEET:
+            console.message(f"{path}: left out (a contact sheet of faces cluster)")
+            continue
+        else:
+            pictures = [Picture(path, Path(path.name))]
+        for picture in pictures:
             found.setdefault(picture.path, picture)
     if "-" in paths:
         found[STDIN.path] = STDIN
@@ -72,12 +77,11 @@ def find(paths: Sequence[str]) -> list[Picture]:
     return list(found.values())
 
 
-def _in_folder(folder: Path) -> Iterator[Picture]:
-    for directory, subfolders, names in os.walk(folder):
-        subfolders.sort()
-        for path in (Path(directory, name) for name in sorted(names)):
-            if path.suffix.lower() in SUFFIXES:
-                yield Picture(path, path.relative_to(folder))
+def _in_folder(folder: Path) -> list[Picture]:
+    found = pictures_in(folder)
+    for note in found.notes():
+        console.message(note)
+    return [Picture(path, path.relative_to(folder)) for path in found.files]
 
 
 def plan_stems(pictures: Sequence[Picture], folder: Path) -> dict[Path, Path]:

@@ -58,7 +58,7 @@ def folder(tmp_path):
 
 
 def test_the_faster_of_two_runs_counts_and_what_cannot_be_read_is_told(folder):
-    album = find_pictures(folder)
+    album = find_pictures(folder, print)
     assert set(album.pictures) == {"three.png", "sub/two.png", "broken.jpg"}
     answers = ask_both(FakeCascade(4, 2, 1, 3), FakeCascade(5, 6, 8, 7), album.pictures.items(), {})
     assert {name: len(found.boxes) for name, found in answers.live.items()} == {"three.png": 3, "sub/two.png": 2}
@@ -71,7 +71,7 @@ def test_the_faster_of_two_runs_counts_and_what_cannot_be_read_is_told(folder):
 def test_a_folder_in_which_nothing_can_be_read(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(DeployError, match=r"none of the pictures can be read \(broken\.jpg: "):
-        ask_both(FakeCascade(), FakeCascade(), find_pictures(tmp_path).pictures.items(), {})
+        ask_both(FakeCascade(), FakeCascade(), find_pictures(tmp_path, print).pictures.items(), {})
 
 
 def names(count):

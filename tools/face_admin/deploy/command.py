@@ -159,7 +159,7 @@ def _trial(args: argparse.Namespace) -> "Trial":
     from face_admin.deploy.judging import find_pictures, with_labels
     from face_admin.deploy.steps import Trial
 
-    store, album = Store(args.repository), find_pictures(args.photos)
+    store, album = Store(args.repository), find_pictures(args.photos, message)
     agreement = args.min_agreement
     if args.labels is not None:
         album = with_labels(album, args.labels)

@@ -1,6 +1,5 @@
 """What live networks and a candidate say of a folder of pictures, and whether the candidate passes."""
 
-import os
 import time
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from face_client.errors import FaceError
 from face_client.options import DetectOptions
 from face_pictures.decoding import decode_image
 from face_pictures.errors import InvalidImage, InvalidInput
+from face_pictures.folders import pictures_in
 from face_pictures.formats import SUFFIXES
 from face_runtime.processor import LocalNetwork, network_from_file, network_in_torch, on_this_processor
 from face_runtime.settings import cores
@@ -91,12 +91,17 @@ class Album:
     truth: "Truth | None" = None
 
 
-def find_pictures(folder: Path) -> Album:
-    """Those in a folder and below. Raises DeployError where there are none."""
+def find_pictures(folder: Path, tell: Callable[[str], object]) -> Album:
+    """Those in a folder and below. tell: is told, in a sentence, what is left out.
+
+    Raises DeployError where there are none.
+    """
     if not folder.is_dir():
         raise DeployError(f"{folder} is no folder of pictures")
-    files = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
-    pictures = {file.relative_to(folder).as_posix(): file for file in files if file.suffix.lower() in SUFFIXES}
+    found = pictures_in(folder)
+    for note in found.notes():
+        tell(note)
+    pictures = {file.relative_to(folder).as_posix(): file for file in sorted(found.files)}
     if not pictures:
         raise DeployError(f"no pictures ({', '.join(sorted(SUFFIXES))}) in {folder}")
     return Album(pictures)

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from face_training.samples.people import read_people
 
     # Whatever may be missing is looked for before anything is removed or made.
-    names, pictures = read_people(args.people.resolve())
+    names, pictures = read_people(args.people.resolve(), message)
     weights = load(args.init, args.cache, None, args.trust)
     if args.fresh:
         clear_run(args.out)

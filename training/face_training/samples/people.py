@@ -1,7 +1,7 @@
 """The face in each picture of a folder of people, found and cut out as the service does it: FaceNet's samples."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED, Weights
 from face_cascade.crops import detection_crops
 from face_cascade.networks import FACENET, STAGES
-from face_pictures.formats import SUFFIXES
+from face_pictures.folders import is_hidden, pictures_in
 from face_training.errors import AnnotationError
 from face_training.samples.making import Plan, read_picture
 from face_training.samples.records import Records
@@ -39,14 +39,19 @@ class PersonPicture:
     place: int
 
 
-def read_people(root: Path) -> tuple[list[str], list[PersonPicture]]:
+def read_people(root: Path, tell: Callable[[str], object]) -> tuple[list[str], list[PersonPicture]]:
     """Names, sorted, and all pictures, sorted by person and file, of a folder a person (torchvision's `ImageFolder`).
+
+    tell: is told, in a sentence, what in the folders is left out.
 
     Raises:
         AnnotationError: there are fewer than two people with a picture.
     """
     folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
-    found = [(folder.name, _pictures(folder)) for folder in folders]
+    hidden = [folder.name for folder in folders if is_hidden(folder.name)]
+    if hidden:
+        tell(f"{root}: left out {', '.join(hidden)} (hidden, thumbnails or trash)")
+    found = [(folder.name, _pictures(folder, tell)) for folder in folders if folder.name not in hidden]
     people = [(name, pictures) for name, pictures in found if pictures]
     if len(people) < 2:
         raise AnnotationError(f"{root} has {len(people)} folders with pictures: one a person is wanted, two at least")
@@ -58,8 +63,11 @@ def read_people(root: Path) -> tuple[list[str], list[PersonPicture]]:
     return [name for name, _ in people], pictures
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+def _pictures(folder: Path, tell: Callable[[str], object]) -> list[Path]:
+    found = pictures_in(folder)
+    for note in found.notes():
+        tell(note)
+    return sorted(found.files)
 
 
 def crop_plan(

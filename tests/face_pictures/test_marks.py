@@ -3,16 +3,18 @@
 import pytest
 from PIL import Image
 
-from face_tools.marks import KEEP_MARKS, mark, marked
+from face_pictures.marks import KEEP_MARKS, mark, marked
 
 
 @pytest.mark.parametrize("suffix", sorted(KEEP_MARKS))
 def test_a_mark_is_read_again(tmp_path, suffix):
     path = tmp_path / f"picture{suffix}"
-    Image.new("RGB", (40, 30)).save(path)
-    assert marked(path) is None
-    Image.new("RGB", (40, 30)).save(path, exif=mark("contact sheet"))
-    assert marked(path) == "contact sheet"
+    for size in ((40, 30), (700, 500)):
+        picture = Image.effect_noise(size, 99).convert("RGB")
+        picture.save(path)
+        assert marked(path) is None
+        picture.save(path, exif=mark("contact sheet"))
+        assert marked(path) == "contact sheet"
 
 
 def test_what_is_no_picture_has_no_mark(tmp_path):
