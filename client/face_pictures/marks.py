@@ -19,8 +19,8 @@ KEEP_MARKS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif
 _SOFTWARE = 0x0131
 """EXIF's tag for the program that made a picture."""
 
-_PROGRAM = "triton-faces"
-_MARK = re.compile(rf"{_PROGRAM} ([ -~]+)\0".encode())
+PROGRAM = "triton-faces"
+_MARK = re.compile(rf"{PROGRAM} ([ -~]+)\0".encode())
 
 # EXIF data lie at the start of a file, and in WebP and in some TIFF at its end.
 _LOOKED_AT = 8192
@@ -29,7 +29,7 @@ _LOOKED_AT = 8192
 def mark(what: str) -> Image.Exif:
     """For `exif` of Pillow's `save`. what: the picture is, in a word or two; ASCII."""
     exif = Image.Exif()
-    exif[_SOFTWARE] = f"{_PROGRAM} {what}"
+    exif[_SOFTWARE] = f"{PROGRAM} {what}"
     return exif
 
 

@@ -14,6 +14,7 @@ def files(tmp_path):
     """A file that is read, one that is there, a folder, and paths that lead nowhere."""
     (tmp_path / "read").write_text("read")
     (tmp_path / "there").write_text("there")
+    (tmp_path / "empty").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("read")
     os.link(tmp_path / "read", tmp_path / "hard")
@@ -33,6 +34,7 @@ def files(tmp_path):
         ("there/new", False, "cannot be written: .*there is no folder"),
         ("folder/new/new", False, None),
         ("new", False, None),
+        ("empty", False, None),
     ],
 )
 def test_what_is_refused_before_the_work(files, name, forced, words):
@@ -46,7 +48,7 @@ def test_what_is_refused_before_the_work(files, name, forced, words):
         with pytest.raises(OutputRefused, match=words) as caught:
             check()
         assert str(caught.value).startswith(("--out is ", "--out would ", "--out "))
-    assert sorted(path.name for path in files.rglob("*")) == ["folder", "hard", "link", "read", "there"]
+    assert sorted(path.name for path in files.rglob("*")) == ["empty", "folder", "hard", "link", "read", "there"]
 
 
 def test_ones_own_is_replaced(files):
@@ -79,7 +81,7 @@ def test_a_file_is_whole_or_as_it_was(files):
     write_text(files / "there", "new")
     assert stat.S_IMODE((files / "there").stat().st_mode) == 0o640
     write_text(files / "made" / "below" / "new", "new")
-    assert sorted(path.name for path in files.iterdir()) == ["folder", "hard", "link", "made", "read", "there"]
+    assert sorted(path.name for path in files.iterdir()) == ["empty", "folder", "hard", "link", "made", "read", "there"]
 
 
 def test_a_disk_that_is_full(tmp_path):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from face_command.arguments import existing_folder, readable_file
+from face_command.console import line
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     # Not at the top: it imports this module by its entry point.
     from face_command.main import whole_parser
 
-    print(script(whole_parser(), args.shell))
+    line(script(whole_parser(), args.shell))
     return 0
 
 

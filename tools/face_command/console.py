@@ -36,10 +36,14 @@ def message(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+class StdoutError(OSError):
+    """Standard output cannot be written: the disk below it is full."""
+
+
 def line(text: str) -> None:
     """One line of results on stdout, at once.
 
-    Raises OSError, which names stdout, where it cannot be written; what it still holds is dropped then.
+    Raises StdoutError where it cannot be written; what it still holds is dropped then.
     """
     try:
         print(text, flush=True)
@@ -47,7 +51,7 @@ def line(text: str) -> None:
         raise
     except OSError as error:
         drop_stdout()
-        raise OSError(error.errno, error.strerror, "standard output") from error
+        raise StdoutError(error.errno, error.strerror, "standard output") from error
 
 
 def drop_stdout() -> None:

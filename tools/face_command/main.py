@@ -72,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return signal.status
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
+    except console.StdoutError as error:
+        console.message(f"faces: {error.filename}: {error.strerror}")
+        return _EXIT_FAILED
     except ImportError as error:
         # A verb may import what it needs when it runs.
         print(f"faces: a package is missing: {error}", file=sys.stderr)

@@ -66,7 +66,7 @@ def check_replaceable(
         return
     if there in reads:
         raise OutputRefused(f"{option} would overwrite {path}, which is read; name another place")
-    if is_ours is not None and not force and not is_ours(path):
+    if is_ours is not None and not force and path.stat().st_size and not is_ours(path):
         raise OutputRefused(
             f"{option} would overwrite {path}, which this command did not write; name another place, or give --force"
         )

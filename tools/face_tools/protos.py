@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         console.message(f"faces protos: {error}")
         return _EXIT_NOT_WRITTEN
     for path in written:
-        print(path)
+        console.line(str(path))
     return _EXIT_OK
 
 

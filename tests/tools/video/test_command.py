@@ -13,6 +13,7 @@ import face_tools.video
 from face_client import InvalidInput, ServerError, ServerOverloaded
 from face_command.main import main
 from face_tools.video import VideoReader
+from face_tools.video.writing import SUFFIXES
 from tests import cameras, clips
 
 FRAMES = 20
@@ -52,6 +53,32 @@ def at_frame(number, reply, error):
         return reply(request)
 
     return answer
+
+
+@pytest.mark.usefixtures("transport")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_files_of_an_earlier_run_are_replaced_and_no_others(clip, out, suffix, capsys):
+    out = out.with_suffix(suffix)
+    assert run(clip, "--out", out) == run(clip, "--out", out) == 0
+    for file, content in ((out, clip.read_bytes()), (out.with_suffix(".jsonl"), b'{"mine": 1}\n')):
+        ours = file.read_bytes()
+        file.write_bytes(content)
+        assert run(clip, "--out", out) == 2
+        assert f"would overwrite {file}, which this command did not write" in capsys.readouterr().err
+        assert file.read_bytes() == content
+        file.write_bytes(ours)
+
+
+def test_a_forgotten_file_name_costs_no_clip(transport, clip, tmp_path, capsys):
+    """`faces video --out *.mp4` of two clips: the first stands where the copy should."""
+    first = clips.write(tmp_path / "a.mp4", [clips.background()])
+    before = first.read_bytes()
+    assert run("--out", first, clip) == 2
+    assert f"--out would overwrite {first}" in capsys.readouterr().err
+    assert first.read_bytes() == before
+    assert transport.requests == []
+    assert run("--out", first, clip, "--force") == 0
+    assert first.read_bytes() != before
 
 
 @pytest.mark.usefixtures("transport")

@@ -159,7 +159,7 @@ def _run(args: argparse.Namespace) -> int:
     document = json.dumps(_document(args.set, outcome), indent=2)
     (args.out / "report.json").write_text(document + "\n", encoding="utf-8")
     if args.json:
-        print(document)
+        console.line(document)
     else:
         console.print_table(outcome.header, outcome.rows)
     _remark(args.out, outcome)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from face_client.errors import ServerUnavailable
 from face_client.options import PARAMETERS
-from face_command import console
+from face_command import console, outputs
 from face_command.arguments import number, whole
 from face_tools import need_extra
 from face_tools.connection import (
@@ -47,6 +47,7 @@ examples:
 
 A face keeps its number from frame to frame. In the frames that are skipped, its box is on its way from the last
 detected frame to the next; from a camera, it stays where it was. Ctrl-C and SIGTERM complete the files.
+Files of an earlier run are replaced, and no others.
 
 exit status: 0 every frame was answered, 1 something failed on the way, 2 wrong
 usage, 3 no server, 130 after Ctrl-C, 143 after SIGTERM
@@ -76,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="end when no frame has come for S seconds (%(default)g; 0: wait for ever)",
     )
+    outputs.add_force(parser)
     _add_numbers(parser)
     _add_copy(parser)
     add_asking(parser, [name for name in PARAMETERS if name not in _OF_CROPS], what="frames")
@@ -119,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     # Not at the top: `faces --help` needs neither gRPC nor the extra `video`.
     from face_tools.video import VideoReader, VideoWriter, open_camera
-    from face_tools.video.outputs import STDOUT, lines_target, open_outputs
+    from face_tools.video.outputs import STDOUT, check_outputs, lines_target, open_outputs
 
     limit = args.read_timeout or None
     video = (
@@ -130,7 +132,8 @@ def _run(args: argparse.Namespace) -> int:
     with video, open_client(args) as client:
         lines = lines_target(args.json, args.out, video)
         copy = None if args.out is None else VideoWriter(args.out, video, preset=args.preset, crf=args.crf)
-        check_ready(client, client.model)
+        check_outputs(lines, args.out, video, args.force)
+        check_ready(client, client.model, wait=args.wait)
         summary = Summary()
         progress = console.tracked(
             _answers(client, video, args),
@@ -140,9 +143,9 @@ def _run(args: argparse.Namespace) -> int:
             rate=" FPS",
         )
         try:
-            with open_outputs(lines, copy, summary) as outputs, closing(progress):
+            with open_outputs(lines, copy, summary) as files, closing(progress):
                 for answer in progress:
-                    outputs.write(answer)
+                    files.write(answer)
         finally:
             if summary.frames:
                 _tell(summary, video, copy)

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TextIO
 
 from face_client.errors import InvalidInput
+from face_command import outputs
+from face_command.console import line
 from face_command.interrupts import Interrupts
 from face_tools.video.annotating import draw_tracks
 from face_tools.video.frames import FrameFaces, Summary
 from face_tools.video.reading import VideoReader
-from face_tools.video.writing import VideoWriter
+from face_tools.video.writing import VideoWriter, is_copy
 
 STDOUT = Path("-")
 """The lines' target where there is no file for them."""
@@ -34,6 +36,25 @@ def lines_target(json_file: Path | None, out: Path | None, video: VideoReader) -
     if target.resolve() in [path.resolve() for path in (video.path, out) if path is not None]:
         raise InvalidInput(f"--json would overwrite {target}; name another file")
     return target
+
+
+def check_outputs(lines: Path, out: Path | None, video: VideoReader, force: bool) -> None:
+    """Raises OutputRefused where a file that is there would be lost, or one cannot be written."""
+    reads = outputs.identities([] if video.path is None else [video.path])
+    if out is not None:
+        outputs.check_file("--out", out, reads=reads, is_ours=is_copy, force=force)
+    if lines != STDOUT:
+        outputs.check_file("--json", lines, reads=reads, is_ours=_is_lines, force=force)
+
+
+def _is_lines(path: Path) -> bool:
+    """Whether a file begins as the lines of a video do."""
+    try:
+        with path.open("rb") as file:
+            document = json.loads(file.readline())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.keys() >= {"frame", "time", "detected", "faces"}
 
 
 class Outputs:
@@ -52,7 +73,11 @@ class Outputs:
                 _empty(self._lines)
             if self._copy is not None:
                 self._copy.write(draw_tracks(answer))
-            print(json.dumps(answer.to_dict()), file=self._lines, flush=True)
+            text = json.dumps(answer.to_dict())
+            if self._lines is sys.stdout:
+                line(text)
+            else:
+                print(text, file=self._lines, flush=True)
             self._summary.add(answer)
 
 

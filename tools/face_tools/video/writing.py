@@ -13,6 +13,7 @@ import av
 import av.error
 
 from face_client.errors import VideoError
+from face_pictures.marks import PROGRAM
 from face_tools.video.frames import CRF, PRESET, Frame
 from face_tools.video.reading import FORMAT, VideoReader, reason
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 # What MPEG counts time in: every usual frame rate comes to a whole number, or within 6 µs of it.
 _TIME_BASE = Fraction(1, 90_000)
+
+
+_MARK = f"{PROGRAM} video"
 
 
 class VideoWriter:
@@ -91,6 +95,7 @@ class VideoWriter:
     def _open(self, picture: av.VideoFrame) -> av.container.OutputContainer:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._container = container = av.open(f"file:{self.path}", "w")
+        container.metadata["comment"] = _MARK
         self._stream = container.add_stream("libx264", rate=self._source.rate, options=self._options)
         self._stream.width, self._stream.height = picture.width, picture.height
         self._stream.pix_fmt = FORMAT
@@ -125,6 +130,15 @@ def check_target(path: Path, source: VideoReader) -> None:
         raise VideoError(f"{path} cannot be written: its name must end in {', '.join(SUFFIXES)}")
     if source.path is not None and path.exists() and path.samefile(source.path):
         raise VideoError(f"{path} is the video that is read; write to another file")
+
+
+def is_copy(path: Path) -> bool:
+    """Whether a file is a copy that was written here, by the comment in it."""
+    try:
+        with av.open(f"file:{path}") as container:
+            return any(name.lower() == "comment" and value == _MARK for name, value in container.metadata.items())
+    except (av.error.FFmpegError, OSError):
+        return False
 
 
 def copy_sound(source: VideoReader, output: av.container.OutputContainer) -> tuple[SoundCopy | None, str | None]:
