@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from face_client import FaceClient
-from face_client.errors import InvalidInput
+from face_client.errors import FaceError, InvalidInput
 from face_client.faces import Faces
+from face_client.forks import renew_in_children
+from face_client.images import as_array, is_array
 from face_pictures.decoding import convert_to_rgb
 from face_pictures.formats import reading
 
@@ -24,23 +26,38 @@ FILES = (str, os.PathLike, bytes, bytearray, memoryview)
 """What is a path or the bytes of a file."""
 
 
+def local_path(file: Any) -> Any:
+    """A file:// URL as its path, as TensorFlow reads it: the letters behind file://. Everything else as it is."""
+    is_url = isinstance(file, str) and file.startswith(_FILE_URL)
+    return file[len(_FILE_URL) :] if is_url else file
+
+
+_FILE_URL = "file://"
+
+
 class InvalidValue(InvalidInput, ValueError):
     """An argument that the package stood in for refuses with ValueError."""
 
 
+class NotHere(FaceError, NotImplementedError):
+    """Something that needs the networks, or a step inside the cascade, in this process: they are in the server."""
+
+
 class Connection:
-    """A FaceClient that is made when it is first used, and made anew in every process.
+    """A FaceClient that is made when it is first used. In a forked or spawned process it connects anew.
 
-    Detectors are handed to the workers of data loaders, pickled or by a fork; a gRPC channel survives neither.
-
-    client: used as it is, instead of one for `url`. It cannot be pickled.
+    client: used as it is, instead of one for `url`.
     """
 
-    def __init__(self, url: str, client: FaceClient | None = None) -> None:
+    def __init__(self, url: str | None, client: FaceClient | None = None) -> None:
         self._url = url
         self._given = client
         self._made: FaceClient | None = None
-        self._process = 0
+        self._lock = threading.Lock()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """In a forked process: a thread that is not there may have held the lock."""
         self._lock = threading.Lock()
 
     @property
@@ -48,11 +65,11 @@ class Connection:
         if self._given is not None:
             return self._given
         with self._lock:
-            if self._made is None or self._process != os.getpid():
-                self._made, self._process = FaceClient(self._url), os.getpid()
+            if self._made is None:
+                self._made = FaceClient(self._url)
             return self._made
 
-    def __reduce__(self) -> tuple[type[Connection], tuple[str, FaceClient | None]]:
+    def __reduce__(self) -> tuple[type[Connection], tuple[str | None, FaceClient | None]]:
         return Connection, (self._url, self._given)
 
 
@@ -67,12 +84,24 @@ def as_pixels(image: object) -> NDArray[np.uint8]:
         with reading("image"):
             image.load()
             return np.asarray(convert_to_rgb(image))
-    if hasattr(image, "detach"):
-        # A torch tensor, which NumPy reads on the CPU and outside of a graph only.
-        image = image.detach().cpu()
-    if not hasattr(image, "__array__"):
+    if not hasattr(image, "__array__") and not hasattr(image, "__array_interface__"):
         raise InvalidInput(f"image is of type {type(image).__name__}; it must be a Pillow image or an array")
-    return grey_levels(np.asarray(image), "image")
+    return grey_levels(as_array(image), "image")
+
+
+def warn_of_fractions(image: object, stacklevel: int) -> None:
+    """A UserWarning for a picture of floats from 0 to 1, as ToTensor, scikit-image and Matplotlib give them: the
+    packages stood in for find nothing in it, without a word. stacklevel: as for `warnings.warn`, counted from here."""
+    if not is_array(image):
+        return
+    array = as_array(image)
+    if array.dtype.kind == "f" and array.size and array.min() >= 0 and 0 < array.max() <= 1:
+        warnings.warn(
+            "the picture holds floats from 0 to 1, in which no face will be found; "
+            "grey levels go from 0 to 255, so multiply it by 255",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def grey_levels(array: NDArray[Any], field: str) -> NDArray[np.uint8]:

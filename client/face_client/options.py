@@ -73,6 +73,7 @@ def request_parameters(options: Mapping[str, object]) -> dict[str, ParameterValu
 def _wire_value(name: str, value: object) -> ParameterValue:
     if name not in PARAMETERS:
         raise TypeError(f"unexpected keyword argument {name!r}; known are {', '.join(PARAMETERS)}")
+    value = plain(value)
     wanted = PARAMETERS[name].type
     if wanted is str and isinstance(value, str):
         return value
@@ -83,6 +84,13 @@ def _wire_value(name: str, value: object) -> ParameterValue:
     if wanted is bool and isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise InvalidInput(f"{name} is {value!r}; it must be of type {wanted.__name__}")
+
+
+def plain(value: object) -> object:
+    """The number in an array or a tensor that holds one, such as torch.tensor(0.7); other values as they are."""
+    if isinstance(value, (Real, np.generic)) or not hasattr(value, "item") or getattr(value, "shape", None) != ():
+        return value
+    return value.item()
 
 
 def check_at_least(name: str, value: object, low: int, whole: bool = False) -> None:

@@ -1,14 +1,14 @@
 """What the stand-ins for other packages share."""
 
-import os
 import pickle
 import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from face_client import FaceClient, InvalidInput, facenet_pytorch, mtcnn
-from face_client.drop_in import Connection, grey_levels
+from face_client.drop_in import Connection, grey_levels, warn_of_fractions
 
 
 def test_one_client_for_all_threads():
@@ -38,12 +38,26 @@ def test_detectors_travel_to_other_processes(make):
     assert copy._connection.client.url == "127.0.0.1:1"
 
 
-def test_a_forked_process_makes_its_own_client(monkeypatch):
-    connection = Connection("127.0.0.1:1")
-    first = connection.client
-    assert connection.client is first
-    monkeypatch.setattr(os, "getpid", lambda: -1)
-    assert connection.client is not first
+def test_a_given_client_travels_too():
+    used = mtcnn.MTCNN(client=FaceClient("127.0.0.1:1", timeout=3))
+    assert pickle.loads(pickle.dumps(used))._connection.client.timeout == 3
+
+
+@pytest.mark.parametrize(
+    ("picture", "warned"),
+    [
+        (np.full((9, 9, 3), 0.5), True),
+        (np.full((9, 9, 3), 1, np.float16), True),
+        (np.zeros((9, 9, 3)), False),
+        (np.full((9, 9, 3), 1.5), False),
+        (np.ones((9, 9, 3), np.uint8), False),
+        (Image.new("F", (9, 9), 0.5), False),
+    ],
+)
+def test_fractions_are_told(picture, warned, recwarn):
+    warn_of_fractions(picture, stacklevel=2)
+    assert [warning.filename for warning in recwarn] == [__file__] * warned
+    assert all("multiply it by 255" in str(warning.message) for warning in recwarn)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int64, np.float16, np.float32, np.float64])

@@ -19,11 +19,38 @@ from face_client import AsyncFaceClient, FaceClient
 
 url, kind = sys.argv[1:]
 picture = np.zeros((4, 20, 3), np.uint8)
+large = np.zeros((4, 4000, 3), np.uint8)
+if kind.startswith("torch"):
+    import torch
+    from face_client.facenet_pytorch import MTCNN, InceptionResnetV1
+    # From now on torch has threads of its own, which a child has not.
+    torch.zeros(1000, 1000) + 1
 
 async def found(client):
     return len(await client.detect(picture))
 
-if kind.startswith("async"):
+class FaceNet:
+    def embed(self, crops):
+        return np.zeros((len(crops), 512), np.float32)
+
+def embeddings(crops):
+    return len(InceptionResnetV1(client=FaceNet())(crops))
+
+if kind.startswith("torch"):
+    from PIL import Image
+    pictures = [Image.fromarray(large), large, torch.from_numpy(large), torch.from_numpy(large).to(torch.bfloat16)]
+    mtcnn = MTCNN(url=url, keep_all=True)
+    if kind == "torch-resnet":
+        kinds = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+        crops = [torch.zeros(80, 3, 160, 160, dtype=kind) for kind in kinds]
+        used = lambda: sum(map(embeddings, crops)) // 80
+    else:
+        used = lambda: sum(map(len, mtcnn(pictures))) // 4
+elif kind == "ipazc":
+    from face_client.mtcnn import MTCNN
+    detector = MTCNN(url=url)
+    used = lambda: len(detector.detect_faces(large))
+elif kind.startswith("async"):
     client = AsyncFaceClient(url)
     used = lambda: asyncio.run(found(client))
 else:
@@ -54,6 +81,9 @@ print(used())
         ("balanced", "4 4 4"),
         ("batch", "12 12 12"),
         ("async-then-sync", "4 4 4"),
+        ("torch", "4 4 4"),
+        ("torch-resnet", "4 4 4"),
+        ("ipazc", "4 4 4"),
         ("async", "AsyncFaceClient was used before this process was forked"),
     ],
 )

@@ -8,8 +8,8 @@
     embedding = resnet(face.unsqueeze(0))                      # float32 [1, 512]
 
 Arguments, shapes, types and Nones are those of facenet-pytorch; `docs/migrating.md` lists where they differ.
-What it exports beyond these names (PNet, RNet, ONet, training) needs the weights in this process, and has no
-place here. Modules have the same paths: `face_client.facenet_pytorch.models.mtcnn` and so on.
+What needs the networks in this process (their layers and weights, steps inside the cascade, tracing) raises NotHere,
+which says so. Modules have the same paths: `face_client.facenet_pytorch.models.mtcnn` and so on.
 """
 
 from __future__ import annotations
@@ -24,9 +24,27 @@ except ModuleNotFoundError as error:
     ) from None
 
 from face_client.facenet_pytorch.models.inception_resnet_v1 import InceptionResnetV1
-from face_client.facenet_pytorch.models.mtcnn import MTCNN, fixed_image_standardization, prewhiten
+from face_client.facenet_pytorch.models.mtcnn import (
+    MTCNN,
+    ONet,
+    PNet,
+    RNet,
+    fixed_image_standardization,
+    prewhiten,
+)
+from face_client.facenet_pytorch.models.utils import training
 from face_client.facenet_pytorch.models.utils.detect_face import extract_face
 
 del torch
 
-__all__ = ["MTCNN", "InceptionResnetV1", "extract_face", "fixed_image_standardization", "prewhiten"]
+__all__ = [
+    "MTCNN",
+    "InceptionResnetV1",
+    "ONet",
+    "PNet",
+    "RNet",
+    "extract_face",
+    "fixed_image_standardization",
+    "prewhiten",
+    "training",
+]

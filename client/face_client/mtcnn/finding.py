@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from face_client import FaceClient
-from face_client.drop_in import FILES, InvalidValue, as_pixels, warn_if_capped
+from face_client.drop_in import FILES, InvalidValue, as_pixels, local_path, warn_if_capped, warn_of_fractions
 from face_client.errors import InvalidImage, TooManyPixels
 from face_client.faces import Faces
 from face_client.images import ImageLike
@@ -52,7 +52,10 @@ def find_faces(client: FaceClient, images: Iterable[Any], options: Mapping[str, 
 
     Raises InvalidImage for what is neither a file nor an array, and what FaceClient raises for the rest.
     """
-    prepared = [_image_like(image) for image in images]
+    prepared = []
+    for image in images:
+        warn_of_fractions(image, stacklevel=_CALLER + 1)
+        prepared.append(_image_like(image))
     for number, answer in enumerate(client.detect_each(prepared, **options)):
         if isinstance(answer, Faces):
             warn_if_capped(answer, stacklevel=_CALLER + 1)
@@ -77,7 +80,7 @@ _NO_FACES = Faces(
 def _image_like(image: Any) -> ImageLike:
     """A path or the bytes of a file as they are; arrays and tensors of any number type as uint8 pixels."""
     if isinstance(image, FILES):
-        return image
+        return local_path(image)
     if hasattr(image, "__array__") or hasattr(image, "__array_interface__"):
         return as_pixels(image)
     raise InvalidImage(f"image is of type {type(image).__name__}; it must be a path, bytes or an array")

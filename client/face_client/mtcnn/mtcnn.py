@@ -35,7 +35,7 @@ class MTCNN:
         min_face_size: float | None = None,
         steps_threshold: Sequence[float] | None = None,
         scale_factor: float | None = None,
-        url: str = DEFAULT_URL,
+        url: str | None = DEFAULT_URL,
         client: FaceClient | None = None,
     ) -> None:
         self._stages = parse_stages(stages)
@@ -76,8 +76,8 @@ class MTCNN:
     ) -> Any:
         """The faces, the likeliest first.
 
-        image: a path, the bytes of a file, an RGB array or tensor [H, W, 3] of grey levels 0…255 (floats are
-            rounded), or a list of these, of any sizes.
+        image: a path (also file://…), the bytes of a file, an RGB array or tensor [H, W, 3] of grey levels 0…255
+            (floats are rounded; a UserWarning where they end at 1), or a list of these, of any sizes.
         fit_to_image: move boxes inside the picture, to 0…width-1 and 0…height-1; with limit_boundaries_landmarks
             the landmarks too.
         box_format: "xywh", or "xyxy" for both corners.
@@ -118,6 +118,8 @@ class MTCNN:
         defaults: dict[str, Any] = {"min_face_size": self.min_face_size, "scale_factor": self.scale_factor}
         if self.steps_threshold is not None:
             names = ("threshold_pnet", "threshold_rnet", "threshold_onet")
+            if len(self.steps_threshold) != len(names):
+                raise InvalidValue(f"steps_threshold is {self.steps_threshold!r}; it must hold three numbers")
             defaults.update(zip(names, self.steps_threshold))
         return {name: value for name, value in defaults.items() if value is not None}
 

@@ -90,11 +90,16 @@ def as_dicts(rows: Rows) -> list[dict[str, Any]]:
 
 
 def _as_dict(row: Rows) -> dict[str, Any]:
-    face: dict[str, Any] = {"box": _whole(row[BOX]), "confidence": row[CONFIDENCE]}
-    points = list(zip(_whole(row[LANDMARKS_X]), _whole(row[LANDMARKS_Y])))
-    if points:
-        face["keypoints"] = {name: list(points[index]) for name, index in _KEYPOINTS.items()}
+    face: dict[str, Any] = {"box": _whole(row[BOX]), "confidence": float(row[CONFIDENCE])}
+    if len(row) > CONFIDENCE + 1:
+        face["keypoints"] = keypoints_of(row[LANDMARKS_X], row[LANDMARKS_Y])
     return face
+
+
+def keypoints_of(x: NDArray[Any], y: NDArray[Any]) -> dict[str, list[int]]:
+    """Points [x, y] by name, of five numbers each."""
+    points = list(zip(_whole(x), _whole(y)))
+    return {name: list(points[index]) for name, index in _KEYPOINTS.items()}
 
 
 def _whole(values: Rows) -> list[int]:

@@ -6,7 +6,9 @@ import torch
 from PIL import Image
 
 from face_client import InvalidInput
+from face_client.drop_in import NotHere
 from face_client.facenet_pytorch import extract_face, fixed_image_standardization, prewhiten
+from face_client.facenet_pytorch.models.utils.detect_face import detect_face
 from tests.client.facenet_pytorch.conftest import BOXES, PROBABILITIES
 
 
@@ -129,3 +131,100 @@ def test_probabilities_belong_to_the_faces(mtcnn_of, scene):
         face, probability = mtcnn_of(selection_method=method)(picture, return_prob=True)
         assert probability == pytest.approx(float(PROBABILITIES[index]))
         torch.testing.assert_close(face, fixed_image_standardization(extract_face(picture, BOXES[index])))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint16, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_pictures_of_every_number_type(dtype, kind, mtcnn_of, scene, tmp_path):
+    if dtype == np.uint16 and kind is torch.as_tensor:
+        dtype = np.int16
+    mtcnn = mtcnn_of()
+    saved = tmp_path / "face.png"
+    face = mtcnn(kind(scene(2).astype(dtype)), save_path=saved)
+    assert torch.equal(face, mtcnn(kind(scene(2))))
+    assert saved.exists()
+
+
+def test_bfloat16_and_other_channels(mtcnn_of, scene):
+    mtcnn = mtcnn_of()
+    pixels = scene(2) & 0xF8
+    pixels[0, 0, 0] = 2
+    assert torch.equal(mtcnn(torch.from_numpy(pixels).to(torch.bfloat16)), mtcnn(torch.from_numpy(pixels)))
+    clear = np.dstack([scene(2), np.zeros((100, 120), np.uint8)])
+    assert torch.equal(mtcnn(clear), mtcnn(scene(2)))
+    assert torch.equal(mtcnn(torch.from_numpy(clear)), mtcnn(torch.from_numpy(scene(2))))
+    assert mtcnn(scene(2)[:, :, :1]).shape == (3, 160, 160)
+
+
+def test_fractions_find_nothing_and_say_so(mtcnn_of, scene):
+    for picture in (scene(2) / 255, torch.from_numpy(scene(2)) / 255, torch.from_numpy(scene(2))[None] / 255):
+        with pytest.warns(UserWarning, match="multiply it by 255"):
+            mtcnn_of().detect(picture)
+
+
+@pytest.mark.parametrize("margin", [160, 200, float("nan"), float("inf"), -float("inf"), None, "3"])
+def test_margins_that_cannot_be(margin, mtcnn_of, scene):
+    with pytest.raises(InvalidInput, match=r"^margin is .*less than image_size"):
+        mtcnn_of(margin=margin)
+    mtcnn = mtcnn_of()
+    mtcnn.margin = margin
+    with pytest.raises(InvalidInput, match=r"^margin is "):
+        mtcnn(scene(1))
+
+
+@pytest.mark.parametrize("image_size", [0, -160, 160.5, None, float("nan")])
+def test_sizes_that_cannot_be(image_size, mtcnn_of):
+    with pytest.raises(InvalidInput, match=r"^image_size is "):
+        mtcnn_of(image_size=image_size)
+
+
+def test_numbers_may_be_tensors(mtcnn_of, scene, transport):
+    mtcnn_of(
+        thresholds=torch.tensor([0.5, 0.625, 0.75]),
+        min_face_size=torch.tensor(30),
+        factor=np.array(0.5),
+        margin=torch.tensor(10),
+        image_size=np.int64(80),
+    )(scene(1))
+    assert dict(transport.requests[0].parameters) == {
+        "min_face_size": 30,
+        "threshold_pnet": 0.5,
+        "threshold_rnet": 0.625,
+        "threshold_onet": 0.75,
+        "factor": 0.5,
+    }
+
+
+@pytest.mark.parametrize("thresholds", [None, 0.6, [0.6, 0.7], [0.6, 0.7, 0.7, 0.8]])
+def test_thresholds_that_cannot_be(thresholds, mtcnn_of):
+    with pytest.raises(InvalidInput, match=r"^thresholds is .*three numbers"):
+        mtcnn_of(thresholds=thresholds)
+
+
+def test_paths_of_every_kind(mtcnn_of, scene, tmp_path):
+    mtcnn = mtcnn_of()
+    mtcnn([scene(1), scene(1)], save_path=[None, tmp_path / "b.png"])
+    mtcnn([scene(1), scene(1)], save_path=(str(tmp_path / name) for name in ("c.png", "d.png")))
+    mtcnn(scene(1), save_path=[tmp_path / "e.png"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.png", "c.png", "d.png", "e.png"]
+    for save_path in (3, b"a.png", [3]):
+        with pytest.raises(InvalidInput, match=r"^save_path "):
+            mtcnn(scene(1), save_path=save_path)
+
+
+@pytest.mark.parametrize("numbers", [{"threshold": float("nan")}, {"threshold": None}, {"center_weight": float("inf")}])
+def test_numbers_of_a_choice_that_cannot_be(numbers, mtcnn_of, scene):
+    mtcnn = mtcnn_of()
+    found = mtcnn.detect(scene(2), landmarks=True)
+    with pytest.raises(InvalidInput, match=f"^{next(iter(numbers))} is "):
+        mtcnn.select_boxes(*found, scene(2), method="largest_over_threshold", **numbers)
+
+
+def test_detect_face_asks_the_detectors_server(mtcnn_of, scene):
+    mtcnn = mtcnn_of()
+    networks = mtcnn.pnet, mtcnn.rnet, mtcnn.onet
+    boxes, points = detect_face([scene(3), scene(0)], 20, *networks, [0.6, 0.7, 0.7], 0.709, "cpu")
+    assert (boxes.shape, boxes[0].shape, points[0].shape, boxes[1].shape) == ((2,), (3, 5), (3, 5, 2), (0, 5))
+    assert list(boxes[0][:, 4]) == sorted(boxes[0][:, 4], reverse=True)
+    with pytest.raises(NotHere, match="rnet is of type Linear"):
+        detect_face(scene(3), 20, mtcnn.pnet, torch.nn.Linear(1, 1), mtcnn.onet, [0.6, 0.7, 0.7], 0.709)

@@ -144,9 +144,8 @@ def test_an_opened_file_that_is_cut_off(mtcnn_of, scene, encode):
         mtcnn_of().detect(Image.open(io.BytesIO(whole[: len(whole) // 2])))
 
 
-def test_a_torch_module_without_parameters(mtcnn_of, scene):
+def test_a_torch_module_that_only_answers(mtcnn_of, scene):
     mtcnn = mtcnn_of(device=torch.device("cpu")).eval().double().to("cpu")
-    assert list(mtcnn.parameters()) == []
     assert mtcnn.device == torch.device("cpu")
     assert len(mtcnn.detect(scene(3))[0]) == 3
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from face_client import InvalidInput
 from face_client.facenet_pytorch import extract_face
-from face_client.facenet_pytorch.models.utils.detect_face import crop_resize, get_size
+from face_client.facenet_pytorch.models.utils.detect_face import crop_resize, get_size, imresample
 from tests.pictures import DATA, astronaut, reference
 
 PICTURE = np.random.RandomState(3).randint(0, 256, (90, 120, 3)).astype(np.uint8)
@@ -88,3 +89,19 @@ def test_helpers_of_the_same_module():
 def test_unknown_suffixes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="unknown file extension"):
         extract_face(Image.fromarray(PICTURE), [0, 0, 50, 50], save_path=tmp_path / "face.abc")
+
+
+def test_tensors_are_averaged_as_torch_does_it():
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        height, width, side = random.integers(1, 300, 3)
+        tensor = torch.from_numpy(random.integers(0, 256, (height, width, 3), np.uint8))
+        planes = imresample(tensor.permute(2, 0, 1)[None].float(), (side, side))
+        expected = planes[0].permute(1, 2, 0).to(torch.uint8)
+        assert torch.equal(crop_resize(tensor, (0, 0, width, height), int(side)), expected)
+
+
+@pytest.mark.parametrize("picture", ["face.png", None, np.zeros((0, 4, 3), np.uint8), np.zeros((3, 90, 120), np.uint8)])
+def test_what_is_no_picture(picture):
+    with pytest.raises(InvalidInput, match=r"^img "):
+        extract_face(picture, [0, 0, 9, 9])

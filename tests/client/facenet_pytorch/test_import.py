@@ -6,11 +6,15 @@ import sys
 
 import pytest
 
+from face_client.drop_in import NotHere
+
 
 def test_names():
     package = importlib.import_module("face_client.facenet_pytorch")
-    for name in ("MTCNN", "InceptionResnetV1", "extract_face", "fixed_image_standardization", "prewhiten"):
+    for name in ("MTCNN", "InceptionResnetV1", "extract_face", "fixed_image_standardization", "prewhiten", "PNet"):
         assert callable(getattr(package, name))
+    for name in ("Logger", "BatchTimer", "accuracy", "collate_pil", "pass_epoch"):
+        assert callable(getattr(package.training, name))
 
 
 @pytest.mark.parametrize(
@@ -21,10 +25,31 @@ def test_names():
         ("models.inception_resnet_v1", "InceptionResnetV1"),
         ("models.inception_resnet_v1", "get_torch_home"),
         ("models.utils.detect_face", "extract_face"),
+        ("models.utils.detect_face", "detect_face"),
+        ("models.utils.detect_face", "imresample"),
+        ("models.utils.training", "pass_epoch"),
     ],
 )
 def test_paths(module, name):
     assert callable(getattr(importlib.import_module(f"face_client.facenet_pytorch.{module}"), name))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("facenet_pytorch.models.inception_resnet_v1", "load_weights"),
+        ("facenet_pytorch.models.inception_resnet_v1", "Mixed_6a"),
+        ("facenet_pytorch.models.utils.detect_face", "nms_numpy"),
+        ("facenet_pytorch.models.utils.detect_face", "generateBoundingBox"),
+        ("mtcnn.utils.bboxes", "generate_bounding_box"),
+        ("mtcnn.utils.landmarks", "adjust_landmarks"),
+    ],
+)
+def test_what_is_in_the_server_says_so(module, name):
+    with pytest.raises(NotHere, match=f"^{name} is .*server"):
+        exec(f"from face_client.{module} import {name}")
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        exec(f"from face_client.{module} import nothing")
 
 
 def run_without(package, code):

@@ -107,9 +107,25 @@ def test_a_classifier_needs_a_size():
         InceptionResnetV1(classify=True)
 
 
-def test_a_torch_module_without_parameters(server):
+def test_a_torch_module_that_only_answers(server):
     resnet = InceptionResnetV1(device="cpu", client=server).eval().to("cpu")
     assert not resnet.training
-    assert list(resnet.parameters()) == []
-    with pytest.raises(RuntimeError, match=r"Unexpected key\(s\)"):
-        resnet.load_state_dict({"logits.weight": torch.zeros(1)})
+    x = standardised(2).requires_grad_()
+    with pytest.warns(UserWarning, match="the server's answer has none"):
+        assert not resnet(x).requires_grad
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("error")
+        resnet(x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_answers_have_the_type_of_the_question(dtype, server):
+    answer = InceptionResnetV1(client=server)(standardised(3).to(dtype))
+    assert answer.dtype == dtype
+    wanted = torch.arange(3 * 512).reshape(3, 512).to(dtype)
+    assert torch.equal(answer, wanted)
+
+
+def standardised(count):
+    levels = torch.full((count, 3, 160, 160), 200.0)
+    return fixed_image_standardization(levels)

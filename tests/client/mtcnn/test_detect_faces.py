@@ -232,3 +232,23 @@ def test_a_server_that_fails(make_transport, scene):
 def test_unknown_words(name, value, detector_of, scene):
     with pytest.raises(ValueError, match=f"{name} is '{value}'; it must be one of"):
         detector_of().detect_faces(scene(1), **{name: value})
+
+
+def test_confidences_are_pythons(detector_of, scene):
+    (face,) = detector_of().detect_faces(scene(1))
+    assert type(face["confidence"]) is float
+
+
+def test_local_urls_are_paths(detector_of, scene, encode, tmp_path):
+    path = tmp_path / "a b.png"
+    path.write_bytes(encode(scene(2), "PNG"))
+    assert len(detector_of().detect_faces(f"file://{path}")) == 2
+    with pytest.raises(InvalidInput, match="is the URL"):
+        detector_of().detect_faces("https://example.org/a.jpg")
+
+
+def test_fractions_find_nothing_and_say_so(detector_of, scene, recwarn):
+    detector_of().detect_faces(scene(1) / 255)
+    (warning,) = recwarn
+    assert "multiply it by 255" in str(warning.message)
+    assert warning.filename == __file__

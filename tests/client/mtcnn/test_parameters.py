@@ -1,8 +1,11 @@
 """The constructor, stages and their parameters."""
 
+import numpy as np
 import pytest
+import torch
 
 from face_client import InvalidInput
+from face_client.drop_in import NotHere
 from face_client.mtcnn import MTCNN
 from face_client.mtcnn.finding import detect_options
 from face_client.mtcnn.stages import StageONet, StagePNet, StageRNet
@@ -83,10 +86,37 @@ def test_without_the_last_stage(detector_of, scene):
         assert "keypoints" not in detector_of(stages).detect_faces(scene(1))[0]
 
 
-@pytest.mark.parametrize("stages", ["faces", [], [StagePNet], [StageRNet, StagePNet], ["pnet"]])
+@pytest.mark.parametrize("stages", ["faces", [], [StagePNet], [StageRNet, StagePNet], ["pnet"], None, 3])
 def test_other_stages(stages):
-    with pytest.raises(ValueError, match="stages"):
+    with pytest.raises(ValueError, match=r"^stages is "):
         MTCNN(stages)
+
+
+def test_stages_of_other_names_and_kinds(detector_of, scene):
+    class Mine(StageONet):
+        pass
+
+    detector = detector_of([StagePNet(stage_name="first", stage_id=7), StageRNet(weights="rnet.lz4"), Mine])
+    assert detector.get_stage(7) is detector.get_stage(stage_name="first") is detector.stages[0]
+    assert "keypoints" in detector.detect_faces(scene(1))[0]
+
+
+def test_stages_neither_run_nor_load_weights_here():
+    with pytest.raises(NotHere, match=r"weights is 'mine.lz4'"):
+        StagePNet(weights="mine.lz4")
+    with pytest.raises(NotHere, match="Stage RNET runs in the server"):
+        StageRNet()(np.zeros((1, 24, 24, 3)))
+
+
+def test_numbers_may_be_tensors(detector_of, scene, transport):
+    detector_of().detect_faces(scene(1), min_face_size=torch.tensor(30), threshold_onet=np.array(0.75))
+    assert dict(transport.requests[0].parameters) == {"min_face_size": 30, "threshold_onet": 0.75}
+
+
+@pytest.mark.parametrize("thresholds", [[0.6, 0.7], []])
+def test_thresholds_of_the_old_release_that_cannot_be(thresholds, detector_of, scene):
+    with pytest.raises(ValueError, match=r"^steps_threshold is "):
+        detector_of(steps_threshold=thresholds).detect_faces(scene(1))
 
 
 def test_device_is_remembered():

@@ -5,8 +5,10 @@ import pytest
 from PIL import Image
 
 from face_client import InvalidImage
+from face_client.drop_in import InvalidValue, NotHere
+from face_client.mtcnn import exceptions
 from face_client.mtcnn.utils.images import load_image, load_images_batch
-from face_client.mtcnn.utils.plotting import plot
+from face_client.mtcnn.utils.plotting import parse_color, plot, plot_all, plot_bbox, plot_landmarks
 
 FACE = {"box": [10, 5, 20, 15], "confidence": 0.9, "keypoints": {"nose": [20, 12], "left_eye": [15, 9]}}
 
@@ -15,7 +17,7 @@ def test_load_image(picture, encode, tmp_path):
     data = encode(picture, "PNG")
     path = tmp_path / "photo.png"
     path.write_bytes(data)
-    for image in (data, path, str(path)):
+    for image in (data, path, str(path), f"file://{path}"):
         loaded = load_image(image)
         assert loaded.dtype == np.float32
         np.testing.assert_array_equal(loaded, picture)
@@ -60,3 +62,35 @@ def test_plot_of_rows_and_of_nothing(picture):
 def test_plot_beyond_the_border(picture):
     beyond = {"box": [-5, -5, 100, 100], "keypoints": {"nose": [-1, 29]}}
     assert (0, 27) in yellow(plot(picture, beyond))
+
+
+def test_plot_all_gives_the_picture_back(picture):
+    np.testing.assert_array_equal(plot_all(picture, []), picture)
+    np.testing.assert_array_equal(plot_all(picture, [FACE, FACE]), plot(picture, FACE))
+
+
+def test_boxes_and_points_alone_and_in_colours(picture):
+    red = plot_bbox(picture, FACE, color="#F00")
+    assert red[5, 10].tolist() == [255, 0, 0]
+    assert plot_landmarks(picture, FACE, color=(0, 1, 0), keypoints="nose", brush_size=0)[12, 20].tolist() == [
+        0,
+        255,
+        0,
+    ]
+    np.testing.assert_array_equal(plot_landmarks(picture, np.zeros(6)), picture)
+    with pytest.raises(NotHere, match="normalize_color"):
+        plot_bbox(picture, FACE, normalize_color=True)
+
+
+@pytest.mark.parametrize("color", ["#FF8000", "0xFF8000", "FF8000", "ff8000"])
+def test_colours(color):
+    np.testing.assert_allclose(parse_color(color), [1, 128 / 255, 0])
+    np.testing.assert_allclose(parse_color("#F00"), [1, 0, 0])
+    assert parse_color((1, 0, 0)) == (1, 0, 0)
+    for wrong in ("red", "#FF", "#GGGGGG"):
+        with pytest.raises(InvalidValue, match=r"^color is "):
+            parse_color(wrong)
+
+
+def test_the_old_exception_has_its_place():
+    assert exceptions.InvalidImage is InvalidImage

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from face_client import FaceClient
-from face_client.drop_in import Connection, InvalidValue, grey_levels
+from face_client.drop_in import Connection, InvalidValue, NotHere, grey_levels
 from face_client.errors import InvalidInput
+from face_client.facenet_pytorch.models.utils.served import Served
+from face_client.images import as_array
 from face_client.messages import CROP_SIZE
 from face_client.options import DEFAULT_URL
 
@@ -23,7 +24,7 @@ _PUBLISHED_CLASSES = {"vggface2": 8631, "casia-webface": 10575}
 _CALLER = 5
 
 
-class InceptionResnetV1(nn.Module):
+class InceptionResnetV1(Served):
     """Embeddings, or logits, of faces; call it with float [N, 3, 160, 160], any N.
 
     The values are those that `fixed_image_standardization` gives, (level - 127.5) / 128. The server takes whole
@@ -39,8 +40,9 @@ class InceptionResnetV1(nn.Module):
     device: remembered; results lie on the device of the call's argument, and have its type.
     url: "host:port" of the server. client: a FaceClient to use instead.
 
-    A torch module without parameters: `.eval()`, `.to()`, `.half()` are harmless, training is not possible.
-    Calls raise FaceError; InvalidInput for a tensor of another shape or range.
+    A torch module without weights, see `Served`: `.eval()`, `.to()`, `.half()` are harmless; training, gradients,
+    loading weights and tracing are not possible. Calls raise FaceError; InvalidInput for a tensor of another shape or
+    range, and for a device that torch does not know.
     """
 
     def __init__(
@@ -51,10 +53,10 @@ class InceptionResnetV1(nn.Module):
         dropout_prob: float = 0.6,
         device: torch.device | str | None = None,
         *,
-        url: str = DEFAULT_URL,
+        url: str | None = DEFAULT_URL,
         client: FaceClient | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(device, Connection(url, client))
         if pretrained is not None and pretrained not in _PUBLISHED_CLASSES:
             raise InvalidValue(f"pretrained is {pretrained!r}; it must be 'vggface2', 'casia-webface' or None")
         if classify and pretrained is None and num_classes is None:
@@ -63,20 +65,21 @@ class InceptionResnetV1(nn.Module):
         self.classify = classify
         self.num_classes = num_classes
         self.dropout_prob = dropout_prob
-        self.device = torch.device("cpu") if device is None else device
-        self._connection = Connection(url, client)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Embeddings [N, 512], or logits [N, K] where `classify` is set."""
+        self.refuse_to_be_traced()
         crops = _crops(x)
+        if torch.is_grad_enabled() and x.requires_grad:
+            warnings.warn("x wants a gradient, and the server's answer has none", stacklevel=_CALLER - 1)
         if self.classify:
-            rows = self._connection.client.classify(crops)
+            rows = self.connection.client.classify(crops)
             # Of no crops nothing is known.
             if len(crops):
                 self._check_classes(rows.shape[1])
         else:
-            rows = self._connection.client.embed(crops)
-        return torch.tensor(rows, dtype=x.dtype, device=x.device)
+            rows = self.connection.client.embed(crops)
+        return _like(rows, x)
 
     def _check_classes(self, count: int) -> None:
         if self.num_classes is not None:
@@ -100,8 +103,29 @@ def _crops(x: torch.Tensor) -> NDArray[np.uint8]:
     if not (isinstance(x, torch.Tensor) and x.is_floating_point() and x.shape[1:] == (3, CROP_SIZE, CROP_SIZE)):
         what = f"{x.dtype} {list(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
         raise InvalidInput(f"x is {what}; it must be a float tensor [N, 3, {CROP_SIZE}, {CROP_SIZE}]")
-    levels = x.detach().cpu().float().permute(0, 2, 3, 1) * 128 + 127.5
+    # In NumPy: torch's threads hang in a process that was forked after they had been used.
+    levels = as_array(x, "x").astype(np.float32).transpose(0, 2, 3, 1) * np.float32(128) + np.float32(127.5)
     try:
-        return np.ascontiguousarray(grey_levels(levels.numpy(), "x * 128 + 127.5"))
+        return np.ascontiguousarray(grey_levels(levels, "x * 128 + 127.5"))
     except InvalidInput as error:
         raise InvalidInput(f"{error}; standardise crops with fixed_image_standardization") from None
+
+
+def _like(rows: NDArray[np.float32], x: torch.Tensor) -> torch.Tensor:
+    """The rows on the device of x, and of its type; on the processor without torch's threads."""
+    if x.dtype == torch.bfloat16:
+        # The upper half of a 32-bit float, rounded to the nearest, halves to even.
+        bits = rows.view(np.uint32)
+        halves = ((bits + np.uint32(0x7FFF) + (bits >> 16 & 1)) >> 16).astype(np.uint16).view(np.int16)
+        return torch.from_numpy(halves).view(torch.bfloat16).to(x.device)
+    kind = {torch.float16: np.float16, torch.float64: np.float64}.get(x.dtype, np.float32)
+    return torch.from_numpy(rows.astype(kind)).to(x.device, x.dtype)
+
+
+_LAYERS = {"BasicConv2d", "Block17", "Block35", "Block8", "Mixed_6a", "Mixed_7a", "load_weights"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAYERS:
+        raise NotHere(f"{name} is of the network, which is in the server: `faces export --facenet` gives it weights")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,26 +6,42 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
 
 from face_client import FaceClient
-from face_client.drop_in import Connection, as_pixels, warn_if_capped
+from face_client.drop_in import Connection
 from face_client.facenet_pytorch.models.utils import selection
-from face_client.facenet_pytorch.models.utils.detect_face import extract_face
+from face_client.facenet_pytorch.models.utils.detect_face import face_levels
+from face_client.facenet_pytorch.models.utils.finding import find, three
 from face_client.facenet_pytorch.models.utils.pictures import (
     Pictures,
     SavePath,
+    check_sizes,
     in_rgb,
     is_batch,
     listed,
     numbered,
     paths_for,
 )
+from face_client.facenet_pytorch.models.utils.served import Network, Served
 from face_client.options import DEFAULT_URL
 
 
-class MTCNN(nn.Module):
+class PNet(Network):
+    """Stands for the first stage, as `mtcnn.pnet`."""
+
+
+class RNet(Network):
+    """Stands for the second stage, as `mtcnn.rnet`."""
+
+
+class ONet(Network):
+    """Stands for the last stage, as `mtcnn.onet`."""
+
+
+class MTCNN(Served):
     """Finds faces and returns them cut out, ready for `InceptionResnetV1`.
 
     image_size: side of a face in pixels.
@@ -37,15 +53,17 @@ class MTCNN(nn.Module):
         likeliest.
     selection_method: how keep_all=False chooses instead; see `select_boxes`.
     keep_all: return every face.
-    device: remembered; the server chooses its own, and faces are on the CPU, as there.
+    device: remembered; the server chooses its own, and faces are on the CPU, as there. InvalidInput for one that
+        torch does not know.
     url: "host:port" of the server. client: a FaceClient to use instead, with its timeout and its TLS.
 
     Pictures are RGB: a Pillow image, a uint8 array or tensor [H, W, 3] (other number types are rounded), or many:
     a list or tuple, or an array or tensor [N, H, W, 3]. In a list they may differ in size. Boxes are in the
-    coordinates of the object that was given: the EXIF orientation of an opened file is not applied, as there.
+    coordinates of the object that was given: the EXIF orientation of an opened file is not applied, as there. Floats
+    from 0 to 1 have no face, as there, and a UserWarning says so.
 
-    Attributes may be changed between calls. A torch module without parameters: `.to()`, `.eval()`, `.double()`
-    are harmless. Calls raise FaceError; no face is None.
+    Attributes may be changed between calls. A torch module without weights: `.to()`, `.eval()`, `.double()`
+    are harmless, see `Served`. Calls raise FaceError; no face is None.
     """
 
     def __init__(
@@ -61,21 +79,35 @@ class MTCNN(nn.Module):
         keep_all: bool = False,
         device: torch.device | str | None = None,
         *,
-        url: str = DEFAULT_URL,
+        url: str | None = DEFAULT_URL,
         client: FaceClient | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(device, Connection(url, client))
+        check_sizes(image_size, margin)
         self.image_size = image_size
         self.margin = margin
         self.min_face_size = min_face_size
-        self.thresholds = list(thresholds)
+        self.thresholds = three(thresholds)
         self.factor = factor
         self.post_process = post_process
         self.select_largest = select_largest
         self.selection_method = selection_method or ("largest" if select_largest else "probability")
         self.keep_all = keep_all
-        self.device = torch.device("cpu") if device is None else device
-        self._connection = Connection(url, client)
+
+    @property
+    def pnet(self) -> PNet:
+        """A label, for `detect_face`."""
+        return PNet.of(self.connection)
+
+    @property
+    def rnet(self) -> RNet:
+        """A label."""
+        return RNet.of(self.connection)
+
+    @property
+    def onet(self) -> ONet:
+        """A label."""
+        return ONet.of(self.connection)
 
     def forward(self, img: Pictures, save_path: SavePath = None, return_prob: bool = False) -> Any:
         """The faces as tensors; `mtcnn(img)` calls this.
@@ -100,12 +132,8 @@ class MTCNN(nn.Module):
         there. For many pictures each is an object array with one entry a picture: [N, n, …] where all have
         the same number of faces, else [N] of float32 arrays.
         """
-        client = self._connection.client
-        pictures = [as_pixels(picture) for picture in listed(img)]
-        rows = []
-        for faces in client.detect_batch(pictures, **self._options()):
-            warn_if_capped(faces, stacklevel=3)
-            rows.append(selection.likeliest_first(faces))
+        self.refuse_to_be_traced()
+        rows = find(self.connection.client, img, self.min_face_size, self.thresholds, self.factor)
         boxes, probabilities, points = selection.collect(rows, self.select_largest)
         if not is_batch(img):
             boxes, probabilities, points = boxes[0], probabilities[0], points[0]
@@ -155,26 +183,18 @@ class MTCNN(nn.Module):
         return faces if is_batch(img) else faces[0]
 
     def _extract_from(self, picture: Any, boxes: Any, path: Path | None) -> torch.Tensor:
+        picture = in_rgb(picture)
         faces = [
-            self._extract_one(in_rgb(picture), box, path, number)
+            self._extract_one(picture, box, path, number)
             for number, box in enumerate(boxes if self.keep_all else boxes[:1], start=1)
         ]
-        return torch.stack(faces) if self.keep_all else faces[0]
+        return torch.from_numpy(np.stack(faces) if self.keep_all else faces[0])
 
-    def _extract_one(self, picture: Any, box: Any, path: Path | None, number: int) -> torch.Tensor:
+    def _extract_one(self, picture: Any, box: Any, path: Path | None, number: int) -> NDArray[np.float32]:
         save_path = None if path is None else numbered(path, number)
-        face = extract_face(picture, box, self.image_size, self.margin, save_path)
-        return fixed_image_standardization(face) if self.post_process else face
-
-    def _options(self) -> dict[str, Any]:
-        pnet, rnet, onet = self.thresholds
-        return {
-            "min_face_size": self.min_face_size,
-            "threshold_pnet": pnet,
-            "threshold_rnet": rnet,
-            "threshold_onet": onet,
-            "factor": self.factor,
-        }
+        face = face_levels(picture, box, self.image_size, self.margin, save_path)
+        # `fixed_image_standardization`, without torch's threads: they hang in a process that was forked.
+        return (face - np.float32(127.5)) / np.float32(128) if self.post_process else face
 
 
 def fixed_image_standardization(image_tensor: torch.Tensor) -> torch.Tensor:

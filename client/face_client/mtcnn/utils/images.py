@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from face_client.drop_in import FILES
+from face_client.drop_in import FILES, local_path
 from face_pictures.decoding import decode_image
 
 
 def load_image(image: Any, dtype: DTypeLike = np.float32, device: str = "CPU:0") -> NDArray[Any]:  # noqa: ARG001
-    """The picture in a file (a path or its bytes), RGB [H, W, 3], upright, levels 0…255; an array comes back as it is.
+    """The picture in a file (a path, file://… or its bytes), RGB [H, W, 3], upright, 0…255; an array as it is.
 
     dtype: of the array. device: accepted, not used.
     Raises InvalidImage where it cannot be decoded, OSError for a path that cannot be read.
     """
     if not isinstance(image, FILES):
         return np.asarray(image)
-    data = Path(image).read_bytes() if isinstance(image, (str, os.PathLike)) else bytes(image)
+    file = local_path(image)
+    data = Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else bytes(file)
     return decode_image(data).astype(dtype)
 
 

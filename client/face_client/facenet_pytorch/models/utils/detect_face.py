@@ -1,7 +1,8 @@
 """Faces cut out of pictures as facenet-pytorch cuts them: whole pixels, inside the image, then resized.
 
-How a crop is resized depends on the kind of picture, as there: Pillow's bilinear filter for a Pillow image,
-OpenCV's INTER_AREA for an array, whole-pixel averages for a tensor.
+All is computed in NumPy, Pillow and OpenCV: torch's threads (OpenMP) hang in a process that was forked after
+they had been used. How a crop is resized depends on the kind of picture, as there: Pillow's bilinear filter for a
+Pillow image, OpenCV's INTER_AREA for an array, whole-pixel averages for a tensor.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +18,29 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn.functional import interpolate
 
-Picture = Union[Image.Image, NDArray[Any], torch.Tensor]
-"""A Pillow image, or an array or tensor [H, W, 3], RGB."""
+from face_client.drop_in import NotHere, as_pixels
+from face_client.facenet_pytorch.models.utils.finding import detect_face as detect_face
+from face_client.facenet_pytorch.models.utils.pictures import Picture, check_sizes, in_levels
+from face_client.facenet_pytorch.models.utils.pictures import get_size as get_size
 
 Window = tuple[int, int, int, int]
 """left, top, right, bottom in whole pixels; right and bottom are the first beyond."""
+
+_INSIDE = {
+    "batched_nms_numpy",
+    "bbreg",
+    "fixed_batch_process",
+    "generateBoundingBox",
+    "nms_numpy",
+    "pad",
+    "rerec",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _INSIDE:
+        raise NotHere(f"{name} is a step inside the cascade, which runs in the server: detect_face gives its answer")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def extract_face(
@@ -35,13 +54,27 @@ def extract_face(
 
     margin: pixels of the result that lie around the box, half on each side.
     save_path: also write the crop there; its folder is made.
-    Of a box beside the image the nearest pixel is taken. Raises OSError where the file cannot be written.
+    Of a box beside the image the nearest pixel is taken. Arrays and tensors of other types than uint8 are rounded.
+    Raises InvalidInput for sizes that cannot be, OSError where the file cannot be written.
     """
+    return torch.from_numpy(face_levels(img, box, image_size, margin, save_path))
+
+
+def face_levels(
+    img: Picture,
+    box: Sequence[float] | NDArray[Any],
+    image_size: int,
+    margin: float,
+    save_path: str | os.PathLike[str] | None,
+) -> NDArray[np.float32]:
+    """`extract_face` as an array."""
+    check_sizes(image_size, margin)
+    img = in_levels(img)
     face = crop_resize(img, _window(img, box, image_size, margin), image_size)
     if save_path is not None:
         Path(save_path).parent.mkdir(parents=True, exist_ok=True)
         save_img(face, save_path)
-    return _to_tensor(face)
+    return _planes(face)
 
 
 def crop_resize(img: Picture, box: Window, image_size: int) -> Picture:
@@ -52,10 +85,32 @@ def crop_resize(img: Picture, box: Window, image_size: int) -> Picture:
         cv2 = _opencv()
         return cv2.resize(img[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
     if isinstance(img, torch.Tensor):
-        planes = img[top:bottom, left:right].permute(2, 0, 1)[None].float()
-        # Averages are cut to whole levels, not rounded.
-        return interpolate(planes, size=size, mode="area")[0].permute(1, 2, 0).to(torch.uint8)
+        return torch.from_numpy(_averages(as_pixels(img)[top:bottom, left:right], image_size))
     return img.crop(box).resize(size, Image.Resampling.BILINEAR)
+
+
+def _averages(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Plain averages over windows of whole pixels, [side, side, C]; cut to whole levels, not rounded."""
+    height, width, channels = pixels.shape
+    top, bottom = _windows(height, side)
+    left, right = _windows(width, side)
+    # Sums of all pixels above and to the left: that of a window is four look-ups.
+    sums = np.zeros((height + 1, width + 1, channels), np.int64)
+    sums[1:, 1:] = pixels.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
+    rows = sums[bottom] - sums[top]
+    counts = (bottom - top)[:, np.newaxis] * (right - left)
+    return ((rows[:, right] - rows[:, left]) // counts[:, :, np.newaxis]).astype(np.uint8)
+
+
+def _windows(length: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where each of `count` windows over `length` pixels begins and ends."""
+    numbers = np.arange(count, dtype=np.int64)
+    return numbers * length // count, -(-(numbers + 1) * length // count)
+
+
+def imresample(img: torch.Tensor, sz: Sequence[int]) -> torch.Tensor:
+    """Planes [N, C, H, W] in another size (height, width), by averages over whole pixels; computed by torch."""
+    return interpolate(img, size=tuple(sz), mode="area")
 
 
 def save_img(img: Picture, path: str | os.PathLike[str]) -> None:
@@ -71,14 +126,7 @@ def save_img(img: Picture, path: str | os.PathLike[str]) -> None:
     img.save(path)
 
 
-def get_size(img: Picture) -> tuple[int, int]:
-    """(width, height)."""
-    if isinstance(img, (np.ndarray, torch.Tensor)):
-        return img.shape[1], img.shape[0]
-    return img.size
-
-
-def _window(img: Picture, box: Any, image_size: int, margin: int) -> Window:
+def _window(img: Picture, box: Any, image_size: int, margin: float) -> Window:
     """The pixels of the box and its margin inside the image, at least one.
 
     In the arithmetic of whatever numbers the box holds, as facenet-pytorch does it: 32-bit floats and Python's
@@ -94,12 +142,10 @@ def _window(img: Picture, box: Any, image_size: int, margin: int) -> Window:
     return left, top, right, bottom
 
 
-def _to_tensor(face: Picture) -> torch.Tensor:
-    """[3, S, S] float32, levels as they are; one plane for a picture without colours."""
-    if isinstance(face, torch.Tensor):
-        face = face.cpu().numpy()
-    levels = np.array(face, dtype=np.float32)
-    return torch.from_numpy(levels[np.newaxis] if levels.ndim == 2 else levels.transpose(2, 0, 1).copy())
+def _planes(face: Picture) -> NDArray[np.float32]:
+    """[C, S, S], levels as they are; one plane for a picture without colours."""
+    levels = np.array(face.numpy() if isinstance(face, torch.Tensor) else face, dtype=np.float32)
+    return levels[np.newaxis] if levels.ndim == 2 else np.ascontiguousarray(levels.transpose(2, 0, 1))
 
 
 def _opencv() -> Any:

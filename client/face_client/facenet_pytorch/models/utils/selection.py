@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from face_client.drop_in import InvalidValue
-from face_client.facenet_pytorch.models.utils.detect_face import get_size
+from face_client.errors import InvalidInput
+from face_client.facenet_pytorch.models.utils.pictures import get_size
 from face_client.faces import Faces
+from face_client.options import plain
 
 # `detect`'s arrays come out of `np.array(…, dtype=object)` over one entry a picture. So the result depends on the
 # counts of faces: equal counts make one array of Python floats, others an array of float32 arrays.
@@ -36,7 +40,9 @@ def collect(pictures: list[Rows], select_largest: bool) -> tuple[Objects, Object
     probabilities: list[Any] = []
     points: list[Any] = []
     # Through object arrays, so that equal counts make Python floats before anything is computed with them.
-    for scored, landmarks in zip(_objects([rows.scored for rows in pictures]), _objects([r.points for r in pictures])):
+    for scored, landmarks in zip(
+        as_objects([rows.scored for rows in pictures]), as_objects([r.points for r in pictures])
+    ):
         if len(scored) == 0:
             boxes.append(None)
             probabilities.append([None])
@@ -49,10 +55,11 @@ def collect(pictures: list[Rows], select_largest: bool) -> tuple[Objects, Object
         boxes.append(scored[:, :4])
         probabilities.append(scored[:, 4])
         points.append(landmarks)
-    return _objects(boxes), _objects(probabilities), _objects(points)
+    return as_objects(boxes), as_objects(probabilities), as_objects(points)
 
 
-def _objects(entries: list[Any]) -> Objects:
+def as_objects(entries: list[Any]) -> Objects:
+    """One entry a picture, as facenet-pytorch's arrays hold them."""
     return np.array(entries, dtype=object)
 
 
@@ -70,12 +77,20 @@ class Chosen(NamedTuple):
 _NONE = Chosen(None, [None], None)
 
 
+def _check_number(name: str, value: object) -> None:
+    number = plain(value)
+    if not isinstance(number, Real) or not math.isfinite(number):
+        raise InvalidInput(f"{name} is {value!r}; it must be a number")
+
+
 class Chooser:
     """method, threshold, center_weight: as in `MTCNN.select_boxes`. Raises InvalidValue for another method."""
 
     def __init__(self, method: str, threshold: float, center_weight: float) -> None:
         if method not in METHODS:
             raise InvalidValue(f"method is {method!r}; it must be one of {', '.join(METHODS)}")
+        _check_number("threshold", threshold)
+        _check_number("center_weight", center_weight)
         self.method = method
         self.threshold = threshold
         self.center_weight = center_weight
