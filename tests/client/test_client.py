@@ -347,7 +347,7 @@ def test_the_server_says_how_large_a_file_is(client_of, make_answer, picture, en
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        (InvalidImage, "encoded_image is damaged or truncated: its pixels cannot be read"),
+        (InvalidImage, "encoded_image is damaged or truncated: the pixels of this PNG file cannot be read"),
         (TooManyPixels, "encoded_image has 10000x5001 = 50010000 pixels; at most 50000000 are allowed"),
     ],
 )
