@@ -80,6 +80,23 @@ def test_wider_as_it_is_measured(triton, wider, tmp_path, capsys):
     assert "3 of 3 pictures are in" in capsys.readouterr().err
 
 
+def test_thresholds(triton, client, tmp_path):
+    """The likeliest of what one request gives are what a request with that threshold gives."""
+    picture = tmp_path / "wall.png"
+    # Noise is full of what looks a little like a face.
+    noise = np.random.RandomState(0).normal(0, 40, (1080, 1920, 3))
+    Image.fromarray((wall() + noise).clip(0, 255).astype(np.uint8)).save(picture)
+    faces = [{"box": box} for box in reference("wall", 20)[0].tolist()]
+    (tmp_path / "labels.jsonl").write_text(json.dumps({"image": "wall.png", "faces": faces}))
+    arguments = ("--pictures", str(tmp_path))
+    status, report = evaluate(triton, "thresholds", tmp_path / "labels.jsonl", tmp_path / "out", *arguments)
+    assert (status, report["faces"]) == (0, 12)
+    counts = [row["found"] + row["false"] for row in report["thresholds"]]
+    assert counts[0] > counts[-1]
+    for row, count in zip(report["thresholds"], counts, strict=True):
+        assert len(client.detect(picture, threshold_onet=row["threshold"])) == count
+
+
 def portrait(brightness=1.0, turn=0.0, channels=(0, 1, 2)):
     """The photo as a picture of the set: 250 x 250, the face in the middle."""
     picture = (

@@ -1,17 +1,35 @@
 """Through gRPC, the faces are facenet-pytorch's."""
 
 import io
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.e2e.requests import encoded_image, outputs, tensor
-from tests.pictures import astronaut, reference, wall
+from tests.pictures import astronaut, crowd, reference, wall
 
 # The reference is written with three decimals (six for probabilities); what is left is its rounding.
 PIXELS = 0.002
 PROBABILITY = 1e-5
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_picture_of_the_readme_shows_what_its_caption_says(client):
+    picture, heads = crowd()
+    faces = client.detect(picture)
+    caption, file = re.search(r"!\[(.*)\]\((.*)\)", (ROOT / "README.md").read_text()).groups()
+    assert len(faces) == heads == int(re.search(r"\d+", caption)[0])
+    shown = np.array(Image.open(ROOT / file).convert("RGB"), np.int64)
+    assert shown.shape == picture.shape
+    # The left edge of each box, drawn in green; JPEG blurs it.
+    for x1, y1, _, y2 in faces.boxes:
+        red, green, _ = shown[round((y1 + y2) / 2), round(x1) : round(x1) + 3].mean(axis=0)
+        assert green - red > 60, (x1, y1)
 
 
 @pytest.mark.parametrize("min_face_size", [20, 40])

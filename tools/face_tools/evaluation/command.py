@@ -1,4 +1,4 @@
-"""`faces evaluate`: accuracy on standard sets, one verb a set."""
+"""`faces evaluate`: accuracy on standard sets and on one's own pictures, one verb a set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from face_client import FaceClient
     from face_tools.evaluation.results import ResultsFile, Task
 
-HELP = "measure accuracy on a standard set: WIDER FACE or Labeled Faces in the Wild"
+HELP = "measure accuracy: on WIDER FACE, Labeled Faces in the Wild or pictures of your own"
 
 # Nobody waits for one picture here, and on a slow machine those that are in flight wait for each other.
 _TIMEOUT_S = 300.0
@@ -38,12 +38,13 @@ _TIMEOUT_S = 300.0
 _NAMED = 5
 
 _EPILOG = """\
-The sets must be on this machine; docs/evaluation.md says where they come from and how they lie. A run that is
+The standard sets must be on this machine; docs/evaluation.md says where they come from and how they lie. A run that is
 interrupted goes on where it stopped.
 
 examples:
   faces evaluate wider WIDER/                         average precision of detection: easy, medium, hard
   faces evaluate lfw lfw/ --pairs pairs.txt           accuracy of recognition over ten folds, ROC curve
+  faces evaluate thresholds labels.jsonl              precision and recall by threshold on your own pictures
   faces evaluate wider --help
 """
 
@@ -72,8 +73,20 @@ examples:
   faces evaluate lfw lfw/ --mirror                    with each crop's mirror image beside it
 """
 
+_THRESHOLDS_EPILOG = """\
+LABELS has a line of JSON for each picture, as `faces detect --json` prints it; only "image" and each face's "box" are
+read. Correct such a file by eye: delete what is no face, add the boxes of missed ones, keep pictures without any
+("faces": []). A name that ends in .txt is read as WIDER FACE's text (x, y, width, height and six attributes).
+A detection is right where it overlaps a marked face by half (intersection over union).
+
+examples:
+  faces detect photos/ --json --threshold-onet 0.1 > labels.jsonl      then correct labels.jsonl
+  faces evaluate thresholds labels.jsonl
+  faces evaluate thresholds labels.jsonl --min-face-size 40 --out from-40/
+"""
+
 _EVERY_EPILOG = """
-Written into --out: the answers picture by picture, report.json and {curve}.
+Written into --out: the answers picture by picture, report.json{curve}.
 exit status: 0 every picture counted, 1 some were missing or failed, or a file could not be written, 2 wrong usage,
 3 no server
 """
@@ -85,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sets = parser.add_subparsers(title="sets", metavar="SET", required=True)
 
     wider = _add_set(sets, "wider", "average precision of detection on WIDER FACE: easy, medium, hard", _wider)
-    wider.epilog = _WIDER_EPILOG + _EVERY_EPILOG.format(curve="precision-recall.png")
+    wider.epilog = _WIDER_EPILOG + _EVERY_EPILOG.format(curve=" and precision-recall.png")
     wider.add_argument("data", metavar="DATA", type=Path, help="folder of the set")
     wider.add_argument(
         "--ground-truth", metavar="PATH", type=Path, help="folder with the four .mat files, or the text file"
@@ -94,12 +107,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_parameters(wider, OF_DETECTION)
 
     lfw = _add_set(sets, "lfw", "accuracy of recognition on Labeled Faces in the Wild: ten folds, ROC curve", _lfw)
-    lfw.epilog = _LFW_EPILOG + _EVERY_EPILOG.format(curve="roc.png")
+    lfw.epilog = _LFW_EPILOG + _EVERY_EPILOG.format(curve=" and roc.png")
     lfw.add_argument("data", metavar="DATA", type=Path, help="folder of the people's folders")
     lfw.add_argument("--pairs", metavar="FILE", type=Path, help="the list of pairs (DATA/pairs.txt)")
     lfw.add_argument("--mirror", action="store_true", help="compare the mirrored crops too")
     _add_common(lfw, out="lfw-evaluation", unit="pairs, as many of each fold and kind")
     add_parameters(lfw, (*OF_DETECTION, "selection", "margin", "align"))
+
+    own = _add_set(sets, "thresholds", "precision and recall by threshold on pictures of your own", _thresholds)
+    own.epilog = _THRESHOLDS_EPILOG + _EVERY_EPILOG.format(curve="")
+    own.add_argument("labels", metavar="LABELS", type=Path, help="the faces of each picture")
+    own.add_argument(
+        "--pictures", metavar="DIR", type=Path, default=Path(), help="where the names in LABELS begin (here)"
+    )
+    _add_common(own, out="thresholds-evaluation", unit="pictures, spread over the list")
+    add_parameters(own, OF_DETECTION)
 
 
 def _add_set(
@@ -193,6 +215,29 @@ def _wider(args: argparse.Namespace, client: FaceClient) -> Outcome:
         gaps=gaps,
         report=report.to_dict(),
         header=("subset", "faces", "average precision", "recall", "precision"),
+        rows=list(report.rows()),
+    )
+
+
+def _thresholds(args: argparse.Namespace, client: FaceClient) -> Outcome:
+    # Not at the top: `faces evaluate --help` must work without the extra.
+    from face_tools.evaluation.results import evenly
+    from face_tools.evaluation.thresholds import OPTIONS, measure, read_labels
+    from face_tools.evaluation.wider import DetectionTask
+
+    truth = _read(read_labels, args.labels)
+    names = evenly(list(truth.pictures), args.limit)
+    task = DetectionTask(client, {**OPTIONS, **parameters_from(args)}, args.in_flight, args.set)
+    with _results(args, "detections.jsonl", task) as results:
+        gaps = _fill(task, results, {name: args.pictures / name for name in names})
+        report = measure(truth, results, names)
+    return Outcome(
+        parameters=task.options,
+        source=truth.source,
+        whole=len(names) == len(truth.pictures),
+        gaps=gaps,
+        report=report.to_dict(),
+        header=("threshold", "found", "false", "missed", "precision", "recall"),
         rows=list(report.rows()),
     )
 

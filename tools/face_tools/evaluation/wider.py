@@ -38,6 +38,7 @@ class DetectionTask:
     client: FaceClient
     options: DetectOptions
     in_flight: int
+    name: str = "wider"
 
     keys = ("faces", "candidates_dropped")
 
@@ -47,7 +48,7 @@ class DetectionTask:
 
     def settings(self) -> Record:
         """What the results depend on."""
-        return {"set": "wider", "model": self.client.model, "parameters": dict(self.options)}
+        return {"set": self.name, "model": self.client.model, "parameters": dict(self.options)}
 
     def answers(self, paths: Iterable[Path]) -> Iterator[BatchAnswer]:
         return self.client.detect_each(paths, in_flight=self.in_flight, **self.options)
@@ -95,7 +96,7 @@ class WiderReport:
 def measure(truth: Truth, results: ResultsFile, names: Sequence[str]) -> WiderReport:
     """Hold the results of the pictures `names` against the annotation; those without a result are left out."""
     known = [name for name in names if name in results]
-    detections = normalized({name: _detections(results[name]) for name in known})
+    detections = normalized({name: detections_of(results[name]) for name in known})
     curves = {
         subset: precision_recall(
             judge(detections[name], truth.pictures[name].boxes, truth.pictures[name].counted[subset]) for name in known
@@ -110,7 +111,8 @@ def measure(truth: Truth, results: ResultsFile, names: Sequence[str]) -> WiderRe
     )
 
 
-def _detections(record: Record) -> Detections:
+def detections_of(record: Record) -> Detections:
+    """What a record of `DetectionTask` holds."""
     faces = record["faces"]
     return Detections(
         boxes=np.array([face["box"] for face in faces], np.float64).reshape(-1, 4),
