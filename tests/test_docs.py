@@ -31,6 +31,15 @@ def test_links_lead_somewhere(page):
         assert not anchor or target.suffix != ".md" or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_extras_are_quoted(page):
+    """zsh takes a bare `.[extra]` for a pattern."""
+    commands = re.findall(r"pip install [^`\n]*", page.read_text())
+    assert [
+        command for command in commands if re.search(r"\[", re.sub(r"([\"']).*?\1", "", command.partition("#")[0]))
+    ] == []
+
+
 def test_the_table_of_parameters_is_the_servers():
     text = (ROOT / "docs" / "api.md").read_text()
     table = text[text.index("| name | default | range |") :].partition("\n\n")[0]
