@@ -28,6 +28,7 @@ def answer(count: int = 1, candidates_dropped: int = 0) -> Response:
             "boxes": boxes,
             "probabilities": np.full((1, count), 0.9, np.float32),
             "landmarks": landmarks,
+            "angles": np.full((1, count), 90, np.int32),
             "num_faces": np.array([[count]], np.int32),
             "candidates_dropped": np.array([[candidates_dropped]], np.int32),
             "faces": np.zeros((1, count, 160, 160, 3), np.uint8),

@@ -70,8 +70,8 @@ class Arrays(Protocol):
     then by its width. Windows of a resize from n to m pixels are ⌊i·n/m⌋…⌈(i+1)·n/m⌉, end exclusive.
     """
 
-    def image(self, pixels: NDArray[np.uint8]) -> Image:
-        """Takes an image in: RGB UINT8 [H,W,3] from the host."""
+    def image(self, pixels: NDArray[np.uint8], turn: int = 0) -> Image:
+        """Takes an image in: RGB UINT8 [H,W,3] from the host, turned by `turn` quarter turns as `np.rot90` does it."""
 
     def tiles(self, patches: Sequence[Patch], count: int, height: int, width: int) -> Batch:
         """Draws patches into `count` tiles FP32 [3,height,width] that are zero elsewhere.

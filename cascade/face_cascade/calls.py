@@ -1,6 +1,6 @@
 """What the flow asks of its driver, and the driver itself."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias, TypeVar
@@ -80,6 +80,21 @@ def interruptible(flow: Flow[T], check: Callable[[], None]) -> Flow[T]:
         return value
     finally:
         flow.close()
+
+
+def pixel_groups(pixels: Sequence[int], most: int) -> Iterator[slice]:
+    """Cuts a batch of parts of so many pixels each, images or requests, into runs of at most `most`, or of one part.
+
+    All at once, the integral images of a batch of the largest images would take 10 GB.
+    """
+    start = total = 0
+    for n, size in enumerate(pixels):
+        if n > start and total + size > most:
+            yield slice(start, n)
+            start, total = n, 0
+        total += size
+    if start < len(pixels):
+        yield slice(start, len(pixels))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Aligned: eyes, nose and mouth corners come to lie where a template has them.
 """
 
 import math
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from face_cascade.flow import Detection
 from face_cascade.parameters import DetectionParameters
+from face_cascade.rotations import boxes_in_picture, boxes_in_view, points_in_picture, view_size
 
 Float64 = NDArray[np.float64]
 
@@ -41,26 +43,50 @@ def detection_crops(
 
     S is `image_size`, or `side`: the same view of each face in so many pixels.
     """
-    size, margin = parameters.image_size, parameters.margin
+    size, margin, turns = parameters.image_size, parameters.margin, detection.angles // 90
     if parameters.align:
-        return aligned_crops(image, detection.landmarks, size, margin, side)
-    return face_crops(image, detection.boxes, size, margin, side)
+        landmarks = _by_centres(detection.landmarks, turns, image.shape[0], image.shape[1])
+        return aligned_crops(image, landmarks, size, margin, side)
+    return face_crops(image, detection.boxes, size, margin, side, turns)
+
+
+def _by_centres(
+    landmarks: NDArray[np.float32], turns: NDArray[np.int32], height: int, width: int
+) -> NDArray[np.float32]:
+    """Landmarks of faces in a picture as alignment reads them where a face is upright: as if pixel 0 lay at 0."""
+    points = landmarks.copy()
+    half = np.float32(0.5)
+    for of_face, turn in zip(points, turns, strict=True):
+        if turn:
+            seen = points_in_picture(of_face, -turn % 4, *view_size(turn, height, width))
+            of_face[:] = points_in_picture(seen + half, turn, height, width) - half
+    return points
 
 
 def face_crops(
-    image: NDArray[np.uint8], boxes: NDArray[np.float32], size: int, margin: int, side: int | None = None
+    image: NDArray[np.uint8],
+    boxes: NDArray[np.float32],
+    size: int,
+    margin: int,
+    side: int | None = None,
+    turns: Iterable[int] | None = None,
 ) -> NDArray[np.uint8]:
     """Square crops, UINT8 [N,size,size,3], of boxes FP32 [N,4] in an image UINT8 [H,W,3].
 
     The box grows by `margin` pixels of a crop of `size`, is cut to whole pixels inside the image, and is resized with
     Pillow's bilinear filter to `size` pixels, or to `side`. Of a box beside the image the nearest pixel is taken.
+    turns: by how many quarter turns, as of `np.rot90`, each crop is set upright; None for none.
     """
     side = size if side is None else side
     crops = np.empty((len(boxes), side, side, 3), np.uint8)
-    for crop, box in zip(crops, boxes, strict=True):
-        left, top, right, bottom = _window(box, image.shape[0], image.shape[1], size, margin)
+    height, width, _ = image.shape
+    for crop, box, turn in zip(crops, boxes, [0] * len(boxes) if turns is None else turns, strict=True):
+        # Windows are cut in the view where the face is upright, for there its box was found.
+        (seen,) = boxes_in_view(box[np.newaxis], turn, height, width)
+        window = _window(seen, *view_size(turn, height, width), size, margin)
+        left, top, right, bottom = _in_picture(window, turn, height, width)
         # Cut first: `resize(box=…)` would blend in pixels from outside of the box.
-        face = Image.fromarray(image[top:bottom, left:right])
+        face = Image.fromarray(np.rot90(image[top:bottom, left:right], turn))
         crop[:] = np.asarray(face.resize((side, side), Image.Resampling.BILINEAR))
     return crops
 
@@ -71,6 +97,15 @@ def _window(box: NDArray[np.float32], height: int, width: int, size: int, margin
     x2, y2 = np.minimum(box[2:] + grow, (width, height))
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
     return left, top, max(int(x2), left + 1), max(int(y2), top + 1)
+
+
+def _in_picture(window: tuple[int, int, int, int], turn: int, height: int, width: int) -> tuple[int, int, int, int]:
+    """A window of a view of a picture of this height and width, there; left, top, right, bottom, end exclusive."""
+    left, top, right, bottom = window
+    # Boxes count pixels from 1, both ends inclusive.
+    box = np.array([[left + 1, top + 1, right, bottom]], np.float32)
+    x1, y1, x2, y2 = boxes_in_picture(box, turn, height, width)[0].astype(int).tolist()
+    return x1 - 1, y1 - 1, x2, y2
 
 
 def template_points(size: int, margin: int) -> Float64:

@@ -19,8 +19,8 @@ _NONE = np.empty(0, np.intp)
 class NumpyArrays:
     """See `arrays.Arrays`."""
 
-    def image(self, pixels: NDArray[np.uint8]) -> Int32:
-        return integral_image(pixels)
+    def image(self, pixels: NDArray[np.uint8], turn: int = 0) -> Int32:
+        return integral_image(np.ascontiguousarray(np.rot90(pixels, turn)))
 
     def tiles(self, patches: Sequence[Patch], count: int, height: int, width: int) -> Float32:
         tiles = np.zeros((count, 3, height, width), np.float32)

@@ -41,7 +41,8 @@ class DetectionParameters:
 
     `max_faces` 0 keeps all faces (with another `selection` than `all`: one face). `image_size` and `margin`
     are the side of the face crops and the margin around the box, in pixels of the crop, as in facenet-pytorch.
-    `align` cuts the crops by the landmarks instead of the box (see `crops.aligned_crops`).
+    `align` cuts the crops by the landmarks instead of the box (see `crops.aligned_crops`). `rotations` looks for faces
+    that are turned too (see `rotations`). `clip` cuts the boxes that are answered with at the image's border.
     """
 
     min_face_size: float = 20
@@ -54,6 +55,8 @@ class DetectionParameters:
     image_size: int = 160
     margin: int = 0
     align: bool = False
+    rotations: bool = False
+    clip: bool = False
 
     def __post_init__(self) -> None:
         for name in _RANGES:

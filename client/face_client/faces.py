@@ -32,7 +32,8 @@ class Landmarks(NamedTuple):
 class Face:
     """One face. box: float32 [4], x1, y1, x2, y2. crop: uint8 [S, S, 3] RGB, where crops were asked for.
 
-    embedding: float32 [512] of length 1, where the face was recognised.
+    embedding: float32 [512] of length 1, where the face was recognised. angle: by how many degrees it lies turned
+    clockwise, 0, 90, 180 or 270, where `rotations` were asked for.
     """
 
     box: NDArray[np.float32]
@@ -40,14 +41,17 @@ class Face:
     landmarks: Landmarks
     crop: NDArray[np.uint8] | None = None
     embedding: NDArray[np.float32] | None = None
+    angle: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON: box, probability, landmarks by name, and the embedding, if there is one."""
+        """Plain numbers for JSON: box, probability, landmarks by name; angle and embedding, if there are."""
         document: dict[str, Any] = {
             "box": [_shortest(value) for value in self.box],
             "probability": self.probability,
             "landmarks": {name: list(point) for name, point in self.landmarks._asdict().items()},
         }
+        if self.angle is not None:
+            document["angle"] = self.angle
         if self.embedding is not None:
             document["embedding"] = [_shortest(value) for value in self.embedding]
         return document
@@ -59,6 +63,7 @@ class Faces(Sequence[Face]):
 
     boxes [N, 4] float32, probabilities [N] float32, landmarks [N, 5, 2] float32,
     crops [N, S, S, 3] uint8 RGB, only where asked for. embeddings [N, 512] float32, only from `recognize`.
+    angles [N] int32, only with `rotations`: `np.rot90(image, angle // 90)` sets the face upright, as its crop is.
     width, height: of the upright image, in pixels.
     candidates_dropped: how many candidates the server's cap cut off; over 0, faces may be missing.
     """
@@ -71,6 +76,7 @@ class Faces(Sequence[Face]):
     crops: NDArray[np.uint8] | None = None
     candidates_dropped: int = 0
     embeddings: NDArray[np.float32] | None = None
+    angles: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -85,6 +91,7 @@ class Faces(Sequence[Face]):
             landmarks=Landmarks(*((_shortest(x), _shortest(y)) for x, y in self.landmarks[index])),
             crop=None if self.crops is None else self.crops[index],
             embedding=None if self.embeddings is None else self.embeddings[index],
+            angle=None if self.angles is None else int(self.angles[index]),
         )
 
     def __iter__(self) -> Iterator[Face]:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Union
 
 import numpy as np
@@ -80,8 +80,10 @@ class Search:
         """Raises InvalidInput, and TypeError for an unknown option."""
         if max_side is not None:
             check_at_least("max_side", max_side, 1)
-        outputs = (*_OUTPUTS, *(["faces"] if crops else []), *(["embeddings"] if embeddings else []))
-        return cls(model, outputs, max_side, request_parameters(options))
+        parameters = request_parameters(options)
+        wanted = {"faces": crops, "embeddings": embeddings, "angles": parameters.get("rotations")}
+        outputs = (*_OUTPUTS, *(name for name, is_wanted in wanted.items() if is_wanted))
+        return cls(model, outputs, max_side, parameters)
 
     def request(self, image: ImageLike) -> Asked:
         """Raises InvalidInput, InvalidImage among it, and OSError for a path that cannot be read."""
@@ -114,8 +116,13 @@ class Asked(NamedTuple):
             crops=rows("faces"),
             candidates_dropped=int(response.outputs["candidates_dropped"][0, 0]),
             embeddings=rows("embeddings"),
+            angles=rows("angles"),
         )
-        return faces if self.shrunk_from is None else faces.resized(*self.shrunk_from)
+        if self.shrunk_from is None:
+            return faces
+        faces = faces.resized(*self.shrunk_from)
+        # Scaled up, a border may be off by the last digit.
+        return replace(faces, boxes=faces.clip()) if self.request.parameters.get("clip") else faces
 
 
 def _check_complete(request: Request, response: Response) -> None:

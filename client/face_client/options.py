@@ -34,6 +34,8 @@ class DetectOptions(TypedDict, total=False):
     image_size: int
     margin: int
     align: bool
+    rotations: bool
+    clip: bool
 
 
 class Parameter(NamedTuple):
@@ -54,6 +56,8 @@ PARAMETERS: Mapping[str, Parameter] = {
     "image_size": Parameter(int, "side of a face crop in pixels (160)"),
     "margin": Parameter(int, "pixels added around a face in its crop (0)"),
     "align": Parameter(bool, "cut crops by the landmarks, upright, instead of by the box (False)"),
+    "rotations": Parameter(bool, "find faces turned by 90, 180 and 270 degrees too, at four times the cost (False)"),
+    "clip": Parameter(bool, "cut the boxes at the picture's border, which they may pass (False)"),
 }
 
 

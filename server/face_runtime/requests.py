@@ -80,18 +80,20 @@ class ImageRequest(Request):
         most = max(len(d.boxes) for d in detections)
         self._check_crops(len(detections) * most, {side for name, side in sides.items() if name in wanted})
 
+        pairs = list(zip(self.images, detections, strict=True))
+
         @cache
         def crops(side: int) -> NDArray[np.uint8]:
-            pairs = zip(self.images, detections, strict=True)
             return rows([detection_crops(i, d, self.parameters, side) for i, d in pairs], (side, side, 3), np.uint8)
 
         def integers(values: Sequence[Sequence[int]]) -> NDArray[np.int32]:
             return np.array(values, np.int32)
 
         outputs: dict[str, Callable[[], NDArray[Any]]] = {
-            "boxes": lambda: rows([d.boxes for d in detections], (4,), np.float32),
+            "boxes": lambda: rows([self._answered(*pair) for pair in pairs], (4,), np.float32),
             "probabilities": lambda: rows([d.probabilities for d in detections], (), np.float32),
             "landmarks": lambda: rows([d.landmarks for d in detections], (5, 2), np.float32),
+            "angles": lambda: rows([d.angles for d in detections], (), np.int32),
             **{name: partial(crops, side) for name, side in sides.items()},
             "num_faces": lambda: integers([[len(d.boxes)] for d in detections]),
             "num_crops": lambda: integers([[len(d.boxes)] for d in detections]),
@@ -101,6 +103,13 @@ class ImageRequest(Request):
         }
         # Crops cost time and bandwidth: nothing is made that was not asked for.
         return {name: make() for name, make in outputs.items() if name in wanted}
+
+    def _answered(self, image: Any, detection: Detection) -> NDArray[np.float32]:
+        """The boxes of an image as the caller wants them; crops are cut by what was found."""
+        if not self.parameters.clip:
+            return detection.boxes
+        height, width, _ = image.shape
+        return np.clip(detection.boxes, np.float32(0), np.array([width, height] * 2, np.float32))
 
     def _check_crops(self, count: int, sides: set[int]) -> None:
         if count * sum(side * side * 3 for side in sides) > _MOST_CROP_BYTES:
@@ -160,18 +169,3 @@ def _file(data: bytes) -> bytes:
     except (binascii.Error, InvalidImage):
         return data
     return file
-
-
-def pixel_groups(pixels: Sequence[int], most: int) -> Iterator[slice]:
-    """Cuts a batch of requests of so many pixels each into runs of at most `most` pixels, or of one request.
-
-    All at once, the integral images of a batch of the largest images would take 10 GB.
-    """
-    start = total = 0
-    for n, size in enumerate(pixels):
-        if n > start and total + size > most:
-            yield slice(start, n)
-            start, total = n, 0
-        total += size
-    if start < len(pixels):
-        yield slice(start, len(pixels))

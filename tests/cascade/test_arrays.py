@@ -45,8 +45,8 @@ def end(n, size, out_size):
 class SlowArrays:
     """`arrays.Arrays` as its docstrings define it: an image is its pixels."""
 
-    def image(self, pixels):
-        return Handle(pixels.copy())
+    def image(self, pixels, turn=0):
+        return Handle(np.rot90(pixels, turn).copy())
 
     def tiles(self, patches, count, height, width):
         tiles = np.zeros((count, 3, height, width), np.float32)

@@ -41,7 +41,7 @@ def test_the_same_window_in_another_size():
 @pytest.mark.parametrize("side", [None, 48])
 def test_parameters_choose_the_crops(side):
     boxes, landmarks, probabilities = (array.astype(np.float32) for array in reference("astronaut.png", 20))
-    detection = Detection(boxes, probabilities, landmarks)
+    detection = Detection(boxes, probabilities, landmarks, np.zeros(len(boxes), np.int32))
     parameters = {"image_size": 96, "margin": 8}
     np.testing.assert_array_equal(
         detection_crops(astronaut(), detection, DetectionParameters(**parameters), side),

@@ -72,6 +72,25 @@ def test_only_what_the_caller_sets_is_sent(client_of, picture):
     assert [type(value) for value in sent(client).parameters.values()] == [float, float, str]
 
 
+def test_angles_come_only_with_rotations(client_of, picture):
+    client = client_of()
+    assert client.detect(picture, rotations=True).angles.tolist() == [90]
+    assert (sent(client).parameters, "angles" in sent(client).outputs) == ({"rotations": True}, True)
+    for options in ({}, {"rotations": False}):
+        client = client_of()
+        assert client.detect(picture, **options).angles is None
+        assert "angles" not in sent(client).outputs
+
+
+def test_boxes_cut_in_a_smaller_picture_are_cut_in_the_callers(client_of, make_answer):
+    """Scaled up in float32, a border lies beyond the picture."""
+    response = make_answer(1)
+    response.outputs["boxes"][:] = [0, 0, 26, 1]
+    wide = np.zeros((10, 1000, 3), np.uint8)
+    assert client_of(response).detect(wide, max_side=26, clip=True).boxes[0, 2] == 1000
+    assert client_of(response).detect(wide, max_side=26).boxes[0, 2] > 1000
+
+
 def test_crops_come_only_when_asked_for(client_of, picture):
     client = client_of()
     assert client.detect(picture, crops=True)[0].crop.shape == (160, 160, 3)

@@ -1,6 +1,7 @@
 """The answer's two faces: arrays, and one object a face."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,6 +30,14 @@ def test_one_object_a_face(faces):
     assert [face.probability for face in faces[1:]] == [0.75]
     with pytest.raises(IndexError):
         faces[2]
+
+
+def test_angles_are_there_where_they_were_asked_for(faces):
+    assert faces[0].angle is None
+    assert "angle" not in faces[0].to_dict()
+    turned = replace(faces, angles=np.array([0, 270], np.int32))
+    assert json.loads(json.dumps([face.to_dict()["angle"] for face in turned])) == [0, 270]
+    assert turned.resized(80, 60)[1].angle == 270
 
 
 def test_clip_cuts_at_the_border_and_leaves_the_boxes(faces):

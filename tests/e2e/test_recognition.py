@@ -104,6 +104,42 @@ def test_alignment_undoes_a_tilt(client):
     assert aligned[1] < by_box[1]
 
 
+def test_a_turned_face_is_set_upright_before_it_is_recognized(client):
+    picture = astronaut()
+    upright = client.recognize(picture, crops=True)
+    for turn in (1, 2, 3):
+        turned = np.ascontiguousarray(np.rot90(picture, -turn))
+        assert 90 * turn not in (face.angle for face in client.recognize(turned))
+        found = client.recognize(turned, crops=True, rotations=True)
+        assert found.angles.tolist() == [90 * turn]
+        np.testing.assert_array_equal(found.crops, upright.crops)
+        np.testing.assert_allclose(found.embeddings, upright.embeddings, atol=TOLERANCE)
+        assert (found.boxes[0, :2] < found.landmarks[0].min(axis=0)).all()
+        assert (found.landmarks[0].max(axis=0) < found.boxes[0, 2:]).all()
+        aligned = client.recognize(turned, crops=True, rotations=True, align=True)
+        assert np.abs(aligned.crops - client.recognize(picture, crops=True, align=True).crops.astype(int)).mean() < 1
+
+
+def test_requests_with_and_without_rotations_meet_and_keep_their_answers(client):
+    picture = np.ascontiguousarray(np.rot90(wall(960, 540), 2))
+    alone = client.detect(picture), client.detect(picture, rotations=True)
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda n: client.detect(picture, rotations=n % 2 == 1), range(16)))
+    for n, found in enumerate(together):
+        assert_same(found, alone[n % 2])
+    assert len(alone[1]) > len(alone[0])
+    assert set(alone[1].angles.tolist()) == {180}
+
+
+def test_boxes_are_cut_at_the_border_on_request(client):
+    cut_off = np.ascontiguousarray(astronaut()[60:, 185:400])
+    (beyond,), (within,) = client.recognize(cut_off), client.recognize(cut_off, clip=True)
+    assert beyond.box[0] < -20
+    np.testing.assert_array_equal(within.box, np.clip(beyond.box, 0, [215, 452, 215, 452]))
+    assert within.landmarks == beyond.landmarks
+    np.testing.assert_allclose(within.embedding, beyond.embedding, atol=TOLERANCE)
+
+
 def test_no_face(client, grpc_client):
     faces = client.recognize(np.zeros((60, 70, 3), np.uint8))
     assert faces.embeddings.shape == (0, 512)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from face_cascade import RNET, Call, DetectionParameters, Limits, detect, drive
+from face_cascade.crops import detection_crops
 from face_cascade.networks import STAGES
 from face_cascade.tiles import TILE_SHAPES, cell_count
 from face_repository.layout import default_repository
@@ -76,6 +77,14 @@ def test_small_batches_and_an_image_on_the_device_change_nothing(engine):
     assert len(expected.boxes) > 2
     assert_same(find(engine, [picture], limits=limits)[0], expected, pixels=1e-3)
     assert_same(find(engine, [there])[0], expected, pixels=0)
+    # Turned on the device, as its strides allow.
+    turned = DeviceImage(torch.rot90(there.pixels, -1, (1, 2)))
+    (found,) = find(engine, [turned], DetectionParameters(rotations=True))
+    assert found.angles.tolist() == [90] * len(expected.boxes)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5, rtol=0)
+    np.testing.assert_array_equal(
+        detection_crops(turned, found, DEFAULTS), detection_crops(picture, expected, DEFAULTS)
+    )
     # 12 bytes a pixel go with the flow, not with the picture.
     assert there.sums is None
     np.testing.assert_array_equal(there[10:20, 30:50], picture[10:20, 30:50])
@@ -92,14 +101,17 @@ def test_the_engine_of_the_processor_gives_the_same_to_the_bit(operations):
     networks = {network: TorchScriptNetwork(file, "cpu") for network, file in FILES.items()}
     face = astronaut()[60:225, 145:303]
     pictures = [np.ascontiguousarray(face[::3, ::3]), np.ascontiguousarray(face[::2, ::2])]
-    parameters = [DetectionParameters(min_face_size=30, threshold_pnet=0.8), DetectionParameters()]
+    pictures.append(np.ascontiguousarray(np.rot90(pictures[1])))
+    plain = DetectionParameters()
+    parameters = [DetectionParameters(min_face_size=30, threshold_pnet=0.8), plain, DetectionParameters(rotations=True)]
     arrays = TorchArrays(torch.device("cpu"), operations)
     theirs = drive(detect(pictures, parameters), lambda call: networks[call.network](call.batch))
     ours = drive(detect(pictures, parameters, None, arrays), lambda call: networks[call.network].run(call.batch))
-    assert [len(found.boxes) for found in theirs] == [1, 1]
+    assert [len(found.boxes) for found in theirs] == [1, 1, 1]
+    assert theirs[2].angles.tolist() == [270]
     for one, other in zip(ours, theirs, strict=True):
         assert one.stage_counts == other.stage_counts
-        for name in ("boxes", "probabilities", "landmarks"):
+        for name in ("boxes", "probabilities", "landmarks", "angles"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 

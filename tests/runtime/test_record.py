@@ -64,7 +64,9 @@ def test_a_stage_that_fails_is_timed_too():
 def test_what_was_found_is_summed_over_images():
     def detection(faces, dropped, *stages):
         counts = dict(zip(("pnet", "rnet", "onet"), stages, strict=True))
-        return Detection(np.zeros((faces, 4)), np.zeros(faces), np.zeros((faces, 5, 2)), dropped, counts)
+        return Detection(
+            np.zeros((faces, 4)), np.zeros(faces), np.zeros((faces, 5, 2)), np.zeros(faces), dropped, counts
+        )
 
     record = Record()
     record.found([detection(1, 0, 9, 3, 1), detection(0, 5, 2, 0, 0)])

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from face_cascade.crops import detection_crops
 from face_pictures.errors import InvalidImage, TooManyPixels, picture_error
 from face_runtime import engine, requests
 from face_runtime.engine import InThreads
-from face_runtime.requests import ImageRequest, pixel_groups
+from face_runtime.requests import ImageRequest
 from tests.memory import little_memory
 from tests.runtime.stand_in import InferenceRequest, Tensor, TritonError
 
@@ -162,6 +163,7 @@ def detection(count, seed=0, dropped=0):
         boxes,
         random.uniform(size=count).astype(np.float32),
         random.uniform(0, 30, (count, 5, 2)).astype(np.float32),
+        np.full(count, 90, np.int32),
         dropped,
     )
 
@@ -176,6 +178,7 @@ EVERYTHING = (
     "boxes",
     "probabilities",
     "landmarks",
+    "angles",
     "faces",
     "facenet_crops",
     "num_faces",
@@ -196,6 +199,7 @@ def test_an_answer_has_a_row_for_each_image():
         "boxes": [3, 3, 4],
         "probabilities": [3, 3],
         "landmarks": [3, 3, 5, 2],
+        "angles": [3, 3],
         "faces": [3, 3, 24, 24, 3],
         "facenet_crops": [3, 3, 160, 160, 3],
         "num_faces": [3, 1],
@@ -210,8 +214,24 @@ def test_an_answer_has_a_row_for_each_image():
         cut = detection_crops(pictures[n], one, request.parameters, 24)
         np.testing.assert_array_equal(outputs["faces"][n, :count], cut)
     assert outputs["num_faces"].ravel().tolist() == outputs["num_crops"].ravel().tolist() == [2, 0, 3]
+    assert outputs["angles"].tolist() == [[90, 90, 0], [0, 0, 0], [90, 90, 90]]
     assert outputs["picture_size"].tolist() == [[40, 30]] * 3
     assert outputs["candidates_dropped"].ravel().tolist() == [0, 0, 7]
+
+
+def test_boxes_are_cut_at_the_border_where_that_is_asked_for_and_nothing_else_is():
+    """Crops are of the face that was found: its margin grows with its size."""
+    found = replace(detection(2), boxes=np.array([[-3.5, 2, 12, 40.25], [28, -90, 70, -80]], np.float32))
+    names = ["boxes", "landmarks", "faces"]
+    plain, cut = (
+        answered(read(raw(BLANK), parameters=parameters, requested_output_names=names), [found])
+        for parameters in ({"margin": 10}, {"margin": 10, "clip": True})
+    )
+    height, width = BLANK.shape[1:3]
+    np.testing.assert_array_equal(plain["boxes"][0], found.boxes)
+    np.testing.assert_array_equal(cut["boxes"][0], [[0, 2, 12, height], [28, 0, width, 0]])
+    for name in ("landmarks", "faces"):
+        np.testing.assert_array_equal(cut[name], plain[name])
 
 
 def test_nothing_is_cut_that_nobody_asked_for(monkeypatch):
@@ -242,20 +262,3 @@ def test_too_little_memory_for_the_crops_is_the_servers_fault():
     with little_memory(20 * 2**20):
         request.answer([detection(80)])
     assert_unavailable(request)
-
-
-def groups(pixels, most):
-    return [pixels[group] for group in pixel_groups(pixels, most)]
-
-
-@pytest.mark.parametrize(
-    ("pixels", "most", "expected"),
-    [
-        ([3, 3, 3, 5, 1], 6, [[3, 3], [3], [5, 1]]),
-        # One larger request goes alone.
-        ([1, 9, 1], 5, [[1], [9], [1]]),
-        ([], 5, []),
-    ],
-)
-def test_groups_hold_at_most_so_many_pixels(pixels, most, expected):
-    assert groups(pixels, most) == expected

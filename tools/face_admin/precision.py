@@ -178,7 +178,7 @@ def _similarities(facenet: Built, album: Album, answers: Answers) -> NDArray[np.
     found: list[NDArray[np.floating]] = [np.zeros(0)]
     for name, faces in answers.live.items():
         image = decode_image(album.pictures[name].read_bytes())
-        where = Detection(faces.boxes, faces.probabilities, faces.landmarks)
+        where = Detection(faces.boxes, faces.probabilities, faces.landmarks, np.zeros(len(faces.boxes), np.int32))
         crops = torch.from_numpy(detection_crops(image, where, DetectionParameters(), FACENET.side))
         with torch.inference_mode():
             for part in crops.split(_FACES_AT_ONCE) if len(crops) else ():

@@ -46,7 +46,7 @@ _MOST_RETRIES = 100_000
 # Side of a picture without a face, in pixels.
 _BLANK = 32
 
-OF_DETECTION = ("min_face_size", "threshold_pnet", "threshold_rnet", "threshold_onet", "factor")
+OF_DETECTION = ("min_face_size", "threshold_pnet", "threshold_rnet", "threshold_onet", "factor", "rotations")
 """The parameters of detection alone: not which faces are given, nor how they are cut."""
 
 # Only what holds for any server: it knows its own ranges, and says them.

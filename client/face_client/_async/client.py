@@ -148,7 +148,8 @@ class AsyncFaceClient:
         crops: also return a picture of each face.
         max_side: make the image smaller before it is sent, if it is larger than this many pixels.
         options: min_face_size, threshold_pnet, threshold_rnet, threshold_onet, factor, max_faces,
-            selection, image_size, margin, align; see `options.PARAMETERS`. What is not given, the server decides.
+            selection, image_size, margin, align, rotations, clip; see `options.PARAMETERS`. What is not given, the
+            server decides.
 
         Raises FaceError (see `face_client.errors`), OSError for a path that cannot be read.
         """

@@ -55,8 +55,8 @@ class Replay(TorchArrays):
             return self._kept[-1]
         return next(self._next)
 
-    def image(self, pixels: Any) -> Any:
-        return pixels if self.replaying else super().image(pixels)
+    def image(self, pixels: Any, turn: int = 0) -> Any:
+        return pixels if self.replaying else super().image(pixels, turn)
 
     def tiles(self, *given: Any) -> Any:
         return None if self.replaying else super().tiles(*given)

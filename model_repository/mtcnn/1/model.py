@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from face_cascade import Detection, detect, drive, interruptible
+from face_cascade.calls import pixel_groups
 from face_repository.versions import PARAMETER, in_use
 from face_runtime.answers import check_callers, refusing
 from face_runtime.bls import first_trace
@@ -13,7 +14,7 @@ from face_runtime.log import Log
 from face_runtime.networks import Choice, engine
 from face_runtime.observer import Observer
 from face_runtime.record import Record
-from face_runtime.requests import ImageRequest, pixel_groups
+from face_runtime.requests import ImageRequest
 from face_runtime.settings import DECODE_VARIABLE, ENGINE_VARIABLE, NETWORKS_VARIABLE, cores
 
 
@@ -101,7 +102,7 @@ class TritonPythonModel:
         """
         images = [image for request in requests for image in request.images]
         parameters = [request.parameters for request in requests for _ in request.images]
-        flow = detect(images, parameters, self._engine.limits, self._engine.arrays)
+        flow = detect(images, parameters, self._engine.limits, self._engine.arrays, self._group_pixels)
         flow = record.stages(interruptible(flow, lambda: check_callers(requests)))
         try:
             with self._engine.guard():

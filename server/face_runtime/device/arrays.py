@@ -34,11 +34,10 @@ class TorchArrays:
             operations = _kernels() if device.type == "cuda" else twins
         self._operations = operations
 
-    def image(self, pixels: "NDArray[np.uint8] | DeviceImage") -> DeviceImage:
-        if isinstance(pixels, DeviceImage):
-            # A handle of its own: its sums go when the flow ends, and the picture stays for its crops.
-            return DeviceImage(pixels.pixels)
-        return DeviceImage.uploaded(pixels, self.device)
+    def image(self, pixels: "NDArray[np.uint8] | DeviceImage", turn: int = 0) -> DeviceImage:
+        image = pixels if isinstance(pixels, DeviceImage) else DeviceImage.uploaded(pixels, self.device)
+        # A handle of its own: its sums go when the flow ends, and the picture stays for its crops.
+        return DeviceImage(torch.rot90(image.pixels, turn, (1, 2)) if turn else image.pixels)
 
     def tiles(self, patches: Sequence[Patch], count: int, height: int, width: int) -> Tensor:
         images, number = _numbered(patch.image for patch in patches)

@@ -10,7 +10,7 @@ from face_bench.wire import infer_request
 Message = service_pb2.ModelInferRequest
 
 OUTPUTS = {
-    "mtcnn": ("boxes", "probabilities", "landmarks", "num_faces", "picture_size", "candidates_dropped"),
+    "mtcnn": ("boxes", "probabilities", "landmarks", "angles", "num_faces", "picture_size", "candidates_dropped"),
     "face_recognition": ("boxes", "num_faces", "embeddings"),
     "face_embeddings": ("embeddings",),
     "pnet": ("regression__0", "probability__1"),

@@ -25,7 +25,7 @@ _WRONG_PARAMETERS = (
     *(("image_size", value) for value in (0, 15, 1025, 2**31, "160px", False)),
     *(("margin", value) for value in (-1, 160, float("nan"))),
     *(("selection", value) for value in ("", "ALL", "\n", '"', "\\", "x" * 10**6, 1)),
-    *(("align", value) for value in ("yes", 1, 0.0, "")),
+    *((name, value) for name in ("align", "rotations", "clip") for value in ("yes", 1, 0.0, "")),
     *((name, 1) for name in ("min_size", "", "é", "a\nb", '"', "\\", "\x7f")),
 )
 """Name and value of parameters that must be refused, each alone."""

@@ -32,7 +32,7 @@ _TYPES = (
 
 _PARAMETERS = (
     *("min_face_size", "threshold_pnet", "threshold_rnet", "threshold_onet", "factor"),
-    *("max_faces", "selection", "image_size", "margin", "align"),
+    *("max_faces", "selection", "image_size", "margin", "align", "rotations", "clip"),
 )
 # Words of Triton's own, and some that are nobody's.
 _OTHER_PARAMETERS = ("timeout", "sequence_id", "sequence_start", "sequence_end", "headers", "binary_data_output", "")

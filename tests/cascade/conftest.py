@@ -1,0 +1,26 @@
+"""What several of the cascade's tests need."""
+
+import pytest
+import torch
+
+from face_cascade import ONET, PNET, RNET
+from face_export.mtcnn import ONet, PNet, RNet
+from face_export.readers import read_stage
+from face_export.weights import load_into
+
+
+@pytest.fixture(scope="session")
+def networks():
+    """Eager torch networks as a runner."""
+    modules = {PNET: PNet(), RNET: RNet(), ONET: ONet()}
+    for network, module in modules.items():
+        load_into(module, read_stage(network.name))
+        module.eval()
+
+    def run(call):
+        with torch.inference_mode():
+            *rest, probability = modules[call.network]((torch.from_numpy(call.batch) - 127.5) * 0.0078125)
+        face = probability[:, 1] if call.network is PNET else probability[:, 1:]
+        return tuple(output.numpy() for output in (*rest, face))
+
+    return run
