@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from face_client.errors import InvalidInput
-from face_pictures.decoding import decode_image, downscale, image_size, to_rgb
+from face_pictures.decoding import decode_shrunk, downscale, image_size, to_rgb
 from face_pictures.formats import format_of
 
 
@@ -185,7 +185,8 @@ def _of_file(data: bytes, max_side: int | None) -> tuple[Tensors, tuple[int, int
     # What is no picture at all need not travel to be refused.
     format_of(data)
     if max_side is not None and max(image_size(data)) > max_side:
-        return _of_array(decode_image(data), max_side)
+        shrunk, size = decode_shrunk(data, max_side)
+        return {"image": shrunk[np.newaxis]}, size
     return {"encoded_image": np.array([[data]], dtype=np.object_)}, None
 
 

@@ -6,15 +6,21 @@ Whatever is wrong with the input, what is raised is InvalidImage; MemoryError wh
 
 from __future__ import annotations
 
+from typing import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from face_pictures import netpbm
-from face_pictures.errors import TooManyPixels
+from face_pictures import netpbm, tiff
+from face_pictures.errors import InvalidImage, TooManyPixels
 from face_pictures.formats import header_size, open_image, orientation, reading, reading_file, stored_size
+from face_pictures.mending import jpeg_with_end
 
 MAX_PIXELS = 50_000_000
+
+MAX_PIXELS_TO_SHRINK = 5 * MAX_PIXELS
+"""Of a picture that is shrunk as it is read; the largest sensors of phones have 200 million."""
 
 # EXIF orientation → what turns the stored picture upright. 1 is upright already.
 _UPRIGHT = {
@@ -36,12 +42,54 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
 
     Raises InvalidImage: empty, not one of the formats, damaged or truncated; TooManyPixels: more than max_pixels.
     """
-    with reading_file(data):
-        check_pixels(header_size(data), max_pixels)
-        image = open_image(data)
-        # The parsed header again: a damaged file may say two things.
-        check_pixels(image.size, max_pixels)
-        return to_rgb(image, field="encoded_image")
+
+    def read(data: bytes) -> NDArray[np.uint8]:
+        with reading_file(data):
+            return to_rgb(_opened(data, max_pixels), field="encoded_image")
+
+    return _whole(data, read)
+
+
+def decode_shrunk(data: bytes, max_side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """What `downscale` makes of the picture in a file, and (width, height) of the upright picture itself.
+
+    The picture may have five times as many pixels as `decode_image` reads by itself: a JPEG beyond that limit is
+    decoded at a half, a quarter or an eighth of its size, which is still twice the size that is wanted.
+
+    Raises InvalidImage as `decode_image` does.
+    """
+
+    def read(data: bytes) -> NDArray[np.uint8]:
+        with reading_file(data):
+            image = _opened(data, MAX_PIXELS_TO_SHRINK)
+            if image.size[0] * image.size[1] > MAX_PIXELS:
+                image.draft(None, (2 * max_side, 2 * max_side))
+            rgb = _upright_rgb(image)
+            return np.array(rgb.resize(_shrunk(size, max_side), Image.Resampling.BOX))
+
+    size = image_size(data)
+    return _whole(data, read), size
+
+
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    check_pixels(header_size(data), max_pixels)
+    image = open_image(data)
+    # The parsed header again: a damaged file may say two things.
+    check_pixels(image.size, max_pixels)
+    return image
+
+
+def _whole(data: bytes, read: Callable[[bytes], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """What `read` makes of the file, or of the file with an end marker where it lacks that alone."""
+    try:
+        return read(data)
+    except TooManyPixels:
+        raise
+    except InvalidImage:
+        pixels = jpeg_with_end(data, read)
+        if pixels is None:
+            raise
+        return pixels
 
 
 def image_size(data: bytes) -> tuple[int, int]:
@@ -64,13 +112,19 @@ def to_rgb(image: Image.Image, field: str = "image") -> NDArray[np.uint8]:
     field: what an error calls the image. Raises InvalidImage where the pixels cannot be read.
     """
     with reading(field):
-        rgb = netpbm.read(image)
-        if rgb is None:
-            image.load()
-            rgb = convert_to_rgb(image)
-        # Loading a TIFF turns it upright.
-        turn = None if image.format == "TIFF" else _UPRIGHT.get(orientation(image))
-        return np.array(rgb if turn is None else rgb.transpose(turn))
+        return np.array(_upright_rgb(image))
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    """The image in mode RGB and upright. Raises what readers raise."""
+    tiff.mend(image)
+    rgb = netpbm.read(image)
+    if rgb is None:
+        image.load()
+        rgb = convert_to_rgb(image)
+    # Loading a TIFF turns it upright.
+    turn = None if image.format == "TIFF" else _UPRIGHT.get(orientation(image))
+    return rgb if turn is None else rgb.transpose(turn)
 
 
 def downscale(image: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
@@ -82,9 +136,14 @@ def downscale(image: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     if max(height, width) <= max_side:
         return image
-    scale = max_side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = _shrunk((width, height), max_side)
     return np.array(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+
+
+def _shrunk(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """(width, height) with the longer one at most max_side."""
+    scale = min(1.0, max_side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def check_pixels(size: tuple[int, int] | None, max_pixels: int) -> None:
@@ -106,7 +165,9 @@ def convert_to_rgb(image: Image.Image) -> Image.Image:
     `convert("RGB")` alone is wrong or noisy for wide samples. They become 8 bits by a fixed rule, so that a
     picture does not change with its content:
 
-        I;16 and relatives          the high byte, which is also what Pillow keeps of 16-bit RGB
+        I;16 and relatives          the high byte, which is also what Pillow keeps of 16-bit RGB; from a TIFF by the
+                                    narrowest of 8, 10, 12, 14 and 16 bits that holds the largest value, since cameras
+                                    write their bits as they are
         I from a PNG or a PGM       16-bit samples in a 32-bit image: the high byte
         other I (32-bit integers)   and F (floats): by the narrowest of the ranges 0…1 (F only), 0…255, 0…65535
                                     and 0…2^32-1 that holds the largest value; negatives and NaN are 0
@@ -114,7 +175,8 @@ def convert_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I;16"):
-        return _gray(np.asarray(image) >> 8)
+        samples = np.asarray(image)
+        return _gray(samples >> (_bits_of(samples) - 8 if image.format == "TIFF" else 8))
     if image.mode == "I" and image.format in ("PNG", "PPM"):
         return _gray(np.asarray(image).clip(0, 65535) >> 8)
     if image.mode in ("I", "F"):
@@ -124,6 +186,10 @@ def convert_to_rgb(image: Image.Image) -> Image.Image:
         image = image.copy()
         del image.info["transparency"]
     return image.convert("RGB")
+
+
+def _bits_of(samples: NDArray[np.generic]) -> int:
+    return next(bits for bits in (8, 10, 12, 14, 16) if int(samples.max()) >> bits == 0)
 
 
 def _gray(samples: NDArray[np.generic]) -> Image.Image:

@@ -30,7 +30,8 @@ class TooManyPixels(InvalidImage):
 # caller tells a server's refusal of a picture from others.
 _TOO_MANY_PIXELS = re.compile(r"^(encoded_)?image has (more than \d+|(\d+ times )?\d+x\d+( = \d+)?) pixels\b")
 _UNREADABLE = re.compile(
-    r"^encoded_image (is empty|is not a picture|is damaged or truncated|has a part with more pixels)"
+    r"^encoded_image (is empty|is not a picture|is damaged or truncated|is an? [A-Z]+ (file, which|of a kind)"
+    r"|has a part with more pixels)"
 )
 
 

@@ -29,6 +29,8 @@ from PIL import (
 )
 
 from face_pictures.errors import InvalidImage
+from face_pictures.mending import first_frame_of_webp
+from face_pictures.tiff import open_tiff
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,17 @@ class Format:
     suffixes: tuple[str, ...]
     open: Callable[[IO[bytes]], ImageFile.ImageFile]
     brands: frozenset[bytes] = frozenset()
+
+
+def _open_webp(file: IO[bytes]) -> ImageFile.ImageFile:
+    try:
+        return WebPImagePlugin.WebPImageFile(file)
+    except OSError:
+        file.seek(0)
+        first = first_frame_of_webp(file.read())
+        if first is None:
+            raise
+        return WebPImagePlugin.WebPImageFile(io.BytesIO(first))
 
 
 def _open_heic(file: IO[bytes]) -> ImageFile.ImageFile:
@@ -82,10 +95,10 @@ FORMATS = (
         JpegImagePlugin.JpegImageFile,
     ),
     Format("PNG", (b"\x89PNG\r\n\x1a\n",), (".png", ".apng"), PngImagePlugin.PngImageFile),
-    Format("WebP", (b"RIFF",), (".webp",), WebPImagePlugin.WebPImageFile),
+    Format("WebP", (b"RIFF",), (".webp",), _open_webp),
     Format("BMP", (b"BM",), (".bmp",), BmpImagePlugin.BmpImageFile),
     Format("GIF", (b"GIF87a", b"GIF89a"), (".gif",), GifImagePlugin.GifImageFile),
-    Format("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (".tif", ".tiff"), TiffImagePlugin.TiffImageFile),
+    Format("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (".tif", ".tiff"), open_tiff),
     Format("AVIF", (), (".avif", ".avifs"), _open_avif, frozenset((b"avif", b"avis"))),
     # The last two brands say no more than that it is a picture of the family; AVIF has been asked before.
     Format(

@@ -7,10 +7,13 @@ import warnings
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from face_client.errors import InvalidImage
-from face_pictures.decoding import decode_image, downscale, image_size, to_rgb
+from face_pictures.decoding import decode_image, decode_shrunk, downscale, image_size, to_rgb
+from face_pictures.errors import TooManyPixels, picture_error
+from tests.pictures import astronaut
 
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}, "JPEG2000": {}, "PPM": {}}
 # AVIF has its orientation in a box of its own, which Pillow writes and reads as if it were EXIF data.
@@ -197,6 +200,34 @@ def test_sixteen_bits_keep_the_high_byte(image_format, encode):
         np.testing.assert_array_equal(decoded[:, :, channel], samples // 256)
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_a_camera_writes_its_bits_as_they_are_into_a_tiff(bits, encode):
+    samples = np.linspace(0, 2**bits - 1, 30 * 40).astype(np.uint16).reshape(30, 40)
+    np.testing.assert_array_equal(decode_image(encode(samples, "TIFF"))[:, :, 0], samples >> (bits - 8))
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_tiff_with_a_plane_a_channel(kind, byteorder, tile, compression, picture):
+    samples = np.moveaxis(picture.astype(kind) * kind(257 if kind == np.uint16 else 1), 2, 0)
+    file = io.BytesIO()
+    layout = {"planarconfig": "separate", "rowsperstrip": None if tile else 7, "tile": tile, "byteorder": byteorder}
+    tifffile.imwrite(file, samples, photometric="rgb", compression=compression, **layout)
+    np.testing.assert_array_equal(decode_image(file.getvalue()), picture)
+    np.testing.assert_array_equal(to_rgb(Image.open(file)), picture)
+
+
+def test_a_tiff_of_a_kind_that_is_not_read_is_not_called_damaged(picture):
+    file = io.BytesIO()
+    tifffile.imwrite(file, picture.astype(np.float32) / 255, photometric="rgb")
+    for read in (decode_image, image_size):
+        with pytest.raises(InvalidImage, match="TIFF of a kind that is not read, such as floats") as refused:
+            read(file.getvalue())
+        assert str(picture_error(str(refused.value))) == str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("samples", "expected"),
     [
@@ -254,6 +285,39 @@ def test_without_the_package_a_heic_file_is_refused_by_name(monkeypatch, picture
     for read in (decode_image, image_size):
         with pytest.raises(InvalidImage, match=r"is a HEIC file, which .* without the package pillow-heif"):
             read(data)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF", "HEIF"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_file_is_shrunk_as_its_picture_is(image_format, orientation, picture, encode):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(picture, image_format, exif=exif.tobytes())
+    shrunk, size = decode_shrunk(data, 20)
+    assert size == image_size(data)
+    expected = downscale(decode_image(data), 20)
+    # Pillow rounds after each direction.
+    assert np.abs(shrunk.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.slow
+def test_a_file_beyond_the_limit_is_shrunk_and_nearly_as_its_picture_is(encode):
+    """A phone's: it is refused by itself. Decoded at a half of its size, a JPEG differs by its rounding."""
+    wanted = np.array(Image.fromarray(astronaut()).resize((300, 200)))
+    large = Image.fromarray(wanted).resize((9000, 6000), Image.Resampling.BICUBIC)
+    for image_format in ("JPEG", "PNG"):
+        data = encode(large, image_format, **({"quality": 95} if image_format == "JPEG" else {"compress_level": 1}))
+        with pytest.raises(TooManyPixels):
+            decode_image(data)
+        shrunk, size = decode_shrunk(data, 600)
+        assert (shrunk.shape, size) == ((400, 600, 3), (9000, 6000))
+        expected = downscale(to_rgb(large), 600)
+        assert np.abs(shrunk.astype(int) - expected).mean() < 1
+
+
+def test_a_limit_stays_on_what_is_shrunk():
+    with pytest.raises(TooManyPixels, match="at most 250000000 are allowed"):
+        decode_shrunk(b"P6 20000 20000 255\n", 600)
 
 
 def test_downscale_averages_areas(picture):

@@ -99,6 +99,28 @@ def test_truncated_files_are_refused(image_format, encode):
             decode_image(data[: int(len(data) * keep)])
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 4}, {"subsampling": 0}])
+def test_a_jpeg_without_its_end_marker_is_whole_and_one_without_more_is_cut(options, encode):
+    noise = np.random.default_rng(0).integers(0, 255, (61, 97, 3), np.uint8)
+    data = encode(noise, "JPEG", quality=90, **options)
+    for lacking in (1, 2):
+        np.testing.assert_array_equal(decode_image(data[:-lacking]), decode_image(data))
+    np.testing.assert_array_equal(decode_image(data[:-2] + bytes(100)), decode_image(data))
+    for lacking in (3, 4, 5, 8, 20, 300, len(data) // 2):
+        with pytest.raises(InvalidImage):
+            decode_image(data[:-lacking])
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "WEBP", "PNG", "TIFF", "MPO"])
+def test_a_cut_later_frame_is_nobodys_loss(image_format, picture, encode):
+    frames = [Image.fromarray(np.roll(picture, n, axis=1)) for n in range(3)]
+    data = encode(frames[0], image_format, save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(decode_image(data[:-20]), decode_image(data))
+    assert image_size(data[:-20]) == (40, 30)
+    with pytest.raises(InvalidImage):
+        decode_image(data[: len(data) // 5])
+
+
 def test_a_truncated_pillow_image_is_named_as_the_caller_does(tmp_path, encode):
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     path = tmp_path / "half.jpg"

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from face_client.faces import Face, Faces
 from face_command.outputs import write_whole
-from face_pictures.decoding import decode_image
+from face_pictures.decoding import MAX_PIXELS_TO_SHRINK, decode_image
 from face_pictures.marks import COPY, mark
 
 Font = Union[ImageFont.ImageFont, ImageFont.FreeTypeFont]
@@ -79,7 +79,9 @@ def save_drawing(picture: Path | bytes, faces: Faces, copy: Path) -> None:
 
     Raises InvalidImage, OSError for a file that cannot be read, OutputError for one that cannot be written.
     """
-    drawing = draw_faces(decode_image(picture if isinstance(picture, bytes) else picture.read_bytes()), faces)
+    data = picture if isinstance(picture, bytes) else picture.read_bytes()
+    # As large as those may be that the client shrinks before it asks.
+    drawing = draw_faces(decode_image(data, MAX_PIXELS_TO_SHRINK), faces)
     file_format = Image.registered_extensions()[copy.suffix.lower()]
     write_whole(copy, partial(drawing.save, format=file_format, quality=_JPEG_QUALITY, exif=mark(COPY)))
 
