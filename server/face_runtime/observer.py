@@ -137,7 +137,7 @@ def stage_spans(worker: str, log: Log) -> "StageSpans | None":
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     except ImportError:
-        log.warning("untraced", message="no spans of the stages: pip install 'triton-faces[tracing]'")
+        log.warning("untraced", message="no spans of the stages: the extra tracing is not installed")
         return None
     provider = TracerProvider(resource=Resource.create({"service.name": SERVICE_NAME, "service.instance.id": worker}))
     # Sends from a thread of its own, and drops spans when nobody takes them.

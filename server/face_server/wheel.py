@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from face_client.extras import how_to_install
 from face_server import interpreter
 from face_server.errors import SetupError
 
@@ -24,7 +25,8 @@ class TritonWheel:
     def find(cls) -> "TritonWheel":
         spec = importlib.util.find_spec("pytriton")
         if spec is None or not spec.submodule_search_locations:
-            raise SetupError("the package nvidia-pytriton is not installed: pip install 'triton-faces[embedded]'")
+            hint = how_to_install("triton-faces", "embedded")
+            raise SetupError(f"the package nvidia-pytriton is not installed: {hint}")
         return cls(Path(spec.submodule_search_locations[0]) / "tritonserver")
 
     @property

@@ -161,13 +161,13 @@ def test_verbs_are_imported_without_grpc_and_extras():
 @pytest.mark.parametrize(
     ("package", "arguments", "sentence"),
     [
-        ("av", ["video", "clip.mp4"], 'av is needed for videos: pip install "./tools[video]"'),
-        ("scipy", ["video", "clip.mp4"], 'scipy is needed for videos: pip install "./tools[video]"'),
-        ("scipy", ["cluster", "photos"], 'scipy is needed for clusters: pip install "./tools[cluster]"'),
+        ("av", ["video", "clip.mp4"], 'av is needed for videos: pip install "av>=15" "scipy>=1.9"'),
+        ("scipy", ["video", "clip.mp4"], 'scipy is needed for videos: pip install "av>=15" "scipy>=1.9"'),
+        ("scipy", ["cluster", "photos"], 'scipy is needed for clusters: pip install "scipy>=1.9"'),
         (
             "matplotlib",
             ["evaluate", "lfw", "lfw"],
-            'matplotlib is needed for evaluation: pip install "./tools[evaluate]"',
+            'matplotlib is needed for evaluation: pip install "scipy>=1.9" "scikit-learn>=1.1" "matplotlib>=3.5"',
         ),
     ],
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from face_client.extras import how_to_install
+
 # Extra → what it is for, and the packages in it that are imported.
 _EXTRAS = {
     "cluster": ("clusters", ("scipy",)),
@@ -20,4 +22,5 @@ def need_extra(extra: str) -> None:
     purpose, packages = _EXTRAS[extra]
     for name in packages:
         if find_spec(name) is None:
-            raise ImportError(f'{name} is needed for {purpose}: pip install "./tools[{extra}]"', name=name)
+            hint = how_to_install("triton-faces-tools", extra)
+            raise ImportError(f"{name} is needed for {purpose}: {hint}", name=name)

@@ -32,7 +32,7 @@ examples:
   faces cluster holiday/ --distance 0.9             only faces that are more alike
 
 The sheet has a row for each cluster, the largest first, and at its end the faces that are with no other. --distance is
-the largest average distance of two embeddings in a cluster, from 0 to 2. Needs SciPy: pip install "./tools[cluster]".
+the largest average distance of two embeddings in a cluster, from 0 to 2. Needs SciPy, the extra `cluster`.
 Both files replace those of an earlier run, and no others. After Ctrl-C, or when the server has gone, they show what was
 found until then.
 

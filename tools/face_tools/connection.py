@@ -132,21 +132,30 @@ def _add_tls(group: argparse._ArgumentGroup) -> None:
         group.add_argument(flag, type=readable_file, default=value, metavar="PEM", help=f"{text} ({variable})")
 
 
-def add_parameters(parser: argparse.ArgumentParser, names: Iterable[str] = PARAMETERS) -> None:
-    """The request parameters, or some of them; none has a default here, the server has them."""
-    group = parser.add_argument_group("detection (the server's defaults in parentheses)")
+def add_parameters(
+    parser: argparse.ArgumentParser, names: Iterable[str] = PARAMETERS, own: DetectOptions | None = None
+) -> None:
+    """The request parameters, or some of them; none has a default here, the server has them.
+
+    own: what the verb asks for instead where nothing is given; the help says so.
+    """
+    whose = "" if own else "the server's "
+    group = parser.add_argument_group(f"detection ({whose}defaults in parentheses)")
     for name in names:
         parameter = PARAMETERS[name]
+        text = parameter.help
+        if own and name in own:
+            text = f"{text[: text.rindex(' (')]} ({own[name]})"  # type: ignore[literal-required]
         flag = f"--{name.replace('_', '-')}"
         if parameter.type is bool:
-            group.add_argument(flag, action="store_const", const=True, help=parameter.help)
+            group.add_argument(flag, action="store_const", const=True, help=text)
             continue
         group.add_argument(
             flag,
             type=_NUMBERS.get(parameter.type, str),
             choices=SELECTIONS if name == "selection" else None,
             metavar=_PLACEHOLDERS[parameter.type],
-            help=parameter.help,
+            help=text,
         )
 
 

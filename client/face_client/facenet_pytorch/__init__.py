@@ -14,13 +14,16 @@ which says so. Modules have the same paths: `face_client.facenet_pytorch.models.
 
 from __future__ import annotations
 
+from face_client.extras import how_to_install
+
 try:
     import torch
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
     raise ModuleNotFoundError(
-        'face_client.facenet_pytorch needs PyTorch: pip install "triton-faces-client[facenet-pytorch]"', name="torch"
+        f"face_client.facenet_pytorch needs PyTorch: {how_to_install('triton-faces-client', 'facenet-pytorch')}",
+        name="torch",
     ) from None
 
 from face_client.facenet_pytorch.models.inception_resnet_v1 import InceptionResnetV1
@@ -35,7 +38,7 @@ from face_client.facenet_pytorch.models.mtcnn import (
 from face_client.facenet_pytorch.models.utils import training
 from face_client.facenet_pytorch.models.utils.detect_face import extract_face
 
-del torch
+del how_to_install, torch
 
 __all__ = [
     "MTCNN",

@@ -61,7 +61,7 @@ def test_without_pytorch():
     told = run_without("torch", "import face_client.facenet_pytorch")
     assert told.splitlines()[-1] == (
         "ModuleNotFoundError: face_client.facenet_pytorch needs PyTorch: "
-        'pip install "triton-faces-client[facenet-pytorch]"'
+        'pip install "torch>=2.0" "opencv-python-headless>=4.5"'
     )
 
 
@@ -74,7 +74,7 @@ def test_without_opencv_only_arrays_fail():
         "print('Pillow is fine', file=sys.stderr); extract_face(image, [0, 0, 9, 9])",
     )
     assert "Pillow is fine" in told
-    assert 'with OpenCV: pip install "triton-faces-client[facenet-pytorch]"' in told.splitlines()[-1]
+    assert 'with OpenCV: pip install "torch>=2.0" "opencv-python-headless>=4.5"' in told.splitlines()[-1]
 
 
 def test_the_client_alone_imports_no_torch():

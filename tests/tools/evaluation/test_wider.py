@@ -254,10 +254,15 @@ def test_without_the_extra(data, tmp_path):
     command = [sys.executable, "-c", code, "evaluate", "wider", str(data), "--out", str(tmp_path / "out")]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2
-    assert 'sklearn is needed for evaluation: pip install "./tools[evaluate]"' in result.stderr
+    assert (
+        'sklearn is needed for evaluation: pip install "scipy>=1.9" "scikit-learn>=1.1" "matplotlib>=3.5"'
+        in result.stderr
+    )
     help_text = subprocess.run([*command[:5], "--help"], capture_output=True, text=True, timeout=60)
     assert help_text.returncode == 0
     assert "examples:" in help_text.stdout
+    # The defaults are those of this set.
+    assert "needs in the last stage (0.3)" in " ".join(help_text.stdout.split())
 
 
 def test_results_that_cannot_be_written(data, tmp_path, capsys):

@@ -276,7 +276,7 @@ def test_without_the_extra(clip, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "av", None)
     assert run(clip) == 2
     assert capsys.readouterr().err == (
-        'faces: a package is missing: av is needed for videos: pip install "./tools[video]"\n'
+        'faces: a package is missing: av is needed for videos: pip install "av>=15" "scipy>=1.9"\n'
     )
 
 

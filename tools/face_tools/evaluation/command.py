@@ -24,6 +24,7 @@ from face_tools.connection import (
     open_client,
     parameters_from,
 )
+from face_tools.evaluation import options
 
 if TYPE_CHECKING:
     from face_client import FaceClient
@@ -64,7 +65,7 @@ examples:
 
 _LFW_EPILOG = """\
 DATA holds a folder a person, NAME/NAME_0001.jpg and so on, and pairs.txt, unless --pairs names it. The face of a
-picture is the one that --selection chooses, center_weighted_size here, cut with --margin 14; where none is
+picture is the one that --selection chooses, cut with --margin; where none is
 found, the centre of the picture stands in and is counted.
 
 examples:
@@ -104,7 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ground-truth", metavar="PATH", type=Path, help="folder with the four .mat files, or the text file"
     )
     _add_common(wider, out="wider-evaluation", unit="pictures, spread over the set")
-    add_parameters(wider, OF_DETECTION)
+    add_parameters(wider, OF_DETECTION, own=options.WIDER)
 
     lfw = _add_set(sets, "lfw", "accuracy of recognition on Labeled Faces in the Wild: ten folds, ROC curve", _lfw)
     lfw.epilog = _LFW_EPILOG + _EVERY_EPILOG.format(curve=" and roc.png")
@@ -112,7 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lfw.add_argument("--pairs", metavar="FILE", type=Path, help="the list of pairs (DATA/pairs.txt)")
     lfw.add_argument("--mirror", action="store_true", help="compare the mirrored crops too")
     _add_common(lfw, out="lfw-evaluation", unit="pairs, as many of each fold and kind")
-    add_parameters(lfw, (*OF_DETECTION, "selection", "margin", "align"))
+    add_parameters(lfw, (*OF_DETECTION, "selection", "margin", "align"), own=options.LFW)
 
     own = _add_set(sets, "thresholds", "precision and recall by threshold on pictures of your own", _thresholds)
     own.epilog = _THRESHOLDS_EPILOG + _EVERY_EPILOG.format(curve="")
@@ -192,12 +193,12 @@ def _wider(args: argparse.Namespace, client: FaceClient) -> Outcome:
     # Not at the top: `faces evaluate --help` must work without the extra.
     from face_tools.evaluation.plots import plot_precision_recall
     from face_tools.evaluation.results import evenly
-    from face_tools.evaluation.wider import IMAGES_FOLDER, OPTIONS, DetectionTask, measure
+    from face_tools.evaluation.wider import IMAGES_FOLDER, DetectionTask, measure
     from face_tools.evaluation.wider_truth import find_truth, read_truth
 
     truth = _read(read_truth, args.ground_truth or find_truth(args.data))
     names = evenly(list(truth.pictures), args.limit)
-    task = DetectionTask(client, {**OPTIONS, **parameters_from(args)}, args.in_flight)
+    task = DetectionTask(client, {**options.WIDER, **parameters_from(args)}, args.in_flight)
     pictures = {name: args.data / IMAGES_FOLDER / name for name in names}
     with _results(args, "detections.jsonl", task) as results:
         gaps = _fill(task, results, pictures)
@@ -244,13 +245,13 @@ def _thresholds(args: argparse.Namespace, client: FaceClient) -> Outcome:
 
 def _lfw(args: argparse.Namespace, client: FaceClient) -> Outcome:
     # Not at the top: `faces evaluate --help` must work without the extra.
-    from face_tools.evaluation.lfw import OPTIONS, PAIRS_FILE, EmbeddingTask, measure, pictures_of, read_pairs, spread
+    from face_tools.evaluation.lfw import PAIRS_FILE, EmbeddingTask, measure, pictures_of, read_pairs, spread
     from face_tools.evaluation.plots import plot_roc
 
     source = args.pairs or args.data / PAIRS_FILE
     every = _read(read_pairs, source)
     pairs = spread(every, args.limit)
-    task = EmbeddingTask(client, {**OPTIONS, **parameters_from(args)}, args.in_flight, args.mirror)
+    task = EmbeddingTask(client, {**options.LFW, **parameters_from(args)}, args.in_flight, args.mirror)
     pictures = {name: args.data / name for name in pictures_of(pairs)}
     with _results(args, "embeddings.jsonl", task) as results:
         gaps = _fill(task, results, pictures)

@@ -34,10 +34,6 @@ PAIRS_FILE = "pairs.txt"
 
 FARS = (1e-3, 1e-2)
 
-OPTIONS = DetectOptions(selection="center_weighted_size", margin=14)
-"""As facenet-pytorch's own evaluation on this set has it (examples/lfw_evaluate.ipynb): the person who is
-meant stands in the centre, and some background is cut with the face."""
-
 # The set's pictures are face detections enlarged by 2.2 in each dimension (its README).
 _ENLARGED = 2.2
 # Rounding moves an embedding by 1e-3, a crop that is cut a pixel off by some 0.1, other networks by 1 and more.

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 IMAGES_FOLDER = "WIDER_val/images"
 
-OPTIONS = DetectOptions(min_face_size=10, threshold_pnet=0.5, threshold_rnet=0.5, threshold_onet=0.3, factor=0.79)
-"""What others took to measure the published networks on this set: a curve needs unlikely detections as well,
-and the subset `hard` has faces from 10 pixels (github.com/kpzhang93/MTCNN_face_detection_alignment, issues
-23 and 26)."""
-
 # Two servers with the same networks differ by rounding; others move the edges of a box by more.
 _SAME_EDGE_PX = 1.0
 

@@ -19,6 +19,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from face_client.drop_in import NotHere, as_pixels
+from face_client.extras import how_to_install
 from face_client.facenet_pytorch.models.utils.finding import detect_face as detect_face
 from face_client.facenet_pytorch.models.utils.pictures import Picture, check_sizes, in_levels
 from face_client.facenet_pytorch.models.utils.pictures import get_size as get_size
@@ -154,6 +155,7 @@ def _opencv() -> Any:
         import cv2
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            'faces are cut out of arrays with OpenCV: pip install "triton-faces-client[facenet-pytorch]"', name="cv2"
+            f"faces are cut out of arrays with OpenCV: {how_to_install('triton-faces-client', 'facenet-pytorch')}",
+            name="cv2",
         ) from None
     return cv2
