@@ -99,7 +99,7 @@ def completed(tmp_path_factory):
         (["faces", "detect", ""], {"a b.jpg", "holiday"}),
         (["faces", "detect", "--save", ""], {"holiday"}),
         (["faces", "video", "--out", ""], {"a b.jpg", "holiday"}),
-        (["faces", "evaluate", ""], {"wider", "lfw"}),
+        (["faces", "evaluate", "w"], {"wider"}),
         (["faces", "evaluate", "lfw", "--pairs", ""], {"a b.jpg", "holiday"}),
         (["faces", "train", "pnet", "--ini"], {"--init"}),
         (["faces", "completion", ""], {"bash", "zsh", "fish"}),
