@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from face_client import VideoError
+from face_client import InvalidInput, VideoError
 from face_tools.video import VideoReader, VideoWriter
 from tests import clips
 
@@ -166,5 +166,10 @@ def test_targets_that_are_none(tmp_path, clip):
         frame = next(iter(video))
         with pytest.raises(VideoError, match=r"folder.mp4 cannot be written: Is a directory"):
             VideoWriter(tmp_path / "folder.mp4", video).write(frame)
-        with pytest.raises(VideoError, match="cannot be written"):
-            VideoWriter(tmp_path / "a.mp4", video, preset="fastest").write(frame)
+
+
+@pytest.mark.parametrize("wrong", [{"crf": 99}, {"crf": -1}, {"preset": "slowest"}])
+def test_what_x264_does_not_have(tmp_path, clip, wrong):
+    (name,) = wrong
+    with VideoReader(clip) as video, pytest.raises(InvalidInput, match=f"^{name} is "):
+        VideoWriter(tmp_path / "copy.mp4", video, **wrong)

@@ -26,7 +26,18 @@ from face_tools.connection import (
     open_client,
 )
 from face_tools.pictures import capped
-from face_tools.video.frames import CRF, MAX_AGE, MIN_HITS, PRESET, READ_TIMEOUT_S, VIDEO_IN_FLIGHT, FrameFaces, Summary
+from face_tools.video.frames import (
+    CRF,
+    MAX_AGE,
+    MAX_CRF,
+    MIN_HITS,
+    PRESET,
+    PRESETS,
+    READ_TIMEOUT_S,
+    VIDEO_IN_FLIGHT,
+    FrameFaces,
+    Summary,
+)
 
 if TYPE_CHECKING:
     from face_client import FaceClient
@@ -105,10 +116,14 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
 def _add_copy(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the copy (H.264)")
     group.add_argument(
-        "--preset", default=PRESET, metavar="NAME", help="of x264: slower ones make smaller files (%(default)s)"
+        "--preset",
+        choices=PRESETS,
+        default=PRESET,
+        metavar="NAME",
+        help=f"of x264, slower ones make smaller files: {', '.join(PRESETS)} (%(default)s)",
     )
     group.add_argument(
-        "--crf", type=whole(0, 51), default=CRF, metavar="N", help="quality, 0 (lossless) to 51 (%(default)s)"
+        "--crf", type=whole(0, MAX_CRF), default=CRF, metavar="N", help="quality, 0 (lossless) to 51 (%(default)s)"
     )
 
 

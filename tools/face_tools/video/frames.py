@@ -24,8 +24,10 @@ MAX_AGE = 30
 MIN_HITS = 1
 # x264's fastest, because the machine has better to do: files are two to three times those of "veryfast".
 PRESET = "ultrafast"
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 # x264's own.
 CRF = 23
+MAX_CRF = 51
 
 
 @dataclass(frozen=True, eq=False)

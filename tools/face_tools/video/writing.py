@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import av
 import av.error
 
-from face_client.errors import VideoError
+from face_client.errors import InvalidInput, VideoError
 from face_pictures.marks import PROGRAM
-from face_tools.video.frames import CRF, PRESET, Frame
+from face_tools.video.frames import CRF, MAX_CRF, PRESET, PRESETS, Frame
 from face_tools.video.reading import FORMAT, VideoReader, reason
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class VideoWriter:
     preset: x264's trade of time against size, "ultrafast" to "veryslow". crf: its quality, 0 (lossless) to 51.
     sound_dropped: why the sound is not copied, once the first frame was written; None if it is, or if there is none.
 
-    Raises VideoError where the file cannot be written. Closing completes it, whatever was written so far.
+    Raises InvalidInput for a preset or a crf that x264 does not have, VideoError where the file cannot be written.
+    Closing completes it, whatever was written so far.
     """
 
     def __init__(
@@ -47,6 +48,10 @@ class VideoWriter:
         preset: str = PRESET,
         crf: int = CRF,
     ) -> None:
+        if preset not in PRESETS:
+            raise InvalidInput(f"preset is {preset!r}; it must be one of {', '.join(PRESETS)}")
+        if not 0 <= crf <= MAX_CRF:
+            raise InvalidInput(f"crf is {crf}; it must be from 0 to {MAX_CRF}")
         self.path = Path(path)
         self.sound_dropped: str | None = None
         self._source = source
