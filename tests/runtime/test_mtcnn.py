@@ -265,7 +265,7 @@ def test_on_torch_each_request_of_a_batch_has_its_own_outcome(on_torch, mtcnn):
     assert outputs(pair)["num_faces"].tolist() == [[0], [0]]
     codes = [response.error().code() for response in (cut, bad, gone, header)]
     assert codes == [TritonError.INVALID_ARG, TritonError.INVALID_ARG, TritonError.CANCELLED, TritonError.INVALID_ARG]
-    damaged = "encoded_image is damaged or truncated: its pixels cannot be read"
+    damaged = "encoded_image is damaged or truncated: the pixels of this JPEG file cannot be read"
     assert (cut.error().message(), header.error().message()) == (damaged, damaged)
     assert counted("mtcnn_refused_requests_total") == {"image": 2, "parameter": 1, "cancelled": 1}
 

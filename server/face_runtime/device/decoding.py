@@ -18,7 +18,7 @@ from torch import Tensor
 
 from face_pictures.decoding import check_pixels, decode_image
 from face_pictures.errors import InvalidImage
-from face_pictures.formats import format_of, open_image, orientation, reading
+from face_pictures.formats import format_of, open_image, orientation, reading_file
 from face_runtime.device.images import DeviceImage
 from face_runtime.engine import Map
 
@@ -71,7 +71,7 @@ class DeviceDecoder:
             warn(f"{error}, so the processor decodes JPEG, which takes 10 to 20 ms of a core for 1920x1080")
 
     def open(self, data: bytes, max_pixels: int) -> _File | NDArray[np.uint8]:
-        with reading("encoded_image"):
+        with reading_file(data):
             if format_of(data).name != "JPEG":
                 # Whatever else there is to know of other formats, `decode_image` knows.
                 return decode_image(data, max_pixels)
