@@ -24,6 +24,7 @@ from typing import IO
 import psutil
 
 from face_server.log import LogReader
+from face_server.plain_names import is_plain
 
 # Of util-linux, which every usual distribution has.
 _SETPRIV = "setpriv"
@@ -35,6 +36,8 @@ _LOCK = "lock"
 
 # Where the Python backend's memory lies, named for the server's directory.
 _SHARED_MEMORY = Path("/dev/shm")
+
+_PLAIN_TEMPORARY = "/tmp"
 
 _POLL_SECONDS = 0.1
 
@@ -58,6 +61,12 @@ def without_orphans(command: Sequence[str]) -> list[str]:
     return [setpriv, "--pdeathsig", "TERM", "--", *command]
 
 
+def temporary_directory() -> str:
+    """Where servers have their directories: the machine's usual place, unless Triton could not read its name."""
+    usual = tempfile.gettempdir()
+    return usual if is_plain(usual) else _PLAIN_TEMPORARY
+
+
 @dataclass(frozen=True)
 class Workplace:
     """The directory of one server.
@@ -73,7 +82,7 @@ class Workplace:
     def make(cls) -> "Workplace":
         """A new one. Removes what servers that were killed left behind."""
         remove_leftovers()
-        path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=temporary_directory()))
         # Another launcher must not find it before it is locked.
         unlocked = path / f"{_LOCK}.new"
         lock = unlocked.open("w")
@@ -93,7 +102,7 @@ def remove_leftovers(temporary: Path | None = None) -> list[Path]:
     temporary: where the directories lie, the machine's usual place if not given.
     """
     removed = []
-    for lock in Path(temporary or tempfile.gettempdir()).glob(f"{PREFIX}*/{_LOCK}"):
+    for lock in Path(temporary or temporary_directory()).glob(f"{PREFIX}*/{_LOCK}"):
         try:
             with lock.open("r+") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,6 @@
 """How tritonserver is called: its arguments, and the environment that it and its models' processes run in."""
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -116,11 +115,12 @@ def _tracing(settings: Settings) -> list[str]:
 
 
 def environment(
-    settings: Settings, wheel: TritonWheel, base: Mapping[str, str], versions: Mapping[str, int]
+    settings: Settings, wheel: TritonWheel, base: Mapping[str, str], versions: Mapping[str, int], python: Path
 ) -> dict[str, str]:
     """The environment of tritonserver, from `base`: what that sets wins over our defaults, what `settings` say over it.
 
     versions: those of the networks that its models take.
+    python: where the models' `python3` lies.
     """
     told = {
         "OMP_NUM_THREADS": None if settings.threads is None else str(settings.threads),
@@ -135,7 +135,7 @@ def environment(
     made.update({name: value for name, value in told.items() if value is not None})
     made["LD_LIBRARY_PATH"] = _joined([*libpython_directories(), wheel.libraries], base.get("LD_LIBRARY_PATH"))
     # The stub takes the site-packages of the first python3 on PATH, and ignores PYTHONPATH.
-    made["PATH"] = _joined([Path(sys.prefix) / "bin"], base.get("PATH"))
+    made["PATH"] = _joined([python], base.get("PATH"))
     # Models have no use for it.
     made.pop(ADMIN_KEY_VARIABLE, None)
     return made

@@ -19,6 +19,7 @@ from face_server.gpu import gpu_count
 from face_server.http_api import is_up
 from face_server.invocation import DRAIN_SECONDS, arguments, environment
 from face_server.log import LogReader
+from face_server.plain_names import link, python_directory
 from face_server.ports import free_ports, ipv4_address, to_reach
 from face_server.settings import ADMIN_KEY_VARIABLE, Settings
 from face_server.wheel import TritonWheel, make_backend_directory
@@ -128,14 +129,16 @@ class EmbeddedTriton:
         hosts = (settings.http_address, settings.host, settings.host)
         self.ports = free_ports(hosts, (settings.http_port, settings.grpc_port, settings.metrics_port))
         self._address, self._http_address = map(to_reach, addresses)
-        variables = environment(settings, wheel, os.environ, repository.live)
         # Unless the environment has one, nobody is told the key, so nobody can load more over the network; other users
         # of this machine can read it in the list of processes.
         self.admin_key = os.environ.get(ADMIN_KEY_VARIABLE) or secrets.token_hex()
         workplace = Workplace.make()
         try:
             backends = make_backend_directory(workplace.path / "backends", wheel)
-            options = arguments(settings, self.ports, repository, backends, wheel, self.admin_key)
+            python = python_directory(workplace.path)
+            variables = environment(settings, wheel, os.environ, repository.live, python)
+            linked = replace(repository, path=link(repository.path, workplace.path / "models"))
+            options = arguments(settings, self.ports, linked, backends, wheel, self.admin_key)
             command = without_orphans([str(wheel.executable), *options])
             self._running = _Running(*_spawn(command, variables, self._sink, workplace), workplace)
             self._wait_ready(settings.start_timeout)

@@ -13,6 +13,8 @@ from face_server.invocation import MALLOC, arguments, environment
 from face_server.settings import ADMIN_KEY_VARIABLE
 from face_server.wheel import TritonWheel, libpython_directories
 
+BIN = Path("/environment/bin")
+
 
 def flags(settings):
     repository = Repository(Path("/models"), ("mtcnn",), ())
@@ -110,13 +112,13 @@ def test_the_trace_protocol_stays_shut_with_tracing_on():
 def test_the_environment_keeps_what_the_caller_set():
     wheel = TritonWheel.find()
     base = {"MALLOC_ARENA_MAX": "7", "LD_LIBRARY_PATH": "/mine", "PATH": "/bin", "OMP_WAIT_POLICY": "active"}
-    made = environment(Settings(), wheel, base, {})
+    made = environment(Settings(), wheel, base, {}, BIN)
     assert made["MALLOC_ARENA_MAX"] == "7"
     assert made["MALLOC_TRIM_THRESHOLD_"] == MALLOC["MALLOC_TRIM_THRESHOLD_"]
     assert made["OMP_WAIT_POLICY"] == "active"
     assert made["LD_LIBRARY_PATH"].split(":")[-2:] == [str(wheel.libraries), "/mine"]
-    assert made["PATH"].endswith(":/bin")
-    assert environment(Settings(), wheel, {}, {})["OMP_WAIT_POLICY"] == "passive"
+    assert made["PATH"] == f"{BIN}:/bin"
+    assert environment(Settings(), wheel, {}, {}, BIN)["OMP_WAIT_POLICY"] == "passive"
 
 
 def test_what_the_settings_say_wins():
@@ -126,11 +128,11 @@ def test_what_the_settings_say_wins():
         LOG_FORMAT_VARIABLE: "text",
         TRACE_VARIABLE: "http://c:1/v1/traces",
     }
-    untold = environment(Settings(), TritonWheel.find(), theirs, {})
+    untold = environment(Settings(), TritonWheel.find(), theirs, {}, BIN)
     assert theirs.items() <= untold.items()
     settings = Settings(threads=3, networks="bls", log_format="json", trace="http://d:2")
     assert (
-        environment(settings, TritonWheel.find(), theirs, {"pnet": 2, "rnet": 1}).items()
+        environment(settings, TritonWheel.find(), theirs, {"pnet": 2, "rnet": 1}, BIN).items()
         >= {
             "OMP_NUM_THREADS": "3",
             NETWORKS_VARIABLE: "bls",
@@ -142,7 +144,7 @@ def test_what_the_settings_say_wins():
 
 
 def test_the_models_do_not_see_the_key():
-    made = environment(Settings(), TritonWheel.find(), {ADMIN_KEY_VARIABLE: "secret"}, {})
+    made = environment(Settings(), TritonWheel.find(), {ADMIN_KEY_VARIABLE: "secret"}, {}, BIN)
     assert "secret" not in made.values()
 
 
