@@ -53,7 +53,7 @@ class Repository:
         """
         path = path.resolve()
         if not path.is_dir():
-            raise RepositoryError(f"the model repository {path} does not exist")
+            raise RepositoryError(f"the model repository {path} does not exist: `faces export` makes one")
         required = REQUIRED if models is None else models
         unknown = [name for name in required if not (path / name / "config.pbtxt").is_file()]
         if unknown:

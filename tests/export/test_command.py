@@ -29,7 +29,7 @@ def offline(monkeypatch):
 @pytest.mark.slow
 def test_detection_only(tmp_path, capsys):
     assert run("--repository", tmp_path, "--facenet", "none") == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["onet", "pnet", "rnet"]
+    assert sorted(path.parts[-3] for path in tmp_path.glob("*/1/model.pt")) == ["onet", "pnet", "rnet"]
     out, err = capsys.readouterr()
     assert err == ""
     for expected in ("pnet", "6,632", "100,178", "389,040", "mtcnn 1.0.0"):
@@ -41,7 +41,7 @@ def test_detection_only(tmp_path, capsys):
 def test_default_facenet_offline_exports_the_rest(tmp_path, capsys):
     assert run("--repository", tmp_path, "--cache", tmp_path / "cache") == 0
     assert (tmp_path / "onet/1/model.pt").exists()
-    assert not (tmp_path / "facenet").exists()
+    assert not (tmp_path / "facenet/1/model.pt").exists()
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     for expected in ("vggface2.pt", "SHA-256 is 281cebca", "--facenet PATH", "--facenet none", "unreachable"):

@@ -32,6 +32,7 @@ HELP = "build PNet, RNet, ONet and FaceNet for the server from pretrained weight
 _EPILOG = """\
 examples:
   faces export                          the pretrained networks
+  faces export --repository models/     a whole repository in a new folder; faces serve --repository models/
   faces export --pnet my_pnet.pt        the same with your own PNet
   faces export --facenet none           detection only; downloads nothing
   faces export --pnet my_pnet.pt --version next
@@ -46,8 +47,9 @@ A running server changes over with `faces deploy`.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `faces export`."""
     parser.description = (
-        "Write TorchScript networks to the model repository. Each is written only if it answers\n"
-        "like the network it was made from; the same weights always give the same file."
+        "Write TorchScript networks to the model repository, and all else that a new one needs.\n"
+        "Each network is written only if it answers like the one it was made from; the same weights\n"
+        "always give the same file."
     )
     parser.epilog = _EPILOG
     for stage in STAGES:
@@ -140,6 +142,7 @@ def run(args: argparse.Namespace) -> int:
     """Export what `args` ask for; 0 if all of it was written."""
     from face_admin.deploy.errors import DeployError
     from face_repository.configurations import refresh
+    from face_repository.laying_out import lay_out
 
     wrong = _wrong(args)
     if wrong:
@@ -148,6 +151,8 @@ def run(args: argparse.Namespace) -> int:
     done: list[Export] = []
     failure: Exception | None = None
     try:
+        for file in lay_out(args.repository):
+            message(f"faces export: {file} is not this version's and stays; remove it to have this version's")
         refresh(args.repository)
         if args.precision == FP16:
             done.extend(_in_half(args))

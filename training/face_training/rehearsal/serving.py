@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from face_client import FaceClient
 from face_export.exporter import export_stage
-from face_repository.layout import default_repository
+from face_repository.laying_out import lay_out
 from face_server import EmbeddedTriton
 from face_tools.matching import match
 from face_training.learning import checkpoint
@@ -28,13 +28,11 @@ SAME_FACE = 0.5
 
 _LOSSES = ("classification", "box", "landmark")
 
-_BUILT = shutil.ignore_patterns("model.pt", "export.json", "__pycache__")
-
 
 def make_repository(folder: Path, weights: dict[str, str]) -> None:
     """The project's model repository with these networks in it, by stage: `pretrained` or a file's path."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(default_repository(), folder, ignore=_BUILT)
+    lay_out(folder)
     for stage in STAGES:
         export_stage(stage, stage_weights(stage, weights[stage]), folder)
 
