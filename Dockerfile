@@ -12,11 +12,12 @@ FROM ${PYTHON_IMAGE} AS embedded
 # the argument from its environment.
 ARG PIP_EXTRA_INDEX_URL=
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY client client
 COPY tools tools
 COPY cascade cascade
 COPY export export
+COPY model_repository model_repository
 COPY server server
 COPY training training
 # The last line fails the build, and not the first start, where the packages do not fit together.
@@ -24,10 +25,11 @@ RUN pip install --no-cache-dir ./client "./tools[rich]" ".[embedded,tracing]" \
     && rm -rf /src/* \
     && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_server, torch" \
     && rm -rf /tmp/numba
-# 1000 is the first user of most Linux machines, who then owns what the exporter writes to a mounted folder. The cache
-# of downloads is open to any user id for those where it is another.
+# 1000 is the first user of most Linux machines, who then owns what the exporter writes to a mounted folder; a new
+# volume takes over the owner of /models. The cache of downloads is open to any user id for those where it is another.
 RUN useradd --uid 1000 --no-create-home faces \
-    && install --directory --mode=1777 /var/cache/triton-faces
+    && install --directory --mode=1777 /var/cache/triton-faces \
+    && install --directory --owner=1000 --group=1000 /models
 # The root file system is read-only: compiled kernels (1.4 s of work at a start, and numba refuses to run without a
 # writable place) and whatever looks for a home go to /tmp. torch asks for a user name, which an id may lack.
 ENV HOME=/tmp \
