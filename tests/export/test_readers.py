@@ -1,5 +1,6 @@
 """Every format gives the same tensors; foreign pickles and files that do not fit are refused."""
 
+import argparse
 import importlib.util
 import io
 import pickle
@@ -178,6 +179,44 @@ def test_file_that_is_no_state_dict(tmp_path):
     path.write_bytes(pickle.dumps({}))
     with pytest.raises(WeightsError, match="not a torch file"):
         read_state_dict(path)
+
+
+def _usual(state):
+    """Checkpoints as people write them, by what writes them."""
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))]).state_dict()
+
+    def prefixed(prefix):
+        return {prefix + name: tensor for name, tensor in state.items()}
+
+    return {
+        "PyTorch's tutorial": {"epoch": 3, "model_state_dict": state, "optimizer_state_dict": optimizer, "loss": 0.1},
+        "torch.compile": prefixed("_orig_mod."),
+        "DataParallel of a compiled network": {"model": prefixed("module._orig_mod."), "optimizer": optimizer},
+        "Lightning": {"state_dict": prefixed("model."), "epoch": 1, "optimizer_states": [optimizer]},
+        "an average": {"n_averaged": torch.tensor(7), **prefixed("module.")},
+        "options and a path": {
+            "model": state,
+            "args": argparse.Namespace(lr=0.1, out=Path("runs")),
+            "best": np.float64(0.9),
+        },
+        "a name of its own": {"onet": state, "optimizer": optimizer},
+        "deep": {"checkpoint": {"state_dict": state}, "state_dict": {"model_state_dict": state}},
+    }
+
+
+@pytest.mark.parametrize("kind", _usual({}))
+def test_usual_checkpoints(kind, pretrained, tmp_path):
+    state = pretrained["onet"].tensors
+    torch.save(_usual(state)[kind], tmp_path / "onet.pt")
+    read = read_stage("onet", tmp_path / "onet.pt").tensors
+    assert read.keys() == state.keys()
+    assert all(torch.equal(read[name], state[name]) for name in state)
+
+
+def test_two_networks_in_a_file_are_not_chosen_from(pretrained, tmp_path):
+    torch.save({"pnet": pretrained["pnet"].tensors, "onet": pretrained["onet"].tensors}, tmp_path / "all.pt")
+    with pytest.raises(WeightsError, match="has several: pnet, onet"):
+        read_stage("onet", tmp_path / "all.pt")
 
 
 def test_torchscript_is_no_source(tmp_path):
