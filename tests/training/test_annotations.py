@@ -67,7 +67,19 @@ def test_a_file_that_is_no_picture_is_counted(tmp_path):
     (tmp_path / "WIDER_train" / "images" / "0--A" / "text.jpg").write_text("no picture")
     pictures, report = read(read_wider(tmp_path))
     assert len(pictures) == 1
-    assert report.skipped == {"the file is no picture that can be read": 1}
+    assert report.skipped == {"the file is no picture that can be read, or is cut short": 1}
+
+
+def test_a_picture_that_is_cut_short_is_counted_and_one_without_its_end_marker_is_none(tmp_path):
+    names = ("0--A/cut.jpg", "0--A/no-end.jpg", "0--A/fine.jpg")
+    write_wider_train(tmp_path, {name: (portrait()[0], []) for name in names})
+    for name, lacking in zip(names, (400, 2), strict=False):
+        path = tmp_path / "WIDER_train" / "images" / name
+        path.write_bytes(path.read_bytes()[:-lacking])
+    pictures, report = read(read_wider(tmp_path))
+    assert [picture.path.name for picture in pictures] == ["no-end.jpg", "fine.jpg"]
+    assert report.skipped == {"the file is no picture that can be read, or is cut short": 1}
+    assert report.examples == {"the file is no picture that can be read, or is cut short": ["0--A/cut.jpg"]}
 
 
 def test_a_picture_that_says_to_be_gigantic_is_counted(tmp_path, monkeypatch):
@@ -75,7 +87,7 @@ def test_a_picture_that_says_to_be_gigantic_is_counted(tmp_path, monkeypatch):
     monkeypatch.setattr("face_training.annotations.index.MAX_PIXELS", 200)
     pictures, report = read(read_wider(tmp_path))
     assert [picture.path.name for picture in pictures] == ["fine.jpg"]
-    assert report.skipped == {"the file is no picture that can be read": 1}
+    assert report.skipped == {"more than 200 pixels": 1}
 
 
 def test_a_picture_that_is_turned_when_it_is_shown_is_counted(tmp_path):

@@ -61,6 +61,29 @@ def test_the_text_marks_invalid_faces_and_those_without_a_size(tmp_path):
     assert truth.pictures["2--Group/2_Group_1.jpg"].counted["all"].tolist() == [False, False, True]
 
 
+def test_text_of_others_has_a_byte_order_mark_windows_lines_and_no_line_for_no_face(tmp_path):
+    lines = [
+        "a/none.jpg",
+        "0",
+        "a/one.jpg",
+        "1",
+        "10 20 30 40 0 0 0 0 0 0",
+        "a/zeros.jpg",
+        "0",
+        "0 " * 10,
+        "a/last.jpg",
+        "0",
+    ]
+    (tmp_path / "gt.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    pictures = read_truth(tmp_path / "gt.txt").pictures
+    assert {name: len(picture.boxes) for name, picture in pictures.items()} == {
+        "a/none.jpg": 0,
+        "a/one.jpg": 1,
+        "a/zeros.jpg": 0,
+        "a/last.jpg": 0,
+    }
+
+
 def test_both_formats_say_the_same(mat, tmp_path):
     write_wider_text(tmp_path / "gt.txt", EVENTS)
     tools, text = read_truth(mat), read_truth(tmp_path / "gt.txt")

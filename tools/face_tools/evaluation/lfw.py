@@ -51,7 +51,7 @@ class Pair(NamedTuple):
 
 def read_pairs(path: Path) -> list[Pair]:
     """The pairs in the order of the file. Raises InvalidInput for another format, OSError."""
-    lines = [_columns(line) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    lines = [_columns(line) for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
     folds, each = _header(path, lines[0] if lines else [])
     body = [(number, columns) for number, columns in enumerate(lines[1:], start=2) if columns]
     if len(body) != 2 * folds * each:

@@ -31,7 +31,7 @@ def read_labels(path: Path) -> Truth:
     """
     if path.suffix.lower() == ".txt":
         return read_truth(path)
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     pictures = dict(_picture(path, number, line) for number, line in enumerate(lines, start=1) if line.strip())
     if not pictures:
         raise InvalidInput(f"{path} has no line with a picture")

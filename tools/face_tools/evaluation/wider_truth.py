@@ -121,17 +121,25 @@ def _mask(numbers: NDArray[Any], count: int) -> NDArray[np.bool_]:
 def _from_text(path: Path) -> Iterator[tuple[str, PictureTruth]]:
     """A picture's name, the number of its faces, and a line a face: x, y, width, height and six attributes.
 
-    A picture without a face has one line of zeros all the same.
+    A picture without a face has one line of zeros all the same; lists that others write may lack it.
     """
-    lines = iter(enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1))
-    for number, name in lines:
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    at = 0
+    while at < len(lines):
+        name, number = lines[at], at + 1
+        at += 1
         if not name.strip():
             continue
         try:
-            count = int(next(lines)[1])
-            rows = [[int(value) for value in next(lines)[1].split()] for _ in range(max(count, 1))]
-            table = np.array(rows, np.float64).reshape(-1, _TEXT_COLUMNS)[:count]
-        except (StopIteration, ValueError) as error:
+            count = int(lines[at])
+            if count < 0:
+                raise ValueError(f"{count} faces")
+            rows = [[int(value) for value in line.split()] for line in lines[at + 1 : at + 1 + count]]
+            table = np.array(rows, np.float64).reshape(count, _TEXT_COLUMNS)
+        except (IndexError, ValueError) as error:
             raise InvalidInput(f"{path}, line {number}: what follows {name!r} is no list of faces") from error
+        at += 1 + count
+        if count == 0 and at < len(lines) and lines[at].split() == ["0"] * _TEXT_COLUMNS:
+            at += 1
         valid = (table[:, _INVALID] == 0) & (table[:, 2:4] > 0).all(axis=1)
         yield name.strip(), PictureTruth(_corners(table[:, :4]), {ALL: valid})

@@ -4,18 +4,21 @@
 """
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from face_pictures.decoding import MAX_PIXELS
+from face_pictures.decoding import MAX_PIXELS, decode_image
 from face_pictures.errors import InvalidImage, TooManyPixels
-from face_pictures.formats import format_of, orientation, reading, stored_size
+from face_pictures.formats import open_image, orientation, reading
 from face_training.annotations.lists import Listed
 from face_training.annotations.pictures import AnnotatedPicture, boxes, no_landmarks
 from face_training.errors import AnnotationError
@@ -28,7 +31,7 @@ SMALLEST_FACE = 20
 """Pixels of a face's longer side, as the guides have it: smaller ones teach PNet noise."""
 
 _EXAMPLES = 3
-_SIGNATURE_BYTES = 512
+_AT_A_TIME = 64
 _UPRIGHT = 1
 
 
@@ -57,13 +60,15 @@ class Report:
 
 
 def checked(listed: Iterable[Listed], report: Report) -> Iterator[AnnotatedPicture]:
-    """The pictures that are there, with their faces sorted into usable and ignored; counts into the report.
+    """The pictures that can be read, with their faces sorted into usable and ignored; counts into the report.
 
-    Of each picture the header is read, and no more: whether its pixels can be, samples show.
+    Each picture is decoded, by as many threads as there are cores: a download that broke off has a whole header.
     """
-    for entry in listed:
-        size = _size(entry, report)
-        picture = None if size is None else _sorted(entry, *size, report)
+    for entry, size in _with_sizes(iter(listed)):
+        if isinstance(size, str):
+            report.note(report.skipped, size, entry.name)
+            continue
+        picture = _sorted(entry, *size, report)
         if picture is not None:
             report.pictures += 1
             report.faces += len(picture.faces)
@@ -71,25 +76,29 @@ def checked(listed: Iterable[Listed], report: Report) -> Iterator[AnnotatedPictu
             yield picture
 
 
-def _size(entry: Listed, report: Report) -> tuple[int, int] | None:
-    """Width and height of the picture; None, and counted, where it cannot be used."""
+def _with_sizes(listed: Iterator[Listed]) -> Iterator[tuple[Listed, tuple[int, int] | str]]:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        # Some at a time: whoever counts what is taken out of `listed` sees how far it is.
+        while entries := list(islice(listed, _AT_A_TIME)):
+            yield from zip(entries, pool.map(_size, entries), strict=True)
+
+
+def _size(entry: Listed) -> tuple[int, int] | str:
+    """Width and height of the picture, or why it cannot be used."""
     try:
-        with (entry.folder / entry.name).open("rb") as file, reading("the file"):
-            kind = format_of(file.read(_SIGNATURE_BYTES))
-            file.seek(0)
-            image = kind.open(file)
-            width, height = stored_size(image)
-            if width * height > MAX_PIXELS:
-                raise TooManyPixels(f"{entry.name} has {width}x{height} pixels")
-            if orientation(image) == _UPRIGHT:
-                return width, height
-            reason = "turned by its EXIF data, unlike its faces"
+        data = (entry.folder / entry.name).read_bytes()
+        with reading("the file"):
+            turned = orientation(open_image(data), data) != _UPRIGHT
+        if turned:
+            return "turned by its EXIF data, unlike its faces"
+        height, width = decode_image(data, MAX_PIXELS).shape[:2]
+        return width, height
     except FileNotFoundError:
-        reason = "the file is missing"
+        return "the file is missing"
+    except TooManyPixels:
+        return f"more than {MAX_PIXELS} pixels"
     except (InvalidImage, OSError):
-        reason = "the file is no picture that can be read"
-    report.note(report.skipped, reason, entry.name)
-    return None
+        return "the file is no picture that can be read, or is cut short"
 
 
 def _sorted(entry: Listed, width: int, height: int, report: Report) -> AnnotatedPicture | None:

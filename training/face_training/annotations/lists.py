@@ -145,6 +145,6 @@ def _find(root: Path, name: str, folder: str, hint: str = "") -> Path:
 def _lines(path: Path) -> list[str]:
     """The lines of a list. Bytes that are no UTF-8 stay as they are: a file may be called anything."""
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        return path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
     except OSError as error:
         raise AnnotationError(f"cannot read {path}: {error.strerror}") from error
