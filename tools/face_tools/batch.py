@@ -19,6 +19,7 @@ from face_tools import pictures
 from face_tools.connection import (
     EXIT_OK,
     EXIT_SOME_FAILED,
+    NotReady,
     add_asking,
     batch_options,
     check_parameters,
@@ -139,8 +140,9 @@ class _Batch:
             answers = console.tracked(self._answers(client, models, found), total=len(found), bar_fits=bar_fits)
             try:
                 self._show(answers)
-            except KeyboardInterrupt:
-                console.message(f"interrupted: {self._done} of {len(found)} pictures were answered")
+            except (KeyboardInterrupt, NotReady) as error:
+                why = "interrupted" if isinstance(error, KeyboardInterrupt) else "the server has gone; see --wait"
+                console.message(f"{why}: {self._done} of {len(found)} pictures were answered")
                 raise
         return EXIT_SOME_FAILED if self._has_failures else EXIT_OK
 

@@ -26,6 +26,10 @@ Colour = Union[tuple[int, int, int], int]
 """Red, green and blue for an RGB picture, or a number for a picture of one channel."""
 
 
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2, with x1 <= x2 and y1 <= y2."""
+
+
 class Colours(NamedTuple):
     """box: also the patch under the label. ink: the label's text."""
 
@@ -38,6 +42,9 @@ LANDMARK = (255, 60, 60)
 INK = (0, 0, 0)
 
 _COLOURS = Colours((0, 220, 90), LANDMARK, INK)
+
+# Of labels that have no place in the usual size; smaller ones cannot be read.
+_SMALLER = (18, 14, 11, 9)
 
 _JPEG_QUALITY = 95
 
@@ -63,15 +70,21 @@ def draw_faces(image: NDArray[np.uint8], faces: Faces) -> Image.Image:
 
 
 def draw_on(picture: Image.Image, faces: Faces, labels: Sequence[str], colours: Sequence[Colours]) -> None:
-    """Draw into the picture itself; a label and colours for each face."""
+    """Draw into the picture itself; a label and colours for each face.
+
+    No label covers another, or another face: in a crowd they become smaller, go below or into their boxes, and where
+    there is no place left, a face has none. Larger faces choose first.
+    """
     pen = ImageDraw.Draw(picture)
     line = max(1, round(max(picture.size) / 500))
-    font = load_font(8 + 4 * line)
     for face, colour in zip(faces, colours):
         _draw_face(pen, face, line, colour)
     # Over all boxes, so that no neighbour's box crosses a label.
-    for face, label, colour in zip(faces, labels, colours):
-        _draw_label(pen, face, label, font, colour, picture.size)
+    boxes = [_sorted_box(face) for face in faces]
+    places = Places(picture.size, boxes)
+    sizes = [8 + 4 * line, *(size for size in _SMALLER if size < 8 + 4 * line)]
+    for number in sorted(range(len(faces)), key=lambda number: boxes[number][0] - boxes[number][2]):
+        _draw_label(pen, number, labels[number], sizes, colours[number], places)
 
 
 def save_drawing(picture: Path | bytes, faces: Faces, copy: Path) -> None:
@@ -96,19 +109,50 @@ def _draw_face(pen: ImageDraw.ImageDraw, face: Face, line: int, colours: Colours
 
 
 def _draw_label(
-    pen: ImageDraw.ImageDraw, face: Face, text: str, font: Font, colours: Colours, size: tuple[int, int]
+    pen: ImageDraw.ImageDraw, number: int, text: str, sizes: Sequence[int], colours: Colours, places: Places
 ) -> None:
-    """The text on a filled patch above the box, or inside it at the upper edge of the image."""
-    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    width, height = right - left + 4, bottom - top + 4
-    x1, y1, _, _ = _sorted_box(face)
-    x = min(max(0.0, x1), max(0.0, size[0] - width))
-    y = y1 - height if y1 >= height else max(0.0, y1)
-    pen.rectangle((x, y, x + width, y + height), fill=colours.box)
-    pen.text((x + 2 - left, y + 2 - top), text, fill=colours.ink, font=font)
+    """The text of a face on a filled patch, in the largest size that has a place."""
+    for size in sizes:
+        font = load_font(size)
+        left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+        patch = places.take(number, right - left + 4, bottom - top + 4)
+        if patch is not None:
+            x, y, _, _ = patch
+            pen.rectangle(patch, fill=colours.box)
+            pen.text((x + 2 - left, y + 2 - top), text, fill=colours.ink, font=font)
+            return
 
 
-def _sorted_box(face: Face) -> tuple[float, float, float, float]:
+class Places:
+    """Where there is room for labels in a picture of a size (width, height), with the boxes of its faces."""
+
+    def __init__(self, size: tuple[int, int], boxes: Sequence[Box]) -> None:
+        self._size = size
+        self._boxes = boxes
+        # Of faces, each at its number, and then of labels.
+        self._taken = np.array(boxes, float).reshape(-1, 4)
+
+    def take(self, number: int, width: float, height: float) -> Box | None:
+        """A place for a face's label of that size: above the box, below it, or inside at its upper or lower edge; None
+        where all of them are taken."""
+        x1, y1, _, y2 = self._boxes[number]
+        x = min(max(0.0, x1), max(0.0, self._size[0] - width))
+        for y in (y1 - height, y2, max(0.0, y1), y2 - height):
+            patch = (x, y, x + width, y + height)
+            if y >= 0 and y + height <= max(self._size[1], height) and self._is_free(number, patch):
+                self._taken = np.concatenate([self._taken, [patch]])
+                return patch
+        return None
+
+    def _is_free(self, number: int, patch: Box) -> bool:
+        """Its own face may be covered."""
+        x1, y1, x2, y2 = self._taken.T
+        meets = (x1 < patch[2]) & (patch[0] < x2) & (y1 < patch[3]) & (patch[1] < y2)
+        meets[number] = False
+        return not meets.any()
+
+
+def _sorted_box(face: Face) -> Box:
     """x1, y1, x2, y2 sorted: Pillow refuses others, and box regression may turn one over."""
     x1, y1, x2, y2 = (float(value) for value in face.box)
     return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)

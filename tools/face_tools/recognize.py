@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import zipfile
 from collections.abc import Sequence
-from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -81,5 +81,7 @@ def _write(path: Path, found: Sequence[tuple[Path, Faces]]) -> None:
     """All faces of all pictures as one .npz file. Raises OutputError."""
     rows = {name: np.concatenate([getattr(faces, name) for _, faces in found]) for name in _ARRAYS}
     images = np.array([str(image) for image, faces in found for _ in faces], dtype=np.str_)
-    # Into a file that is open already: NumPy would add its suffix to another name.
-    outputs.write_whole(path, partial(np.savez, images=images, **rows))
+    # Not into the file itself: where the disk is full, zipfile's destructor would tell it again, as a traceback.
+    archive = BytesIO()
+    np.savez(archive, images=images, **rows)
+    outputs.write_whole(path, lambda file: file.write(archive.getbuffer()))
