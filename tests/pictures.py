@@ -48,6 +48,11 @@ def crowd():
     return np.array(canvas), count
 
 
+def stand(width, height, heights=(18, 46), seed=7):
+    """Heads of the portrait in rows on noise, close together, RGB uint8 [height,width,3]."""
+    return face_bench.pictures.stand(Image.fromarray(astronaut()), width, height, heights, seed)
+
+
 def mixed_sizes(count):
     """Pictures of different sizes, some without a face, in a fixed random choice."""
     random = np.random.RandomState(4)

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from face_cascade.calls import Call, Flow, Limits, Together, drive, interruptible
     from face_cascade.flow import Detection, detect
     from face_cascade.networks import FACENET, ONET, PNET, RNET, Network
-    from face_cascade.parameters import CascadeError, DetectionParameters, InvalidInput, WrongWeights
+    from face_cascade.parameters import (
+        CascadeError,
+        DetectionParameters,
+        InvalidInput,
+        TooManyCandidates,
+        WrongWeights,
+    )
 
 _HOMES = {
     "FACENET": "networks",
@@ -30,6 +36,7 @@ _HOMES = {
     "Limits": "calls",
     "Network": "networks",
     "Together": "calls",
+    "TooManyCandidates": "parameters",
     "WrongWeights": "parameters",
     "detect": "flow",
     "drive": "calls",
@@ -50,6 +57,7 @@ __all__ = [
     "Limits",
     "Network",
     "Together",
+    "TooManyCandidates",
     "WrongWeights",
     "detect",
     "drive",

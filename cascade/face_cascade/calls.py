@@ -82,28 +82,29 @@ def interruptible(flow: Flow[T], check: Callable[[], None]) -> Flow[T]:
         flow.close()
 
 
-def pixel_groups(pixels: Sequence[int], most: int) -> Iterator[slice]:
-    """Cuts a batch of parts of so many pixels each, images or requests, into runs of at most `most`, or of one part.
-
-    All at once, the integral images of a batch of the largest images would take 10 GB.
-    """
+def runs(sizes: Sequence[int], most: int) -> Iterator[slice]:
+    """Cuts things of these sizes into runs of at most `most` together, or of one."""
     start = total = 0
-    for n, size in enumerate(pixels):
+    for n, size in enumerate(sizes):
         if n > start and total + size > most:
             yield slice(start, n)
             start, total = n, 0
         total += size
-    if start < len(pixels):
-        yield slice(start, len(pixels))
+    if start < len(sizes):
+        yield slice(start, len(sizes))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How the work is cut up, and the most candidates of one image that go on to RNet.
+    """How the work is cut up, and how much of it one image may make.
 
     Triton refuses a request of more rows than a model's `max_batch_size`. In one process small batches stay in
     the processor's caches: `pnet_pixels` bounds PNet's by what its tiles cover together. Batches are cut so that
-    `parallel` workers have equal shares.
+    `parallel` workers have equal shares. Whoever drives the flow has it back after `step_batches` batches, or when PNet
+    has seen `step_pixels` of tiles: so what is held at once is bounded, and callers who are gone are seen.
+
+    `max_cells` bounds the memory, `max_candidates` the time that one image can take: a wall of faces of 10 pixels, 50
+    megapixels of it, stays below both. An image beyond has no answer, see `TooManyCandidates`.
     """
 
     pnet: int = PNET.max_batch
@@ -112,7 +113,10 @@ class Limits:
     facenet: int = FACENET.max_batch
     pnet_pixels: int = PNET.max_batch * TILE_SIZE * TILE_SIZE
     parallel: int = 1
-    max_candidates: int = 8192
+    step_batches: int = 64
+    step_pixels: int = 512 * TILE_SIZE * TILE_SIZE
+    max_cells: int = 8_000_000
+    max_candidates: int = 1_000_000
 
     def pnet_tiles(self, height: int, width: int) -> int:
         """The most tiles of this shape in one batch, at least one."""

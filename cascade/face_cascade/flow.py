@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from face_cascade.arrays import Arrays
 from face_cascade.boxes import areas
-from face_cascade.calls import Flow, Limits, Together, pixel_groups
+from face_cascade.calls import Flow, Limits, Together, runs
 from face_cascade.networks import ONET, PNET, RNET
 from face_cascade.numpy_arrays import NUMPY
-from face_cascade.parameters import DetectionParameters, InvalidInput
+from face_cascade.parameters import DetectionParameters, InvalidInput, TooManyCandidates
 from face_cascade.proposals import Source, propose
 from face_cascade.refinement import detect_with_onet, refine_with_rnet
 from face_cascade.rotations import best_views, boxes_in_picture, points_in_picture, turns, view_size
@@ -29,9 +29,9 @@ class Detection:
 
     boxes FP32 [N,4] x1,y1,x2,y2; probabilities FP32 [N]; landmarks FP32 [N,5,2]: left eye, right eye, nose, left
     and right mouth corner as the viewer sees them. angles INT32 [N]: by how many degrees each face lies turned
-    clockwise, 0, 90, 180 or 270; 0 unless `rotations` are asked for. `candidates_dropped`: how many fell to
-    `Limits.max_candidates`; 0 unless the picture or the thresholds are extreme. `stage_counts`: how many boxes each
-    network's stage left, by the network's name; the last before `selection`. Both are of all views together.
+    clockwise, 0, 90, 180 or 270; 0 unless `rotations` are asked for. `candidates_dropped`: how many fell to the
+    parameter `max_candidates`; over 0, faces may be missing. `stage_counts`: how many boxes each network's stage left,
+    by the network's name; the last before `selection`. Both are of all views together.
     """
 
     boxes: NDArray[np.float32]
@@ -68,13 +68,14 @@ def detect(
     limits: Limits | None = None,
     arrays: Arrays = NUMPY,
     most_pixels: int = sys.maxsize,
-) -> Flow[list[Detection]]:
-    """Finds the faces of all images at once: a flow (see `calls.drive`) that returns one `Detection` each.
+) -> Flow[list[Detection | TooManyCandidates]]:
+    """Finds the faces of all images at once: a flow (see `calls.drive`) that returns one `Detection` each, or
+    TooManyCandidates in its place: what one image has too many of takes no other's answer.
 
     Args:
         images: RGB UINT8 [H,W,3] each, of any sizes.
         parameters: one an image. Each view that `rotations` ask for is one more image.
-        limits: batch sizes of the networks and the cap on candidates.
+        limits: batch sizes of the networks, and how many candidates are too many.
         arrays: the engine that holds images, tiles, maps and crops; the networks are asked with its arrays.
         most_pixels: what is beyond them waits until the others are done; an image that is larger goes alone.
 
@@ -85,21 +86,22 @@ def detect(
     for image in images:
         check_image(image)
     views = [_View(i, turn, p) for i, p in zip(images, parameters, strict=True) for turn in turns(p)]
-    seen: list[_Seen] = []
-    for group in pixel_groups([view.image.shape[0] * view.image.shape[1] for view in views], most_pixels):
+    seen: list[_Seen | TooManyCandidates] = []
+    for group in runs([view.image.shape[0] * view.image.shape[1] for view in views], most_pixels):
         seen += yield from _look_at(views[group], limits, arrays)
     of_views = iter(seen)
-    return [_detection([next(of_views) for _ in turns(p)]) for p in parameters]
+    return [_of_image([next(of_views) for _ in turns(p)]) for p in parameters]
 
 
-def _look_at(views: Sequence[_View], limits: Limits, arrays: Arrays) -> Flow[list[_Seen]]:
+def _look_at(views: Sequence[_View], limits: Limits, arrays: Arrays) -> Flow[list[_Seen | TooManyCandidates]]:
     """Takes views through the three networks together."""
     sources = yield Together("integral", [_source(arrays, view) for view in views])
     proposals = yield from propose(arrays, sources, limits)
     boxes = yield from refine_with_rnet(arrays, sources, [p.boxes for p in proposals], limits)
     faces = yield from detect_with_onet(arrays, sources, boxes, limits)
     return [
-        _Seen(
+        proposal.refusal
+        or _Seen(
             view,
             *found,
             dropped=proposal.dropped,
@@ -113,6 +115,15 @@ def _source(arrays: Arrays, view: _View) -> Flow[Source]:
     yield from ()
     height, width = view_size(view.turn, *view.image.shape[:2])
     return Source(arrays.image(view.image, view.turn), height, width, view.parameters)
+
+
+def _of_image(views: Sequence[_Seen | TooManyCandidates]) -> Detection | TooManyCandidates:
+    seen = []
+    for view in views:
+        if isinstance(view, TooManyCandidates):
+            return view
+        seen.append(view)
+    return _detection(seen)
 
 
 def _detection(views: Sequence[_Seen]) -> Detection:

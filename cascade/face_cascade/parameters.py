@@ -7,11 +7,15 @@ from typing import Any
 
 
 class CascadeError(Exception):
-    """Base of all errors raised by `face_cascade`: `InvalidInput` and `WrongWeights`."""
+    """Base of all errors of `face_cascade`: `InvalidInput`, with `TooManyCandidates`, and `WrongWeights`."""
 
 
 class InvalidInput(CascadeError):
     """An image or a parameter that cannot be used: one sentence with field, value and allowed range."""
+
+
+class TooManyCandidates(InvalidInput):
+    """An image with more likely places for a face than can be looked at: nothing of it is answered."""
 
 
 class WrongWeights(CascadeError):
@@ -30,6 +34,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     # Towards 1 the number of pyramid levels grows without bound.
     "factor": (0.1, 0.9),
     "max_faces": (0, 100_000),
+    "max_candidates": (0, 10_000_000),
     "image_size": (16, 1024),
     "margin": (0, 1024),
 }
@@ -43,6 +48,8 @@ class DetectionParameters:
     are the side of the face crops and the margin around the box, in pixels of the crop, as in facenet-pytorch.
     `align` cuts the crops by the landmarks instead of the box (see `crops.aligned_crops`). `rotations` looks for faces
     that are turned too (see `rotations`). `clip` cuts the boxes that are answered with at the image's border.
+    `max_candidates`: the likeliest so many of PNet's candidates are looked at, which bounds the time of a crowd; 0
+    looks at all.
     """
 
     min_face_size: float = 20
@@ -51,6 +58,7 @@ class DetectionParameters:
     threshold_onet: float = 0.7
     factor: float = 0.709
     max_faces: int = 0
+    max_candidates: int = 0
     selection: str = "all"
     image_size: int = 160
     margin: int = 0

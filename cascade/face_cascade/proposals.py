@@ -3,23 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade.arrays import Arrays, Cells, Float32, Found, Image, Patch
-from face_cascade.boxes import by_score, cell_boxes, nms, nms_within, refine, squared
-from face_cascade.calls import Call, Flow, Limits, Together
+from face_cascade.boxes import cell_boxes, refine, squared
+from face_cascade.calls import Call, Flow, Limits, Together, runs
 from face_cascade.networks import PNET
-from face_cascade.parameters import DetectionParameters
+from face_cascade.parameters import DetectionParameters, TooManyCandidates
+from face_cascade.suppression import nms, nms_within
 from face_cascade.tiles import Level, Sheet, plan_tiles, pyramid_levels
 
 NMS_WITHIN_LEVEL = 0.5
 NMS_ACROSS_LEVELS = 0.7
-
-# Before suppression a face answers in many cells: this many times the candidate limit are looked at, in a level and
-# across levels. Suppression takes time by the square of it.
-_CELLS_PER_CANDIDATE = 4
 
 
 @dataclass(frozen=True)
@@ -34,35 +32,52 @@ class Source:
 
 @dataclass(frozen=True)
 class Proposals:
-    """Candidates of one image: squared boxes FP32 [N,4] by descending score; `dropped` fell to the limit."""
+    """Candidates of one image: squared boxes FP32 [N,4] by descending score; `dropped` fell to the caller's
+    `max_candidates`. There are none where there were too many: `refusal` says so."""
 
     boxes: Float32
-    dropped: int
+    dropped: int = 0
+    refusal: TooManyCandidates | None = None
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """Cells of levels, in row-major order of each level: level, row and column INTP [N], scores, regression [N,4]."""
+    """Cells of levels: level, row and column INT32 [N], scores FP32 [N], regression FP32 [N,4]."""
 
-    levels: NDArray[np.intp]
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
+    levels: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
     scores: Float32
     regression: Float32
 
-    def take(self, rows: NDArray[np.intp] | slice) -> "_Cells":
+    @classmethod
+    def of_patches(cls, levels: NDArray[np.int32], cells: Cells) -> "_Cells":
+        """levels: that of each patch."""
+        rows, columns = cells.rows.astype(np.int32), cells.columns.astype(np.int32)
+        return cls(levels[cells.patches], rows, columns, cells.scores, cells.regression)
+
+    @classmethod
+    def joined(cls, parts: "Sequence[_Cells]") -> "_Cells":
+        """Several on end."""
+        none = np.empty(0, np.int32)
+        parts = [cls(none, none, none, np.empty(0, np.float32), np.empty((0, 4), np.float32)), *parts]
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def take(self, rows: NDArray[Any] | slice) -> "_Cells":
         return _Cells(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def propose(arrays: Arrays, sources: Sequence[Source], limits: Limits) -> Flow[list[Proposals]]:
     """Runs PNet over the pyramids of all images together; one `Proposals` an image."""
     pyramids = [_pyramid(source) for source in sources]
-    cells = yield from _scan(arrays, sources, pyramids, limits)
+    cells, counts = yield from _scan(arrays, sources, pyramids, limits)
     bounds = list(accumulate(map(len, pyramids), initial=0))
     places = np.searchsorted(cells.levels, bounds)
-    of_images = [cells.take(slice(start, stop)) for start, stop in pairwise(places)]
-    parts = zip(pyramids, bounds[:-1], of_images, strict=True)
-    found = yield Together("nms", [_suppress_image(*part, limits.max_candidates) for part in parts])
+    flows = []
+    for n, (start, stop) in enumerate(pairwise(places)):
+        of_image = cells.take(slice(start, stop))
+        flows.append(_suppress_image(pyramids[n], bounds[n], of_image, int(counts[n]), sources[n].parameters, limits))
+    found = yield Together("nms", flows)
     return found
 
 
@@ -73,57 +88,78 @@ def _pyramid(source: Source) -> tuple[Level, ...]:
 
 def _scan(
     arrays: Arrays, sources: Sequence[Source], pyramids: Sequence[Sequence[Level]], limits: Limits
-) -> Flow[_Cells]:
-    """PNet on every level of every image; levels count through those of all images."""
+) -> Flow[tuple[_Cells, NDArray[np.int64]]]:
+    """PNet on every level of every image; levels count through those of all images. Also how many cells each image has:
+    where these are too many, they are not kept."""
     levels = [level for pyramid in pyramids for level in pyramid]
-    sources = [source for source, pyramid in zip(sources, pyramids, strict=True) for _ in pyramid]
-    batches = []
+    images = np.repeat(np.arange(len(pyramids)), [len(pyramid) for pyramid in pyramids])
+    of_levels = [sources[image] for image in images]
+    batches, pixels = [], []
     for sheet in plan_tiles([tuple((level.height, level.width) for level in pyramid) for pyramid in pyramids]):
         for share in limits.shares(sheet.tile_count, limits.pnet_tiles(sheet.height, sheet.width)):
-            batches.append(_scan_tiles(arrays, sheet, share, sources, levels))
-    scanned = yield Together("pnet", batches)
-    found = arrays.gather([handle for _, handle in scanned])
-    return _in_row_major_order([numbers for numbers, _ in scanned], found)
+            batches.append(_scan_tiles(arrays, sheet, share, of_levels, levels))
+            pixels.append((share.stop - share.start) * sheet.height * sheet.width)
+    parts, counts = [], np.zeros(len(sources), np.int64)
+    for step in runs(pixels, limits.step_pixels):
+        scanned = yield Together("pnet", batches[step])
+        found = arrays.gather([handle for _, handle in scanned])
+        new = _Cells.joined(
+            [_Cells.of_patches(numbers, part) for (numbers, _), part in zip(scanned, found, strict=True)]
+        )
+        counts += np.bincount(images[new.levels], minlength=len(sources))
+        parts.append(new)
+        if (counts > limits.max_cells).any():
+            parts = [part.take(counts[images[part.levels]] <= limits.max_cells) for part in parts]
+    return _in_row_major_order(_Cells.joined(parts)), counts
 
 
 def _scan_tiles(
     arrays: Arrays, sheet: Sheet, share: slice, sources: Sequence[Source], levels: Sequence[Level]
-) -> Flow[tuple[NDArray[np.intp], Found]]:
+) -> Flow[tuple[NDArray[np.int32], Found]]:
     """PNet on some tiles of a sheet, one batch: the number of each patch's level, and what was found."""
     pieces = sheet.in_tiles(share.start, share.stop)
     patches = [Patch(sources[p.level].image, levels[p.level], p, p.tile - share.start) for p in pieces]
     outputs = yield Call(PNET, arrays.tiles(patches, share.stop - share.start, sheet.height, sheet.width))
     thresholds = [sources[piece.level].parameters.threshold_pnet for piece in pieces]
-    return np.array([piece.level for piece in pieces], np.intp), arrays.cells(outputs, patches, thresholds)
+    return np.array([piece.level for piece in pieces], np.int32), arrays.cells(outputs, patches, thresholds)
 
 
-def _in_row_major_order(levels: Sequence[NDArray[np.intp]], found: Sequence[Cells]) -> _Cells:
-    """By level, row and column, whatever tiles showed them: scores tie, and NMS takes equals in that order.
-
-    levels: of each patch that the cells speak of.
-    """
-    if not found:
-        none = np.empty(0, np.intp)
-        return _Cells(none, none, none, np.empty(0, np.float32), np.empty((0, 4), np.float32))
-    level = np.concatenate([of_patch[cells.patches] for of_patch, cells in zip(levels, found, strict=True)])
-    cells = Cells.joined(found)
+def _in_row_major_order(cells: _Cells) -> _Cells:
+    """By level, row and column, whatever tiles showed them: scores tie, and NMS takes equals in that order."""
     height, width = cells.rows.max(initial=0) + 1, cells.columns.max(initial=0) + 1
-    order = np.argsort((level * height + cells.rows) * width + cells.columns)
-    return _Cells(level, cells.rows, cells.columns, cells.scores, cells.regression).take(order)
+    places = (cells.levels.astype(np.int64) * height + cells.rows) * width + cells.columns
+    return cells.take(np.argsort(places))
 
 
-def _suppress_image(levels: Sequence[Level], first_level: int, cells: _Cells, max_candidates: int) -> Flow[Proposals]:
-    """NMS within each level of an image, then across; at most `max_candidates` remain, the likeliest."""
+def _suppress_image(
+    levels: Sequence[Level],
+    first_level: int,
+    cells: _Cells,
+    count: int,
+    parameters: DetectionParameters,
+    limits: Limits,
+) -> Flow[Proposals]:
+    """NMS within each level of an image, then across. count: of its cells, which are not here if there are too many."""
     yield from ()
-    most = _CELLS_PER_CANDIDATE * max_candidates
+    if count > limits.max_cells:
+        return _refused(f"{count:,} places that may show a face", limits.max_cells)
     scales = np.array([level.scale for level in levels], np.float32)
     numbers = cells.levels - first_level
     boxes = cell_boxes(cells.rows, cells.columns, scales[numbers])
-    kept, dropped = nms_within(numbers, boxes, cells.scores, NMS_WITHIN_LEVEL, most)
-    if len(kept) > most:
-        dropped += len(kept) - most
-        kept = np.sort(kept[by_score(cells.scores[kept])[:most]])
+    kept = nms_within(numbers, boxes, cells.scores, NMS_WITHIN_LEVEL)
     kept = kept[nms(boxes[kept], cells.scores[kept], NMS_ACROSS_LEVELS)]
-    dropped += max(len(kept) - max_candidates, 0)
-    kept = kept[:max_candidates]
+    most = parameters.max_candidates or len(kept)
+    if min(most, len(kept)) > limits.max_candidates:
+        return _refused(f"{len(kept):,} candidates for a face", limits.max_candidates)
+    dropped = max(len(kept) - most, 0)
+    kept = kept[:most]
     return Proposals(squared(refine(boxes[kept], cells.regression[kept], plus_one=False)), dropped)
+
+
+def _refused(found: str, most: int) -> Proposals:
+    return Proposals(
+        np.empty((0, 4), np.float32),
+        refusal=TooManyCandidates(
+            f"image has {found}, must have at most {most:,}: set min_face_size or threshold_pnet higher"
+        ),
+    )

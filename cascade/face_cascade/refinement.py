@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade.arrays import Arrays, Float32
-from face_cascade.boxes import landmark_points, nms, nms_min, pixel_windows, refine, squared
-from face_cascade.calls import Call, Flow, Limits, Outputs, Together
+from face_cascade.boxes import landmark_points, pixel_windows, refine, squared
+from face_cascade.calls import Call, Flow, Limits, Outputs, Together, runs
 from face_cascade.networks import ONET, RNET, Network
 from face_cascade.proposals import Source
+from face_cascade.suppression import nms, nms_min
 
 NMS_RNET = 0.7
 NMS_ONET_MIN = 0.7
@@ -78,9 +79,10 @@ def _classify(
         kept_boxes.append(of_image[inside])
     starts = np.concatenate([[0], np.cumsum([len(w) for w in windows], dtype=int)])
     shares = limits.shares(int(starts[-1]), max_batch)
-    answers = yield Together(
-        network.name, [_classify_share(arrays, network, sources, windows, starts, share) for share in shares]
-    )
+    answers: list[Outputs] = []
+    for step in runs([1] * len(shares), limits.step_batches):
+        flows = [_classify_share(arrays, network, sources, windows, starts, share) for share in shares[step]]
+        answers += yield Together(network.name, flows)
     if not answers:
         return [Candidates(of_image, _no_rows(network)) for of_image in kept_boxes]
     outputs = [np.concatenate(parts) for parts in zip(*answers, strict=True)]

@@ -11,8 +11,8 @@ beforehand the same faces are found, and map to these places within float32's ro
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cascade.boxes import by_score
 from face_cascade.parameters import DetectionParameters
+from face_cascade.suppression import by_score
 
 Float32 = NDArray[np.float32]
 

@@ -65,7 +65,7 @@ class Faces(Sequence[Face]):
     crops [N, S, S, 3] uint8 RGB, only where asked for. embeddings [N, 512] float32, only from `recognize`.
     angles [N] int32, only with `rotations`: `np.rot90(image, angle // 90)` sets the face upright, as its crop is.
     width, height: of the upright image, in pixels.
-    candidates_dropped: how many candidates the server's cap cut off; over 0, faces may be missing.
+    candidates_dropped: how many candidates fell to `max_candidates`, 0 without it; over 0, faces may be missing.
     """
 
     boxes: NDArray[np.float32]

@@ -30,6 +30,7 @@ class DetectOptions(TypedDict, total=False):
     threshold_onet: float
     factor: float
     max_faces: int
+    max_candidates: int
     selection: str
     image_size: int
     margin: int
@@ -52,6 +53,9 @@ PARAMETERS: Mapping[str, Parameter] = {
     "threshold_onet": Parameter(float, "probability that a face needs in the last stage (0.7)"),
     "factor": Parameter(float, "size of each level of the pyramid relative to the one before (0.709)"),
     "max_faces": Parameter(int, "at most this many faces; 0 for all (0)"),
+    "max_candidates": Parameter(
+        int, "look closely at so many likely places only, for less time in crowds; 0 for all (0)"
+    ),
     "selection": Parameter(str, f"which faces, and their order: {', '.join(SELECTIONS)} (all)"),
     "image_size": Parameter(int, "side of a face crop in pixels (160)"),
     "margin": Parameter(int, "pixels added around a face in its crop (0)"),

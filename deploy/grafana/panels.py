@@ -172,7 +172,7 @@ _CASCADE = [
         "Candidates dropped",
         "cps",
         [(f"sum({_rate('mtcnn_candidates_dropped_total')})", "dropped")],
-        "Beyond 8,192 an image. Over zero, faces may be missing in answers.",
+        "Beyond max_candidates of requests that set it. Over zero, faces may be missing in their answers.",
     ),
 ]
 

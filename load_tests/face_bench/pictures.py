@@ -38,6 +38,8 @@ _WALL = (
     (160, 1220, 740),
     (112, 1420, 780),
 )
+# Of the portrait, left, top, right, bottom.
+_HEAD = (160, 30, 290, 190)
 _GREY = (127, 127, 127)
 
 
@@ -72,6 +74,27 @@ def wall(portrait: Image.Image, width: int, height: int) -> NDArray[np.uint8]:
         canvas.paste(portrait.resize((side, side), Image.Resampling.BICUBIC), (x, y))
     if canvas.size != (width, height):
         canvas = canvas.resize((width, height), Image.Resampling.BICUBIC)
+    return np.array(canvas)
+
+
+def stand(
+    portrait: Image.Image, width: int, height: int, heights: tuple[int, int] = (18, 46), seed: int = 7
+) -> NDArray[np.uint8]:
+    """A stand of spectators: the portrait's head in rows on noise, close together, each tilted a little.
+
+    heights: of the heads in pixels, from, and end exclusive; a row has one. 2400x1400 pixels hold 3,400 of them.
+    """
+    random = np.random.default_rng(seed)
+    head = portrait.crop(_HEAD)
+    canvas = Image.fromarray(random.integers(60, 200, (height, width, 3), dtype=np.uint8))
+    top = gap = 2
+    while top + heights[1] < height:
+        tall = int(random.integers(*heights))
+        wide = tall * head.width // head.height
+        small = head.resize((wide, tall), Image.Resampling.BILINEAR)
+        for left in range(gap, width - wide, wide + gap):
+            canvas.paste(small.rotate(float(random.normal(0, 6)), Image.Resampling.BILINEAR), (left, top))
+        top += tall + gap
     return np.array(canvas)
 
 

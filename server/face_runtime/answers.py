@@ -16,8 +16,8 @@ _LONGEST_ID = 64
 # Reasons of refusals.
 
 CALLERS = ("parameter", "input", "image", "too_large", "answer_too_large")
-"""The caller's fault: a parameter, the tensors given, bytes that are no picture, more pixels than allowed,
-crops beyond what an answer can hold."""
+"""The caller's fault: a parameter, the tensors given, bytes that are no picture, more pixels or candidates than
+allowed, crops beyond what an answer can hold."""
 
 NETWORK = "network"
 """A network did not answer."""

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 class Observer:
     """Of one instance. `log_executions`: one line for each batch; errors have theirs in any case."""
 
-    def __init__(self, worker: str, log: Log, log_executions: bool, max_candidates: int) -> None:
+    def __init__(self, worker: str, log: Log, log_executions: bool) -> None:
         self._log = log
         self._log_executions = log_executions
-        self._max_candidates = max_candidates
         self._metrics = Metrics()
         self._process = ProcessMetrics(worker)
         self._spans = stage_spans(worker, log)
@@ -38,8 +37,6 @@ class Observer:
             if request.refusal:
                 self._metrics.refuse(request.refusal.reason)
                 self._log.refused(request)
-        if record.dropped:
-            self._log.warning("dropped", candidates=record.dropped, limit=self._max_candidates, ids=_ids(requests))
         if self._log_executions and record.images:
             self._log.info("executed", **_summary(requests, record))
         if self._spans:
@@ -96,7 +93,7 @@ class Metrics:
             "mtcnn_rows_total", "Rows sent through each network: tiles, candidates, candidates", "network", _NETWORKS
         )
         self._candidates = Counter("mtcnn_candidates_total", "Boxes that each stage left", "stage", _NETWORKS)
-        self._dropped = Counter("mtcnn_candidates_dropped_total", "Candidates beyond the limit of an image")
+        self._dropped = Counter("mtcnn_candidates_dropped_total", "Candidates beyond their callers' max_candidates")
         reasons = (*CALLERS, NETWORK, MEMORY, CANCELLED)
         self._refused = Counter("mtcnn_refused_requests_total", "Requests answered with an error", "reason", reasons)
 

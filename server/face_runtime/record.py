@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from face_cascade import Call, Detection, Flow, Together
+from face_cascade import Call, Detection, Flow, Together, TooManyCandidates
 from face_cascade.calls import Outputs
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ class Record:
     """Counts and times of one execution.
 
     work_seconds: inside each network, summed over threads. rows: sent through each network. candidates: boxes that each
-    stage left. faces: of each image. dropped: candidates beyond the limit.
+    stage left. faces: of each image. dropped: candidates beyond what callers allowed.
     """
 
     def __init__(self) -> None:
@@ -86,9 +86,11 @@ class Record:
 
         return counted
 
-    def found(self, detections: Sequence[Detection]) -> None:
+    def found(self, detections: Sequence[Detection | TooManyCandidates]) -> None:
         """Counts what the cascade found, one detection an image."""
         for detection in detections:
+            if isinstance(detection, TooManyCandidates):
+                continue
             self.faces.append(len(detection.boxes))
             self.dropped += detection.candidates_dropped
             for stage, count in detection.stage_counts.items():

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cascade import Detection, DetectionParameters, InvalidInput
+from face_cascade import Detection, DetectionParameters, InvalidInput, TooManyCandidates
 from face_cascade.crops import detection_crops
 from face_cascade.networks import FACENET
 from face_pictures.errors import InvalidImage, TooManyPixels
@@ -65,13 +65,21 @@ class ImageRequest(Request):
             self.images = list(images)
 
     def answer(
-        self, detections: Sequence[Detection], guard: Callable[[], AbstractContextManager[None]] = nullcontext
+        self,
+        found: Sequence[Detection | TooManyCandidates],
+        guard: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """One row an image, filled up with zeros to the most faces of any image; refuses crops that are too large.
+        """One row an image, filled up with zeros to the most faces of any image. Refuses itself where an image has too
+        many candidates, or the crops are too large.
 
         guard: that of the engine which holds the images.
         """
         with refusing([self], "model mtcnn has too little memory to answer this request now"), guard():
+            detections = []
+            for detection in found:
+                if isinstance(detection, TooManyCandidates):
+                    raise Refused("too_large", str(detection)) from detection
+                detections.append(detection)
             self.give(self._outputs(detections))
 
     def _outputs(self, detections: Sequence[Detection]) -> dict[str, NDArray[Any]]:

@@ -10,12 +10,18 @@ from face_export.weights import load_into
 
 
 @pytest.fixture(scope="session")
-def networks():
-    """Eager torch networks as a runner."""
+def modules():
+    """Eager torch networks."""
     modules = {PNET: PNet(), RNET: RNet(), ONET: ONet()}
     for network, module in modules.items():
         load_into(module, read_stage(network.name))
         module.eval()
+    return modules
+
+
+@pytest.fixture(scope="module")
+def networks(modules):
+    """The same as a runner."""
 
     def run(call):
         with torch.inference_mode():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from face_cascade import PNET, Call, Limits, Together, drive
-from face_cascade.calls import pixel_groups
+from face_cascade.calls import runs
 
 
 def doubled(value):
@@ -55,18 +55,14 @@ def test_shares_are_equal_small_enough_and_as_many_for_each_worker(count, larges
     assert len(shares) % parallel == 0 or len(shares) == count
 
 
-def groups(pixels, most):
-    return [pixels[group] for group in pixel_groups(pixels, most)]
-
-
 @pytest.mark.parametrize(
-    ("pixels", "most", "expected"),
+    ("sizes", "most", "expected"),
     [
         ([3, 3, 3, 5, 1], 6, [[3, 3], [3], [5, 1]]),
-        # One that is larger goes alone.
+        # One larger goes alone.
         ([1, 9, 1], 5, [[1], [9], [1]]),
         ([], 5, []),
     ],
 )
-def test_groups_hold_at_most_so_many_pixels(pixels, most, expected):
-    assert groups(pixels, most) == expected
+def test_runs_hold_at_most_so_much(sizes, most, expected):
+    assert [sizes[run] for run in runs(sizes, most)] == expected

@@ -1,10 +1,13 @@
 """The flow, driven by the pretrained networks in this process and by fakes."""
 
+import re
+
 import numpy as np
 import pytest
 
-from face_cascade import ONET, PNET, RNET, DetectionParameters, InvalidInput, Limits, detect, drive
-from tests.pictures import astronaut, mixed_sizes, reference, wall
+from face_cascade import ONET, PNET, RNET, DetectionParameters, InvalidInput, Limits, TooManyCandidates, detect, drive
+from tests.cascade import plain_mtcnn
+from tests.pictures import astronaut, mixed_sizes, reference, stand, wall
 
 DEFAULTS = DetectionParameters()
 
@@ -75,12 +78,60 @@ def test_a_stage_that_leaves_nothing_ends_the_flow(networks):
     assert set(asked) == {PNET}
 
 
-def test_the_limit_on_candidates_is_reported_and_keeps_the_likeliest(networks):
+def test_candidates_that_a_caller_does_without_are_counted_and_the_likeliest_stay(networks):
     (everything,) = find(networks, [wall(960, 540)])
     assert everything.candidates_dropped == 0
-    (limited,) = find(networks, [wall(960, 540)], limits=Limits(max_candidates=20))
-    assert limited.candidates_dropped > 100
-    assert 0 < len(limited.boxes) <= len(everything.boxes)
+    (some,) = find(networks, [wall(960, 540)], DetectionParameters(max_candidates=20))
+    assert some.candidates_dropped > 100
+    assert 0 < len(some.boxes) <= len(everything.boxes)
+    assert everything.stage_counts["pnet"] == some.stage_counts["pnet"] + some.candidates_dropped
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "heights", "min_face_size"), [((700, 500), (12, 30), 10), ((900, 500), (20, 60), 20)])
+def test_a_crowd_loses_nobody(modules, networks, size, heights, min_face_size):
+    """Hundreds of heads, a few pixels apart: as many as the algorithm finds in plain steps, and where it finds them."""
+    parameters = DetectionParameters(min_face_size=min_face_size)
+    picture = stand(*size, heights)
+    boxes, probabilities, landmarks = plain_mtcnn.detect(modules, picture, parameters)
+    (found,) = find(networks, [picture], parameters)
+    assert len(found.boxes) == len(boxes) > 100
+    same = matches(found.boxes, boxes)
+    np.testing.assert_allclose(found.boxes, boxes[same], atol=0.01)
+    np.testing.assert_allclose(found.landmarks, landmarks[same], atol=0.01)
+    np.testing.assert_allclose(found.probabilities, probabilities[same], atol=1e-4)
+
+
+def matches(boxes, others):
+    """For each box the number of the nearest other, each of which is taken once."""
+    nearest = np.abs(boxes[:, None] - others[None]).max(2).argmin(1)
+    assert len(set(nearest.tolist())) == len(nearest)
+    return nearest
+
+
+def test_in_small_steps_the_answer_is_the_same(networks):
+    steps = {"step_batches": 2, "step_pixels": 256 * 256, "pnet": 1, "rnet": 50, "onet": 7}
+    picture = wall(960, 540)
+    assert_same(find(networks, [picture], limits=Limits(**steps))[0], find(networks, [picture])[0])
+
+
+@pytest.mark.parametrize("limit", ["max_cells", "max_candidates"])
+def test_an_image_with_too_many_candidates_is_refused_alone(networks, limit):
+    """Also while its cells come in over several steps."""
+    limits = Limits(**{limit: 150}, pnet=1, step_pixels=256 * 256)
+    pictures = [astronaut()[60:260, 120:320].copy(), wall(960, 540), np.zeros((50, 50, 3), np.uint8)]
+    few, many, none = find(networks, pictures, limits=limits)
+    assert isinstance(many, TooManyCandidates)
+    assert re.fullmatch(
+        r"image has [\d,]+ (places that may show|candidates for) a face, must have at most 150: "
+        "set min_face_size or threshold_pnet higher",
+        str(many),
+    )
+    assert_same(few, find(networks, pictures[:1])[0])
+    assert (len(few.boxes), len(none.boxes)) == (1, 0)
+    if limit == "max_candidates":
+        (chosen,) = find(networks, pictures[1:2], DetectionParameters(max_candidates=60), limits)
+        assert chosen.stage_counts["pnet"] == 60
 
 
 def test_regressions_far_outside_lose_box_and_crop_together():

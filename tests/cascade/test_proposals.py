@@ -3,7 +3,7 @@
 import numpy as np
 
 from face_cascade.arrays import Cells
-from face_cascade.proposals import _in_row_major_order
+from face_cascade.proposals import _Cells, _in_row_major_order
 
 
 def cells(patches, rows, columns, scores):
@@ -12,6 +12,14 @@ def cells(patches, rows, columns, scores):
         np.array(scores, np.float32),
         np.array([[score, score + 1, score + 2, score + 3] for score in scores], np.float32).reshape(-1, 4),
     )
+
+
+def in_order(levels, found):
+    """levels: of the patches of each part."""
+    parts = [
+        _Cells.of_patches(np.asarray(numbers, np.int32), part) for numbers, part in zip(levels, found, strict=True)
+    ]
+    return _in_row_major_order(_Cells.joined(parts))
 
 
 def test_cells_on_end():
@@ -46,7 +54,7 @@ def test_cells_come_in_row_major_order_of_their_levels():
                     part.tolist(),
                 )
             )
-        ordered = _in_row_major_order(levels, found)
+        ordered = in_order(levels, found)
         together = zip(ordered.levels.tolist(), ordered.rows.tolist(), ordered.columns.tolist(), strict=True)
         assert list(together) == sorted(places)
         assert ordered.scores.tolist() == list(range(len(places)))
@@ -55,6 +63,6 @@ def test_cells_come_in_row_major_order_of_their_levels():
 
 def test_no_cells():
     for levels, found in (([], []), ([np.array([4, 5])], [cells([], [], [], [])])):
-        ordered = _in_row_major_order(levels, found)
+        ordered = in_order(levels, found)
         assert len(ordered.levels) == len(ordered.rows) == len(ordered.columns) == len(ordered.scores) == 0
         assert ordered.regression.shape == (0, 4)

@@ -46,9 +46,9 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
 
 
 def capped(dropped: int) -> str:
-    """What a person is told of candidates that the server dropped."""
+    """What a person is told of candidates beyond --max-candidates."""
     return (
-        f"the server dropped {dropped} candidates at its limit; "
+        f"{dropped} candidates beyond max_candidates were not looked at; "
         "faces may be missing, a larger --min-face-size leaves fewer"
     )
 

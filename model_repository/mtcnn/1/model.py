@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from face_cascade import Detection, detect, drive, interruptible
-from face_cascade.calls import pixel_groups
+from face_cascade import Detection, TooManyCandidates, detect, drive, interruptible
+from face_cascade.calls import runs
 from face_repository.versions import PARAMETER, in_use
 from face_runtime.answers import check_callers, refusing
 from face_runtime.bls import first_trace
@@ -41,8 +41,7 @@ class TritonPythonModel:
         if chosen.uses_torch and on_gpu:
             self._group_pixels = int(parameters["gpu_group_pixels"])
         log_executions = parameters["log_executions"] == "true"
-        limit = self._engine.limits.max_candidates
-        self._observer = Observer(args["model_instance_name"], log, log_executions, limit)
+        self._observer = Observer(args["model_instance_name"], log, log_executions)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers every request: a bad one with its own error, the others with faces."""
@@ -52,7 +51,8 @@ class TritonPythonModel:
             self._read(batch)
         good = [request for request in batch if request.is_open]
         with first_trace(requests):
-            for group in pixel_groups([request.pixels for request in good], self._group_pixels):
+            for group in runs([request.pixels for request in good], self._group_pixels):
+                # All at once, the integral images of a batch of the largest images would take 10 GB.
                 self._search(good[group], record)
         self._observer.executed(batch, record)
         return [request.response() for request in batch]
@@ -95,7 +95,9 @@ class TritonPythonModel:
                 for request in present:
                     request.answer([next(found) for _ in request.images], self._engine.guard)
 
-    def _detected(self, requests: list[ImageRequest], record: Record, last_try: bool) -> list[Detection] | None:
+    def _detected(
+        self, requests: list[ImageRequest], record: Record, last_try: bool
+    ) -> list[Detection | TooManyCandidates] | None:
         """What the cascade finds; None where memory does not suffice, and this is not the last try.
 
         None and no error: that would hold the memory of what has failed while the halves are tried.

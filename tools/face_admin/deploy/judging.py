@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from face_admin.deploy.comparison import Accuracy, Answer, Comparison, Gate, accuracy, compare
 from face_admin.deploy.errors import DeployError
-from face_cascade import DetectionParameters, detect, drive
+from face_cascade import DetectionParameters, TooManyCandidates, detect, drive
 from face_cascade.networks import NETWORKS
 from face_client import FaceClient
 from face_client.canary import ask_canary
@@ -63,6 +63,8 @@ class LocalCascade:
         networks = self._networks
         (found,) = drive(detect([image], [parameters], networks.limits), networks.run, networks.map)
         seconds = time.perf_counter() - started
+        if isinstance(found, TooManyCandidates):
+            raise DeployError(f"no photo may have so many likely places for a face: {found}")
         return Answer(found.boxes, found.landmarks, found.probabilities, seconds)
 
 

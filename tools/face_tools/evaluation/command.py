@@ -206,7 +206,7 @@ def _wider(args: argparse.Namespace, client: FaceClient) -> Outcome:
     plot_precision_recall(report.curves, args.out / "precision-recall.png")
     if report.truncated:
         console.message(
-            f"in {report.truncated} of {report.pictures} pictures the server dropped candidates at its limit; "
+            f"in {report.truncated} of {report.pictures} pictures the server dropped candidates; "
             "faces may be missing, a larger --min-face-size leaves fewer"
         )
     return Outcome(

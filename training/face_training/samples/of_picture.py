@@ -143,6 +143,8 @@ class Miner:
 
     def _flow(self, source: Source) -> Flow[Float32]:
         (proposals,) = yield from propose(NUMPY, [source], Limits())
+        if proposals.refusal:
+            raise proposals.refusal
         if RNET not in self._networks:
             return proposals.boxes
         (refined,) = yield from refine_with_rnet(NUMPY, [source], [proposals.boxes], Limits())

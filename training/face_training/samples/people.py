@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from face_cascade import Call, detect, drive
+from face_cascade import Call, InvalidInput, detect, drive
 from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED, Weights
 from face_cascade.crops import detection_crops
 from face_cascade.networks import FACENET, STAGES
 from face_pictures.folders import is_hidden, pictures_in
-from face_training.errors import AnnotationError
+from face_training.errors import AnnotationError, UnreadablePicture
 from face_training.samples.making import Plan, read_picture
 from face_training.samples.records import Records
 from face_training.samples.store import Recipe, weights_digest
@@ -101,6 +101,8 @@ class CropMaker:
         """One row, or none where there is no face. Raises UnreadablePicture."""
         pixels = read_picture(picture.path)
         (found,) = drive(detect([pixels], [self._parameters]), self._answer)
+        if isinstance(found, InvalidInput):
+            raise UnreadablePicture(picture.path, str(found)) from found
         rows = np.zeros(len(found.boxes), CROP)
         rows["pixels"] = detection_crops(pixels, found, self._parameters)
         rows["person"], rows["place"] = picture.person, picture.place
