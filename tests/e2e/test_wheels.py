@@ -72,6 +72,10 @@ def test_export_and_serve_without_a_checkout(binaries, folder):
     photo = shutil.copy(DATA / "astronaut.png", work / "ä photo.png")
     # Compiled code of a new environment has been kept nowhere yet.
     serve = (binaries / "faces", "serve", "--any-ports", "--start-timeout", "400", "--quiet", "--repository", "new öne")
-    answer = json.loads(run(*serve, "--", "faces", "detect", photo.name, "--json"))
+    commands = 'faces detect "$1" --json && faces doctor --repository "$2" --json'
+    told = run(*serve, "--", "sh", "-c", commands, "sh", photo.name, "new öne")
+    answer, found = map(json.loads, told.splitlines())
     assert [round(value, 1) for value in answer["faces"][0]["box"]] == [181.1, 62.2, 267.7, 172.1]
+    assert found["serves"] is True
+    assert "answered a small picture" in found["checks"][-1]["found"]
     assert {file.name for file in folder.iterdir()} == {"env", "work"}, "nothing is left of the server"

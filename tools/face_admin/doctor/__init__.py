@@ -1,0 +1,1 @@
+"""`faces doctor`: what this machine has and lacks for serving."""

@@ -1,0 +1,88 @@
+"""The service: what was exported, which ports are free, whether a server answers."""
+
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from face_admin.doctor.finding import BAD, GOOD, NOTE, Finding
+
+
+def exported(folder: Path) -> Iterator[Finding]:
+    """The repository as a whole, then the live version of each network."""
+    from face_cascade.networks import FACENET, STAGES
+    from face_repository.layout import Repository, RepositoryError
+    from face_repository.versions import numbers
+
+    try:
+        repository = Repository.read(folder)
+    except RepositoryError as error:
+        yield Finding("repository", BAD, str(folder), str(error))
+    else:
+        missing = f", without {', '.join(repository.missing)}" if repository.missing else ""
+        yield Finding("repository", GOOD, f"{repository.path}{missing}")
+    for network in (*STAGES, FACENET):
+        found = numbers(folder / network.name)
+        if found and (folder / network.name / str(found[-1]) / "model.pt").is_file():
+            yield _network(network.name, folder / network.name / str(found[-1]), found)
+
+
+def _network(name: str, live: Path, versions: list[int]) -> Finding:
+    from face_repository.layout import SHOWN_OF_DIGEST
+
+    which = f"version {live.name}" + (f" of {', '.join(map(str, versions))}" if len(versions) > 1 else "")
+    again = f"`faces export` writes {name} again"
+    try:
+        record = json.loads((live / "export.json").read_text())
+        source, written, note = record["source"], record["model_sha256"], record["note"]
+        precision = record.get("precision", "fp32")
+    except (OSError, ValueError, KeyError, TypeError):
+        return Finding(name, NOTE, f"{which}, without a record of its export", again)
+    digest = hashlib.sha256((live / "model.pt").read_bytes()).hexdigest()
+    found = f"{which}, {source}, {precision}, {digest[:SHOWN_OF_DIGEST]}"
+    if digest != written:
+        return Finding(name, NOTE, found, f"model.pt is not the file that was exported: {again}")
+    return Finding(name, NOTE if note else GOOD, found, note)
+
+
+def ports(answers: bool) -> Finding:
+    """answers: a server of ours does, so that its ports are taken rightly."""
+    from face_server.errors import SetupError
+    from face_server.ports import LOOPBACK, free_ports
+    from face_server.settings import DEFAULT_PORTS
+
+    taken = []
+    for port in DEFAULT_PORTS:
+        try:
+            free_ports((LOOPBACK,), (port,))
+        except SetupError:
+            taken.append(str(port))
+    if not taken:
+        return Finding("ports", GOOD, f"{', '.join(map(str, DEFAULT_PORTS))} are free")
+    advice = "" if answers else "end what listens there, or `faces serve --any-ports`"
+    return Finding("ports", GOOD if answers else NOTE, f"{', '.join(taken)} in use", advice)
+
+
+def server(args: argparse.Namespace) -> Finding:
+    """What a drawn face finds at the end of the connection's arguments."""
+    from face_client import FaceClient
+    from face_client.canary import ask_canary
+    from face_client.errors import DeadlineExceeded, FaceError, ServerUnavailable
+    from face_tools.connection import tls_from
+
+    started = time.monotonic()
+    try:
+        with FaceClient(args.url, timeout=args.timeout, retries=0, tls=tls_from(args)) as client:
+            ask_canary(client)
+    except (ServerUnavailable, DeadlineExceeded) as error:
+        return Finding(
+            "server",
+            NOTE,
+            f"no answer from {args.url}: {error}",
+            "start one with `faces serve`, or name another with --url",
+        )
+    except FaceError as error:
+        return Finding("server", BAD, f"{args.url} answers with an error: {error}", "its log says more")
+    return Finding("server", GOOD, f"{args.url} answered a small picture in {time.monotonic() - started:.2f} s")
