@@ -77,7 +77,7 @@ COPY server server
 # Python, so that is where all packages go, whether or not the distribution marks it as its own.
 RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir ./client ".[tracing]" \
     && rm -rf /src/* \
-    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_pictures.decoding, face_server.healthcheck" \
+    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_pictures.decoding, face_server.healthcheck, pillow_heif, PIL.AvifImagePlugin" \
     && rm -rf /tmp/numba
 COPY deploy/container/tritonserver.sh /opt/triton-faces/
 # malloc: as the embedded server has it (face_server.invocation), where it was measured.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image, TiffImagePlugin
 
@@ -36,7 +36,10 @@ def mend(image: Image.Image) -> None:
         return
     order = "L" if image.tag_v2.prefix == b"II" else "B"
     # libtiff, which reads what is compressed, does it right.
-    image.tile = [
-        tile if tile[0] != "raw" else type(tile)(*tile[:3], (f"{tile[3][0]};16{order}", *tile[3][1:]))  # type: ignore
-        for tile in image.tile
-    ]
+    image.tile = [_of_16_bits(tile, order) if tile[0] == "raw" else tile for tile in image.tile]
+
+
+def _of_16_bits(tile: Any, order: str) -> Any:
+    """A piece for Pillow's raw decoder; before Pillow 11 it is a plain tuple. order: of the bytes, L or B."""
+    args = (f"{tile[3][0]};16{order}", *tile[3][1:])
+    return tile._replace(args=args) if hasattr(tile, "_replace") else (*tile[:3], args)

@@ -13,6 +13,8 @@ from PIL import Image
 
 from tests.pictures import astronaut
 
+pillow_heif.register_heif_opener()
+
 _SIDES = (96, 70)
 
 # Values that sit on the edge of something: zero, signs, the largest, powers of two, and a size nobody can hold.
@@ -81,7 +83,6 @@ def saved(image: Image.Image, form: str, **options) -> bytes:
 @cache
 def sound_files() -> tuple[bytes, ...]:
     """One small portrait in every format, and in most of what the formats can do."""
-    pillow_heif.register_heif_opener()
     portrait = Image.fromarray(astronaut()).crop((150, 30, 300, 220)).resize(_SIDES)
     encoded = (_encoded(portrait, *variant) for variant in _VARIANTS)
     return (*encoded, *_netpbm(np.asarray(portrait)))
