@@ -99,15 +99,14 @@ def _scan(
         for share in limits.shares(sheet.tile_count, limits.pnet_tiles(sheet.height, sheet.width)):
             batches.append(_scan_tiles(arrays, sheet, share, of_levels, levels))
             pixels.append((share.stop - share.start) * sheet.height * sheet.width)
-    parts, counts = [], np.zeros(len(sources), np.int64)
+    parts: list[_Cells] = []
+    counts = np.zeros(len(sources), np.int64)
     for step in runs(pixels, limits.step_pixels):
         scanned = yield Together("pnet", batches[step])
         found = arrays.gather([handle for _, handle in scanned])
-        new = _Cells.joined(
-            [_Cells.of_patches(numbers, part) for (numbers, _), part in zip(scanned, found, strict=True)]
-        )
-        counts += np.bincount(images[new.levels], minlength=len(sources))
-        parts.append(new)
+        for (numbers, _), part in zip(scanned, found, strict=True):
+            parts.append(_Cells.of_patches(numbers, part))
+            counts += np.bincount(images[parts[-1].levels], minlength=len(sources))
         if (counts > limits.max_cells).any():
             parts = [part.take(counts[images[part.levels]] <= limits.max_cells) for part in parts]
     return _in_row_major_order(_Cells.joined(parts)), counts

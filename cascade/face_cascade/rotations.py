@@ -65,6 +65,9 @@ def best_views(boxes: Float32, probabilities: Float32, turn: NDArray[np.integer]
     which are not looked for again. The likeliest view of a face stays, the upright one unless another is clearly
     likelier; among equals the lesser turn.
     """
+    if not turn.any():
+        # Of the upright view alone: nothing to merge, as in most requests.
+        return np.arange(len(boxes))
     doubt = 1 - probabilities
     doubt[turn == 0] *= np.float32(_CLEARLY)
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
