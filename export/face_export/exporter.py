@@ -30,7 +30,7 @@ from face_export.serving import FusedPNet, ServedFaceNet, ServedONet, ServedPNet
 from face_export.torchscript import from_bytes, to_bytes
 from face_export.weights import Weights, count_parameters, digest, load_into
 from face_repository.files import replace_atomically
-from face_repository.layout import EXPORTED
+from face_repository.layout import EXPORT_RECORD, EXPORTED
 from face_repository.weights import FP16, FP32, with_weights
 
 TOLERANCE = 1e-5
@@ -74,7 +74,7 @@ class Built:
         """As a version, whatever was there. Raises ExportError; then nothing was written, and what was there stays."""
         path = model_path(repository, self.export.model, version)
         _write(path, self.archive)
-        _write(path.with_name("export.json"), (json.dumps(asdict(self.export), indent=2) + "\n").encode())
+        _write(path.with_name(EXPORT_RECORD), (json.dumps(asdict(self.export), indent=2) + "\n").encode())
         return self.export
 
 

@@ -17,10 +17,13 @@ OPTIONAL = (FACENET.name,)
 """Needs weights that are not on any package index."""
 
 EXPORTED = "model.pt"
+"""The file of a network in the folder of its version."""
+
+EXPORT_RECORD = "export.json"
+"""What `faces export` says of that file, beside it."""
 
 SHOWN_OF_DIGEST = 12
 """So many digits of a file's SHA-256 are enough for people to tell it from others."""
-"""The file of a network in the folder of its version."""
 
 _ENSEMBLE = 'platform: "ensemble"'
 
@@ -70,7 +73,7 @@ class Repository:
 
 def _notes(path: Path, models: tuple[str, ...]) -> tuple[str, ...]:
     """The notes that `faces export` left beside the exported files that are live."""
-    live = [(name, path / name / str(n) / "export.json") for name in models for n in versions.numbers(path / name)[-1:]]
+    live = [(name, path / name / str(n) / EXPORT_RECORD) for name in models for n in versions.numbers(path / name)[-1:]]
     notes = [(name, _note(record)) for name, record in live if record.is_file()]
     return tuple(f"{name}: {note}" for name, note in notes if note)
 

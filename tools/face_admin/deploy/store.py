@@ -14,10 +14,9 @@ from tempfile import mkdtemp
 from typing import Any
 
 from face_admin.deploy.errors import DeployError
-from face_repository.layout import EXPORTED
+from face_repository.layout import EXPORT_RECORD, EXPORTED
 from face_repository.versions import NETWORKS, latest, numbers
 
-_EXPORT = "export.json"
 _RECORD = "deployment.json"
 
 
@@ -128,7 +127,7 @@ class Store:
 
     def _version(self, network: str, number: int) -> Version:
         folder = self._folder(network, number)
-        export = _object(folder / _EXPORT) or {}
+        export = _object(folder / EXPORT_RECORD) or {}
         return Version(
             network,
             number,

@@ -23,8 +23,6 @@ _PACKAGES = {
 }
 """What `faces export` and `faces serve` need, and the only release that will do where it is one."""
 
-_INSTALL = "pip install 'triton-faces[embedded]', or `make env` in a checkout"
-
 _MIB = 2**20
 # Seven processes of models with 16 MiB each, and room for one raw picture of the largest size.
 _SHARED_MEMORY = (7 * 16 * _MIB, 512 * _MIB)
@@ -67,7 +65,9 @@ def packages() -> Iterator[Finding]:
     found = {name: _version(name) for name in ("triton-faces", "triton-faces-client", "triton-faces-tools", *_PACKAGES)}
     told = ", ".join(f"{name} {version or 'absent'}" for name, version in found.items())
     wrong = [name for name, only in _PACKAGES.items() if not found[name] or (only and found[name] != only)]
-    yield bad_if(bool(wrong), "packages", told, f"{', '.join(wrong)}: {_INSTALL}")
+    yield bad_if(
+        bool(wrong), "packages", told, f"{', '.join(wrong)}: {_how_to_install('embedded')}, or `make env` in a checkout"
+    )
     numpy = found["numpy"]
     if numpy and not numpy.startswith("1."):
         yield Finding("NumPy", BAD, numpy, "NumPy 2 corrupts tensors under this Triton: pip install 'numpy<2'")
@@ -152,7 +152,7 @@ def gpu() -> Finding:
     driver = re.search(r"\b\d{3}\.\d+(\.\d+)?\b", version.read_text() if version.exists() else "")
     jpeg = _version("nvidia-nvimgcodec-cu13")
     found = f"{count}, driver {driver[0] if driver else 'unknown'}, nvimgcodec {jpeg or 'absent'}"
-    advice = "to keep images on the GPU: pip install 'triton-faces[gpu]' (docs/gpu.md)"
+    advice = f"to keep images on the GPU: {_how_to_install('gpu')} (docs/gpu.md)"
     return bad_if(not jpeg or not _version("triton"), "GPU", found, advice, NOTE)
 
 
@@ -160,6 +160,12 @@ def variables() -> Finding:
     names = sorted(n for n in os.environ if n.startswith(("TRITON_FACES_", "MALLOC_")) or n in (*_SHOWN, *_NAMED))
     told = [f"{name}={os.environ[name]}" if name in _SHOWN else name for name in names]
     return Finding("variables", GOOD, ", ".join(told) or "none that matter")
+
+
+def _how_to_install(extra: str) -> str:
+    from face_client.extras import how_to_install
+
+    return how_to_install("triton-faces", extra)
 
 
 def _version(package: str) -> str:

@@ -13,7 +13,7 @@ from face_admin.doctor.finding import BAD, GOOD, NOTE, Finding
 def exported(folder: Path) -> Iterator[Finding]:
     """The repository as a whole, then the live version of each network."""
     from face_cascade.networks import FACENET, STAGES
-    from face_repository.layout import Repository, RepositoryError
+    from face_repository.layout import EXPORTED, Repository, RepositoryError
     from face_repository.versions import numbers
 
     try:
@@ -25,25 +25,26 @@ def exported(folder: Path) -> Iterator[Finding]:
         yield Finding("repository", GOOD, f"{repository.path}{missing}")
     for network in (*STAGES, FACENET):
         found = numbers(folder / network.name)
-        if found and (folder / network.name / str(found[-1]) / "model.pt").is_file():
-            yield _network(network.name, folder / network.name / str(found[-1]), found)
+        live = folder / network.name / str(found[-1] if found else "")
+        if found and (live / EXPORTED).is_file():
+            yield _network(network.name, live, found)
 
 
 def _network(name: str, live: Path, versions: list[int]) -> Finding:
-    from face_repository.layout import SHOWN_OF_DIGEST
+    from face_repository.layout import EXPORT_RECORD, EXPORTED, SHOWN_OF_DIGEST
 
     which = f"version {live.name}" + (f" of {', '.join(map(str, versions))}" if len(versions) > 1 else "")
     again = f"`faces export` writes {name} again"
     try:
-        record = json.loads((live / "export.json").read_text())
+        record = json.loads((live / EXPORT_RECORD).read_text())
         source, written, note = record["source"], record["model_sha256"], record["note"]
         precision = record.get("precision", "fp32")
     except (OSError, ValueError, KeyError, TypeError):
         return Finding(name, NOTE, f"{which}, without a record of its export", again)
-    digest = hashlib.sha256((live / "model.pt").read_bytes()).hexdigest()
+    digest = hashlib.sha256((live / EXPORTED).read_bytes()).hexdigest()
     found = f"{which}, {source}, {precision}, {digest[:SHOWN_OF_DIGEST]}"
     if digest != written:
-        return Finding(name, NOTE, found, f"model.pt is not the file that was exported: {again}")
+        return Finding(name, NOTE, found, f"{EXPORTED} is not the file that was exported: {again}")
     return Finding(name, NOTE if note else GOOD, found, note)
 
 
