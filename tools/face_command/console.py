@@ -10,7 +10,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 try:
@@ -41,12 +42,22 @@ class StdoutError(OSError):
 
 
 def line(text: str) -> None:
-    """One line of results on stdout, at once.
-
-    Raises StdoutError where it cannot be written; what it still holds is dropped then.
-    """
-    try:
+    """One line of results on stdout, at once. Raises StdoutError."""
+    with _stdout_errors():
         print(text, flush=True)
+
+
+def flush() -> None:
+    """All that was printed is on stdout. Raises StdoutError."""
+    with _stdout_errors():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _stdout_errors() -> Iterator[None]:
+    """StdoutError where stdout cannot be written; what it still holds is dropped then."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -67,7 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         args = _parser(arguments).parse_args(arguments)
-        return _flushed(args.run(args))
+        status: int = args.run(args)
+        console.flush()
+        return status
     except Interrupted as signal:
         return signal.status
     except KeyboardInterrupt:
@@ -83,19 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # `faces … | head` is no error; the interpreter's own flush at the end must not meet the pipe again.
         console.drop_stdout()
         return _EXIT_BROKEN_PIPE
-
-
-def _flushed(status: int) -> int:
-    """The status, once stdout has all that was printed; another one where it cannot take it."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        console.drop_stdout()
-        console.message(f"faces: standard output: {error.strerror}")
-        return _EXIT_FAILED
-    return status
 
 
 def _parser(arguments: Sequence[str]) -> Parser:
