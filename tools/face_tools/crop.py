@@ -6,7 +6,7 @@ import argparse
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -122,6 +122,7 @@ def _is_crop_of(picture: Picture, file: Path) -> bool:
     return marked(file) == _name(picture)
 
 
+@cache
 def _name(picture: Picture) -> str:
     """The mark of a picture's crops: which picture it is, whatever it is called."""
     data = content(picture)
