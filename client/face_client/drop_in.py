@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,17 @@ class InvalidValue(InvalidInput, ValueError):
 
 class NotHere(FaceError, NotImplementedError):
     """Something that needs the networks, or a step inside the cascade, in this process: they are in the server."""
+
+
+def not_here(module: str, names: Collection[str], why: str) -> Callable[[str], object]:
+    """A module's `__getattr__` that raises NotHere, with `why`, for these names of the module that is stood in for."""
+
+    def get(name: str) -> object:
+        if name in names:
+            raise NotHere(f"{name} {why}")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return get
 
 
 class Connection:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from face_client import FaceClient
-from face_client.drop_in import Connection, InvalidValue, NotHere, grey_levels
+from face_client.drop_in import Connection, InvalidValue, grey_levels, not_here
 from face_client.errors import InvalidInput
 from face_client.facenet_pytorch.models.utils.served import Served
 from face_client.images import as_array
@@ -125,7 +125,6 @@ def _like(rows: NDArray[np.float32], x: torch.Tensor) -> torch.Tensor:
 _LAYERS = {"BasicConv2d", "Block17", "Block35", "Block8", "Mixed_6a", "Mixed_7a", "load_weights"}
 
 
-def __getattr__(name: str) -> object:
-    if name in _LAYERS:
-        raise NotHere(f"{name} is of the network, which is in the server: `faces export --facenet` gives it weights")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = not_here(
+    __name__, _LAYERS, "is of the network, which is in the server: `faces export --facenet` gives it weights"
+)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from face_client.drop_in import InvalidValue, NotHere
+from face_client.drop_in import InvalidValue, not_here
 from face_client.mtcnn.rows import BOX, CONFIDENCE, LANDMARKS_X, LANDMARKS_Y, as_dicts
 
 _CORNERS = 4
@@ -132,7 +132,6 @@ def to_json(
     ]
 
 
-def __getattr__(name: str) -> object:
-    if name in _INSIDE:
-        raise NotHere(f"{name} is a step inside the cascade, which runs in the server: detect_faces gives its answer")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = not_here(
+    __name__, _INSIDE, "is a step inside the cascade, which runs in the server: detect_faces gives its answer"
+)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from face_client.drop_in import NotHere
+from face_client.drop_in import not_here
 from face_client.mtcnn.rows import LANDMARKS_X, LANDMARKS_Y, keypoints_of
 
 _NUMBERS = 10
@@ -28,7 +28,8 @@ def parse_landmarks(landmarks: Any) -> Any:
     return keypoints_of(row[LANDMARKS_X], row[LANDMARKS_Y])
 
 
-def __getattr__(name: str) -> object:
-    if name == "adjust_landmarks":
-        raise NotHere(f"{name} is a step inside the cascade, which runs in the server: detect_faces gives its answer")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = not_here(
+    __name__,
+    {"adjust_landmarks"},
+    "is a step inside the cascade, which runs in the server: detect_faces gives its answer",
+)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn.functional import interpolate
 
-from face_client.drop_in import NotHere, as_pixels
+from face_client.drop_in import as_pixels, not_here
 from face_client.extras import how_to_install
 from face_client.facenet_pytorch.models.utils.finding import detect_face as detect_face
 from face_client.facenet_pytorch.models.utils.pictures import Picture, check_sizes, in_levels
@@ -38,10 +38,9 @@ _INSIDE = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name in _INSIDE:
-        raise NotHere(f"{name} is a step inside the cascade, which runs in the server: detect_face gives its answer")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = not_here(
+    __name__, _INSIDE, "is a step inside the cascade, which runs in the server: detect_face gives its answer"
+)
 
 
 def extract_face(
