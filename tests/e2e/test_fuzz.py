@@ -49,10 +49,10 @@ def test_special_cases(status, make, sender, census):
     assert before <= pids(census.server)
 
 
-def test_a_crowd_beyond_the_limit_of_candidates(sender):
+def test_a_crowd_loses_no_candidate(sender):
     answer = sender.one(special_cases()[CROWD][1]()).answer
     assert answer.as_numpy("num_faces")[0, 0] > 1000
-    assert answer.as_numpy("candidates_dropped")[0, 0] > 0
+    assert answer.as_numpy("candidates_dropped")[0, 0] == 0
 
 
 def test_by_seed(sender, census):

@@ -48,7 +48,7 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
 def capped(dropped: int) -> str:
     """What a person is told of candidates beyond --max-candidates."""
     return (
-        f"{dropped} candidates beyond max_candidates were not looked at; "
+        f"the server dropped {dropped} candidates beyond max_candidates; "
         "faces may be missing, a larger --min-face-size leaves fewer"
     )
 
