@@ -59,7 +59,7 @@ def _lay_out(origin: Path, repository: Path) -> tuple[Path, ...]:
             continue
         if there != content:
             replace_atomically(target, partial(_put, content))
-        written[name] = _digest(content)
+            written[name] = _digest(content)
     if written != before:
         replace_atomically(record, partial(_put, (json.dumps(written, indent=2) + "\n").encode()))
     return tuple(stay)

@@ -114,8 +114,9 @@ def test_a_further_version_of_one_network(tmp_path, capsys, pretrained):
     own = ("--repository", tmp_path / "models", "--pnet", tmp_path / "my_pnet.pt")
     for version in ("next", "next", "7", "next"):
         assert run(*own, "--version", version) == 0
-    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["pnet"]
-    assert sorted(path.name for path in (tmp_path / "models/pnet").iterdir()) == ["1", "2", "7", "8"]
+    exported = sorted(path.relative_to(tmp_path / "models") for path in tmp_path.rglob("model.pt"))
+    assert list(map(str, exported)) == [f"pnet/{version}/model.pt" for version in (1, 2, 7, 8)]
+    assert [path.name for path in sorted((tmp_path / "models/pnet").iterdir()) if path.name.isdigit()] == [*"1278"]
     capsys.readouterr()
     assert run(*own, "--version", "3") == 0
     assert capsys.readouterr().err == "faces export: version 8 of pnet stays the live one, not 3\n"

@@ -13,7 +13,7 @@ from face_command.arguments import number, whole
 from face_command.console import message, print_table, tracked
 from face_export.errors import DownloadError, ExportError
 from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
-from face_repository.layout import SHOWN_OF_DIGEST, RepositoryError, default_repository
+from face_repository.layout import EXPORTED, SHOWN_OF_DIGEST, RepositoryError, default_repository
 from face_repository.versions import numbers
 from face_repository.weights import FP16, FP32, PRECISIONS
 
@@ -255,7 +255,9 @@ def _write(args: argparse.Namespace, built: "Built") -> "Export":
 
 def _number(args: argparse.Namespace, model: str) -> int:
     """The version to write. Says so where another one stays live."""
-    highest = max(numbers(args.repository / model), default=0)
+    folder = args.repository / model
+    # A repository that was laid out has folders without a network in them.
+    highest = max((n for n in numbers(folder) if (folder / str(n) / EXPORTED).is_file()), default=0)
     chosen: int = highest + 1 if args.version == NEXT else args.version or 1
     if chosen < highest:
         print(f"faces export: version {highest} of {model} stays the live one, not {chosen}", file=sys.stderr)
