@@ -110,7 +110,9 @@ def test_a_model_that_was_not_exported(copied):
 
 def test_a_corrupt_model_file_is_told_with_tritons_reason(copied):
     (copied / "onet" / "1" / "model.pt").write_bytes(b"corrupt")
-    with pytest.raises(StartError, match=r"failed to load 'onet' version 1: Internal: ValueError: model\.pt is no"):
+    with pytest.raises(
+        StartError, match=r"model 'onet' cannot be loaded: /\S+/onet/1/model\.pt is no TorchScript archive$"
+    ):
         EmbeddedTriton(copied).start()
 
 

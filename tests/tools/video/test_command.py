@@ -171,8 +171,11 @@ def test_interrupted(transport, make_answer, clip, out, capsys):
 
 @pytest.mark.usefixtures("transport")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_while_a_camera_is_silent(out, number, status):
+def test_a_signal_while_a_camera_is_silent(out, number, status, request):
     """FFmpeg waits for a frame that never comes, and hears of no signal."""
+    # Under nohup it is ignored, and the command leaves it so.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
     with cameras.camera(cameras.silent_after(8)) as address:
         kill = threading.Timer(2, os.kill, (os.getpid(), number))
         kill.start()
