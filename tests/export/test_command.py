@@ -62,6 +62,7 @@ def test_facenet_asked_for_by_name_offline_fails(tmp_path, capsys):
 def test_facenet_of_an_earlier_export_is_named(tmp_path, capsys):
     (tmp_path / "facenet/1").mkdir(parents=True)
     (tmp_path / "facenet/1/model.pt").write_bytes(b"earlier")
+    (tmp_path / "facenet/1/export.json").write_text("{}")
     assert run("--repository", tmp_path) == 0
     assert "exported earlier stays" in capsys.readouterr().err
     assert (tmp_path / "facenet/1/model.pt").read_bytes() == b"earlier"
@@ -126,3 +127,15 @@ def test_versions_are_positive(capsys):
     with pytest.raises(SystemExit):
         run("--version", "0")
     assert "is not a whole number of at least 1" in capsys.readouterr().err
+
+
+def test_neither_what_is_read_nor_other_peoples_models_are_overwritten(tmp_path, capsys):
+    model = tmp_path / "pnet" / "1" / "model.pt"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"mine")
+    assert run("--repository", tmp_path, "--facenet", "none") == 2
+    assert f"--repository would overwrite {model}" in capsys.readouterr().err
+    assert run("--repository", tmp_path, "--facenet", "none", "--pnet", model, "--force") == 2
+    assert f"{model}, which is read" in capsys.readouterr().err
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [model]
+    assert model.read_bytes() == b"mine"

@@ -61,9 +61,21 @@ def test_the_command_writes_both_and_names_them(tmp_path, capsys):
     assert {file.name: file for file in written.file} == service_files()
 
 
+@pytest.mark.parametrize("name", ["grpc_service.proto", "inference.desc"])
+def test_files_printed_before_are_replaced_and_no_others(tmp_path, name, capsys):
+    arguments = ["protos", "--out", str(tmp_path)]
+    assert main(arguments) == main(arguments) == 0
+    printed = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(b"// Copyright (c) of somebody else\n" + printed)
+    assert main(arguments) == 2
+    assert f"--out would overwrite {tmp_path / name}" in capsys.readouterr().err
+    assert main([*arguments, "--force"]) == 0
+    assert (tmp_path / name).read_bytes() == printed
+
+
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert main(["protos", "--out", str(tmp_path / "file" / "protos")]) == 1
+    assert main(["protos", "--out", str(tmp_path / "file" / "protos")]) == 2
     error = capsys.readouterr().err
     assert error.startswith("faces protos: ")
     assert error.count("\n") == 1

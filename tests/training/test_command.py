@@ -210,7 +210,48 @@ def test_pictures_that_cannot_be_read_are_named(sets, tmp_path, capsys):
     assert f"pnet: no samples of {picture}: encoded_image is damaged or truncated" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["pictures.jsonl", "report.json"])
+def test_prepare_overwrites_no_file_of_somebody_else(sets, tmp_path, name, capsys):
+    arguments = ("prepare", tmp_path, "--wider", sets / "WIDER", "--limit", 1)
+    assert run(*arguments) == run(*arguments) == 0
+    (tmp_path / name).write_text('{"mine": 1}')
+    assert run(*arguments) == 1
+    assert f"WORK would overwrite {tmp_path / name}" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == '{"mine": 1}'
+    assert run(*arguments, "--force") == 0
+
+
+def test_a_stage_does_not_end_over_the_weights_it_began_with(prepared, tmp_path, capsys):
+    own = tmp_path / "work" / "pnet" / "pnet.pt"
+    shutil.copytree(prepared, tmp_path / "work", dirs_exist_ok=True)
+    own.parent.mkdir(exist_ok=True)
+    own.write_bytes(b"weights")
+    assert run("pnet", tmp_path / "work", "--init", own) == 1
+    assert f"WORK would overwrite {own}, which is read" in capsys.readouterr().err
+    assert run("pnet", tmp_path / "work", "--batches", 1) == 1
+    assert f"WORK would overwrite {own}, which this command did not write" in capsys.readouterr().err
+    assert own.read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("name", ["facenet.pt", "checkpoint.pt", "people.json"])
+def test_facenet_overwrites_no_file_of_somebody_else(tmp_path, name, capsys):
+    (tmp_path / name).write_text("mine")
+    assert run("facenet", tmp_path, "--out", tmp_path) == 1
+    assert f"--out would overwrite {tmp_path / name}, which this command did not write" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["samples", "log"])
+def test_fresh_removes_no_folder_of_somebody_else(tmp_path, name, capsys):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "photo.jpg").touch()
+    assert run("facenet", tmp_path, "--out", tmp_path, "--fresh") == 1
+    assert f"--out would overwrite {tmp_path / name}, which this command did not write" in capsys.readouterr().err
+    assert (tmp_path / name / "photo.jpg").exists()
+
+
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(sets, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert run("prepare", tmp_path / "file" / "work", "--wider", sets / "WIDER") == 1
-    assert "faces train prepare: cannot write " in capsys.readouterr().err
+    work = tmp_path / "file" / "work"
+    assert f"faces train prepare: WORK {work / 'pictures.jsonl'} cannot be written: " in capsys.readouterr().err

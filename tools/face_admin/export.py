@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from face_admin.deploy.confidence import ACCEPT_FEW, add_accept_few
 from face_cascade.networks import FACENET, STAGES
+from face_command import outputs
 from face_command.arguments import number, whole
 from face_command.console import message, print_table, tracked
 from face_export.errors import DownloadError, ExportError
 from face_export.published import CACHE_VARIABLE, DEFAULT, NONE, PUBLISHED, RANDOM, cache_directory
-from face_repository.layout import EXPORTED, SHOWN_OF_DIGEST, RepositoryError, default_repository
+from face_repository.layout import EXPORT_RECORD, EXPORTED, SHOWN_OF_DIGEST, RepositoryError, default_repository
 from face_repository.versions import numbers
 from face_repository.weights import FP16, FP32, PRECISIONS
 
@@ -96,6 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"where downloads are kept (default: ${CACHE_VARIABLE}, ~/.cache)",
     )
+    outputs.add_force(parser)
     _add_precision(parser)
 
 
@@ -144,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     from face_repository.configurations import refresh
     from face_repository.laying_out import lay_out
 
-    wrong = _wrong(args)
+    wrong = _wrong(args) or _lost(args)
     if wrong:
         message(f"faces export: {wrong}")
         return 2
@@ -178,6 +180,28 @@ def _wrong(args: argparse.Namespace) -> str:
         if getattr(args, option) and args.precision != FP16:
             return f"--{option.replace('_', '-')} goes with --precision {FP16}"
     return ""
+
+
+def _lost(args: argparse.Namespace) -> str:
+    """Which file would be lost, that is read here or that no export wrote; empty where none would."""
+    from face_export.exporter import model_path
+
+    named = {network: getattr(args, network) for network in (*(stage.name for stage in STAGES), FACENET.name)}
+    reads = outputs.identities(Path(choice) for choice in named.values() if choice is not None)
+    for network, choice in named.items():
+        is_written = choice != NONE and (choice is not None or args.version is None)
+        if not is_written or args.version == NEXT:
+            continue
+        try:
+            path = model_path(args.repository, network, args.version or 1)
+            outputs.check_replaceable("--repository", path, reads=reads, is_ours=_is_exported, force=args.force)
+        except outputs.OutputRefused as error:
+            return str(error)
+    return ""
+
+
+def _is_exported(path: Path) -> bool:
+    return path.with_name(EXPORT_RECORD).exists()
 
 
 def _in_half(args: argparse.Namespace) -> "list[Export]":

@@ -66,10 +66,17 @@ def check_replaceable(
         return
     if there in reads:
         raise OutputRefused(f"{option} would overwrite {path}, which is read; name another place")
-    if is_ours is not None and not force and path.stat().st_size and not is_ours(path):
+    if is_ours is not None and not force and path.stat().st_size and not _is_known(path, is_ours):
         raise OutputRefused(
             f"{option} would overwrite {path}, which this command did not write; name another place, or give --force"
         )
+
+
+def _is_known(path: Path, is_ours: Callable[[Path], bool]) -> bool:
+    try:
+        return is_ours(path)
+    except OSError:
+        return False
 
 
 def check_folder(option: str, folder: Path, shown: Path | None = None) -> None:

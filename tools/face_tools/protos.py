@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
 from google.protobuf.descriptor_pb2 import (
@@ -24,13 +25,15 @@ from google.protobuf.descriptor_pb2 import (
     MethodDescriptorProto,
     ServiceDescriptorProto,
 )
+from google.protobuf.message import DecodeError
 
-from face_command import console
+from face_command import console, outputs
 
 HELP = "write the service's .proto files, for clients in other languages"
 
 _EXIT_OK = 0
 _EXIT_NOT_WRITTEN = 1
+_EXIT_USAGE = 2
 
 _EPILOG = """\
 Written are grpc_service.proto and model_config.proto, for protoc and its plugins, and inference.desc, the same
@@ -67,13 +70,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `faces protos`."""
     parser.epilog = _EPILOG
     parser.add_argument("--out", metavar="DIR", type=Path, default=Path("protos"), help="folder (%(default)s)")
+    outputs.add_force(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the files and name them; returns the exit status."""
     try:
-        written = write_protos(args.out)
-    except (OSError, ValueError) as error:
+        written = write_protos(args.out, args.force)
+    except outputs.OutputRefused as error:
+        console.message(f"faces protos: {error}")
+        return _EXIT_USAGE
+    except (outputs.OutputError, ValueError) as error:
         console.message(f"faces protos: {error}")
         return _EXIT_NOT_WRITTEN
     for path in written:
@@ -81,22 +88,35 @@ def run(args: argparse.Namespace) -> int:
     return _EXIT_OK
 
 
-def write_protos(folder: Path) -> list[Path]:
+def write_protos(folder: Path, force: bool = False) -> list[Path]:
     """Write `inference.desc` and the .proto files into the folder, made if need be; the files' paths.
 
-    Raises OSError where they cannot be written, ValueError where a descriptor cannot be printed.
+    force: also over files that are no such ones. Raises OutputError where they cannot be written, OutputRefused where
+    they must not be, ValueError where a descriptor cannot be printed.
     """
     files = descriptor_set()
-    texts = {file.name: proto_text(file) for file in files.file}
-    written = [folder / DESCRIPTOR_SET]
-    folder.mkdir(parents=True, exist_ok=True)
-    written[0].write_bytes(files.SerializeToString(deterministic=True))
-    for name, text in texts.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        written.append(path)
-    return written
+    contents = {folder / file.name: proto_text(file).encode() for file in files.file}
+    written = {folder / DESCRIPTOR_SET: files.SerializeToString(deterministic=True), **contents}
+    for path in written:
+        outputs.check_file("--out", path, is_ours=_is_ours, force=force)
+    for path, data in written.items():
+        outputs.write_whole(path, partial(_write, data))
+    return list(written)
+
+
+def _write(data: bytes, file: IO[bytes]) -> None:
+    file.write(data)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file was printed out of descriptors, maybe of another version; Triton's own files have comments."""
+    data = path.read_bytes()
+    if path.name == DESCRIPTOR_SET:
+        try:
+            return any(file.package == "inference" for file in FileDescriptorSet.FromString(data).file)
+        except DecodeError:
+            return False
+    return data.startswith(b'syntax = "proto3";') and b"//" not in data
 
 
 def descriptor_set() -> FileDescriptorSet:

@@ -22,6 +22,8 @@ STAGES = tuple(network.name for network in networks.STAGES)
 SAMPLES = "samples"
 LOG = "log"
 CHECKPOINT = "checkpoint.pt"
+RECIPE = "recipe.json"
+"""Beside samples: what they depend on."""
 
 
 def stages_before(stage: str) -> tuple[str, ...]:
@@ -50,6 +52,12 @@ class Workplace:
     def keras_weights(self, stage: str) -> Path:
         """Its trained weights as ipazc's package reads them."""
         return self.stage(stage) / f"{stage}.lz4"
+
+
+def is_of_run(path: Path) -> bool:
+    """Whether a file or folder lies where a run has been, which leaves its samples or its checkpoint and log there."""
+    folder = path.parent
+    return (folder / SAMPLES / RECIPE).is_file() or ((folder / CHECKPOINT).is_file() and (folder / LOG).is_dir())
 
 
 def clear_run(folder: Path) -> None:

@@ -267,8 +267,17 @@ def test_without_the_extra(data, tmp_path):
 
 def test_results_that_cannot_be_written(data, tmp_path, capsys):
     (tmp_path / "out").touch()
-    assert main(["evaluate", "wider", str(data), "--out", str(tmp_path / "out")]) == 1
-    assert capsys.readouterr().err == f"faces evaluate wider: {tmp_path / 'out'}: File exists\n"
+    assert main(["evaluate", "wider", str(data), "--out", str(tmp_path / "out")]) == 2
+    sentence = f"--out {tmp_path / 'out'} cannot be written: {tmp_path / 'out'} is no folder"
+    assert capsys.readouterr().err == f"faces evaluate wider: {sentence}\n"
+
+
+@pytest.mark.parametrize("name", ["report.json", "precision-recall.png"])
+def test_no_file_of_somebody_else_is_overwritten(data, tmp_path, name, capsys):
+    (tmp_path / name).write_text('{"mine": 1}')
+    assert main(["evaluate", "wider", str(data), "--out", str(tmp_path)]) == 2
+    assert f"--out would overwrite {tmp_path / name}" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == '{"mine": 1}'
 
 
 def test_an_error_that_is_no_missing_server_is_not_told_as_one(evaluate, monkeypatch, capsys):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar
 
 from face_client.errors import InvalidInput
-from face_command import console
+from face_command import console, outputs
 from face_command.arguments import whole
 from face_tools import need_extra
 from face_tools.connection import (
@@ -34,6 +34,9 @@ HELP = "measure accuracy: on WIDER FACE, Labeled Faces in the Wild or pictures o
 
 # Nobody waits for one picture here, and on a slow machine those that are in flight wait for each other.
 _TIMEOUT_S = 300.0
+
+_REPORT = "report.json"
+_CURVES = {"wider": "precision-recall.png", "lfw": "roc.png"}
 
 # So many pictures that failed are named at the terminal.
 _NAMED = 5
@@ -139,6 +142,7 @@ def _add_common(parser: argparse.ArgumentParser, out: str, unit: str) -> None:
     )
     parser.add_argument("--limit", type=whole(1), metavar="N", help=f"try out N {unit}")
     parser.add_argument("--json", action="store_true", help="print report.json instead of the table")
+    outputs.add_force(parser)
     add_connection(parser)
     parser.set_defaults(timeout=_TIMEOUT_S)
     add_patience(parser)
@@ -173,6 +177,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    _check_outputs(args)
     try:
         with open_client(args) as client:
             outcome: Outcome = args.measure(args, client)
@@ -180,13 +185,31 @@ def _run(args: argparse.Namespace) -> int:
         console.message(f"what is done is kept in {args.out}")
         raise
     document = json.dumps(_document(args.set, outcome), indent=2)
-    (args.out / "report.json").write_text(document + "\n", encoding="utf-8")
+    outputs.write_text(args.out / _REPORT, document + "\n")
     if args.json:
         console.line(document)
     else:
         console.print_table(outcome.header, outcome.rows)
     _remark(args.out, outcome)
     return EXIT_SOME_FAILED if any(outcome.gaps) else EXIT_OK
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Raises OutputRefused where files would be lost that no evaluation wrote, or none can be written."""
+    reads = outputs.identities(path for path in map(vars(args).get, ("labels", "pairs", "ground_truth")) if path)
+    outputs.check_folder("--out", args.out)
+    curve = {_CURVES[args.set]} if args.set in _CURVES else set()
+    for name in (_REPORT, *curve):
+        outputs.check_replaceable("--out", args.out / name, reads=reads, is_ours=_is_beside_report, force=args.force)
+
+
+def _is_beside_report(path: Path) -> bool:
+    """Whether the folder has an evaluation's report: a curve has no words of its own to know it by."""
+    try:
+        document = json.loads(path.with_name(_REPORT).read_bytes())
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.keys() >= {"set", "complete", "ground_truth"}
 
 
 def _wider(args: argparse.Namespace, client: FaceClient) -> Outcome:
@@ -203,7 +226,7 @@ def _wider(args: argparse.Namespace, client: FaceClient) -> Outcome:
     with _results(args, "detections.jsonl", task) as results:
         gaps = _fill(task, results, pictures)
         report = measure(truth, results, names)
-    plot_precision_recall(report.curves, args.out / "precision-recall.png")
+    plot_precision_recall(report.curves, args.out / _CURVES[args.set])
     if report.truncated:
         console.message(
             f"in {report.truncated} of {report.pictures} pictures the server dropped candidates; "
@@ -256,7 +279,7 @@ def _lfw(args: argparse.Namespace, client: FaceClient) -> Outcome:
     with _results(args, "embeddings.jsonl", task) as results:
         gaps = _fill(task, results, pictures)
         report = measure(pairs, results)
-    plot_roc(report.roc, args.out / "roc.png")
+    plot_roc(report.roc, args.out / _CURVES[args.set])
     if report.without_face:
         console.message(
             f"no face was found in {len(report.without_face)} of {report.pictures} pictures; their centres stand in"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from face_command.outputs import write_whole
 from face_tools.evaluation.average_precision import PrecisionRecall
 from face_tools.evaluation.verification import Roc
 
@@ -17,7 +19,7 @@ _DPI = 130
 
 
 def plot_precision_recall(curves: Mapping[str, PrecisionRecall], path: Path) -> None:
-    """Precision over recall, a line a subset. Raises OSError where the file cannot be written."""
+    """Precision over recall, a line a subset. Raises OutputError where the file cannot be written."""
     figure, axes = _figure("Precision and recall")
     for colour, (name, curve) in zip(_COLOURS, curves.items()):
         if not curve.faces:
@@ -28,11 +30,11 @@ def plot_precision_recall(curves: Mapping[str, PrecisionRecall], path: Path) -> 
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     if axes.lines:
         axes.legend(title="average precision", frameon=False, loc="lower left")
-    figure.savefig(path)
+    write_whole(path, partial(figure.savefig, format="png"))
 
 
 def plot_roc(roc: Roc, path: Path) -> None:
-    """TAR over FAR, with a logarithmic FAR from one pair of two people upwards. Raises OSError."""
+    """TAR over FAR, with a logarithmic FAR from one pair of two people upwards. Raises OutputError."""
     figure, axes = _figure("Verification")
     # The smallest rate above 0 that these pairs can show; lower ones have no place on the axis.
     smallest = 1 / roc.negatives
@@ -43,7 +45,7 @@ def plot_roc(roc: Roc, path: Path) -> None:
         axes.plot(error, 1 - error, "o", color=_COLOURS[2], label=f"equal error rate {error:.4f}")
     axes.set(xlabel="false accept rate", ylabel="true accept rate", xscale="log", xlim=(smallest, 1))
     axes.legend(frameon=False, loc="lower right")
-    figure.savefig(path)
+    write_whole(path, partial(figure.savefig, format="png"))
 
 
 def _figure(title: str) -> tuple[Figure, Axes]:

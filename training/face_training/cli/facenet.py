@@ -12,6 +12,7 @@ from face_export.published import DEFAULT, RANDOM, cache_directory
 from face_training.cli.training import (
     add_processes,
     add_training_arguments,
+    check_run,
     follow_samples,
     print_epoch,
     training_settings,
@@ -38,6 +39,10 @@ examples:
 
 _DEFAULTS = TrainingSettings(epochs=8, batch_size=32, weight_decay=0.0, steps=(0.625,))
 """As in facenet-pytorch's example: Adam, rate 0.001, divided by ten after five of eight epochs."""
+
+
+_WEIGHTS = "facenet.pt"
+_PEOPLE = "people.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
@@ -67,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from face_export.readers.facenet import load
     from face_training.samples.people import read_people
 
+    check_run(args, "--out", (args.out / _WEIGHTS, args.out / _PEOPLE), args.init)
     # Whatever may be missing is looked for before anything is removed or made.
     names, pictures = read_people(args.people.resolve(), message)
     weights = load(args.init, args.cache, None, args.trust)
@@ -109,6 +115,6 @@ def _train(args: argparse.Namespace, crops: "Shards", names: Sequence[str], weig
     for _ in tracked(engine.run(), settings.epochs - engine.epoch, what="facenet epochs"):
         pass
     print_epoch(engine.history[-1])
-    write_state_dict(args.out / "facenet.pt", engine.task.network)
-    write_text(args.out / "people.json", json.dumps(list(names), indent=2, ensure_ascii=False) + "\n")
-    message(f"written: {args.out / 'facenet.pt'}, people.json (who is which score)")
+    write_state_dict(args.out / _WEIGHTS, engine.task.network)
+    write_text(args.out / _PEOPLE, json.dumps(list(names), indent=2, ensure_ascii=False) + "\n")
+    message(f"written: {args.out / _WEIGHTS}, {_PEOPLE} (who is which score)")

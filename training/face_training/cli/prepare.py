@@ -1,14 +1,18 @@
 """`faces train prepare`: read annotations, check the pictures, write the index."""
 
 import argparse
+import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
+from face_command import outputs
 from face_command.arguments import whole
 from face_command.console import message, print_table, tracked
 from face_training.annotations.index import INDEX, REPORT, Report, checked, write_index
 from face_training.annotations.lists import Listed, read_celeba, read_facial_points, read_wider
 from face_training.annotations.pictures import AnnotatedPicture
+from face_training.cli.training import check_output
 from face_training.errors import AnnotationError
 
 HELP = "read the annotations, check every picture, and say what is usable"
@@ -36,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
     parser.add_argument("work", type=Path, help="the work folder; made if it is not there")
     for name, (text, _) in _READERS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=text)
+    outputs.add_force(parser)
     parser.add_argument("--limit", type=whole(1), metavar="N", help="of each set its first N pictures (default: all)")
 
 
@@ -44,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     chosen = {name: getattr(args, name) for name in _READERS if getattr(args, name) is not None}
     if not chosen:
         raise AnnotationError("name at least one set: --wider, --landmarks or --celeba")
+    for name, key in ((INDEX, "faces"), (REPORT, "skipped")):
+        check_output("WORK", args.work / name, is_ours=partial(_begins_with, key), force=args.force)
     pictures: list[AnnotatedPicture] = []
     reports = []
     for name, root in chosen.items():
@@ -57,6 +64,16 @@ def run(args: argparse.Namespace) -> int:
     print_table(("set", "what", "number", "for example"), _rows(reports))
     message(f"written: {args.work / INDEX} ({len(pictures):,} pictures) and {REPORT}")
     return 0
+
+
+def _begins_with(key: str, path: Path) -> bool:
+    """Whether a file has JSON objects with this key, one a line or in one list, as the work folder's have."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        first = (json.loads(text) or [None])[0] if text.startswith("[") else json.loads(text.partition("\n")[0])
+    except ValueError:
+        return False
+    return isinstance(first, dict) and key in first
 
 
 def _rows(reports: Iterable[Report]) -> Iterator[tuple[str, str, str, str]]:

@@ -10,6 +10,7 @@ from face_command.console import message, tracked
 from face_training.cli.training import (
     add_processes,
     add_training_arguments,
+    check_run,
     follow_samples,
     print_epoch,
     training_settings,
@@ -103,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
     pictures = read_index(args.work)
     runs = [_stage_run(args, stage) for stage in (STAGES if args.verb == "all" else (args.verb,))]
     for stage_run in runs:
+        check_run(args, "WORK", stage_run.files, stage_run.init)
         stage_run.check()
     if args.fresh:
         for stage_run in runs:

@@ -2,13 +2,18 @@
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
+from face_command import outputs
 from face_command.arguments import number, whole
 from face_command.console import message, print_table, tracked
-from face_training.errors import UnreadablePicture
+from face_training.errors import UnreadablePicture, WriteError
 from face_training.settings import TrainingSettings
+from face_training.workplace import CHECKPOINT, LOG, SAMPLES, is_of_run
 
 _NAMED = 10
 
@@ -40,6 +45,7 @@ def add_training_arguments(parser: argparse.ArgumentParser, defaults: TrainingSe
     )
     add("--seed", type=whole(), default=defaults.seed, metavar="N", help="of weights, samples and order (default: 0)")
     add("--fresh", action="store_true", help="begin anew; without it a run goes on where it was stopped")
+    outputs.add_force(parser)
     add("--trust", action="store_true", help="read pickles (.lz4, .npy) of unknown SHA-256, which can run code")
 
 
@@ -80,3 +86,30 @@ def print_epoch(measured: Mapping[str, float], **labels: str) -> None:
     same = (*labels.values(), f"{measured['epoch']:g}")
     rows = [(*same, name, f"{value:.4g}") for name, value in measured.items() if name != "epoch"]
     print_table((*labels, "epoch", "what", "value"), rows)
+
+
+def check_run(args: argparse.Namespace, option: str, files: Sequence[Path], init: str | None) -> None:
+    """Raises WriteError where a run would lose what no run has left in its folder, or the weights that it begins with.
+
+    files: what it is for, in its folder. init: a file's path or a name.
+    """
+    folder = files[0].parent
+    for path in (*files, folder / CHECKPOINT):
+        check_output(option, path, [Path(init)] if init else [], is_ours=is_of_run, force=args.force)
+    for name in (SAMPLES, LOG) if args.fresh else ():
+        with _as_write_error():
+            outputs.check_replaceable(option, folder / name, is_ours=is_of_run, force=args.force)
+
+
+def check_output(option: str, path: Path, reads: Iterable[Path] = (), **how: Any) -> None:
+    """`outputs.check_file`, with the files that are read by their paths. Raises WriteError."""
+    with _as_write_error():
+        outputs.check_file(option, path, reads=outputs.identities(reads), **how)
+
+
+@contextmanager
+def _as_write_error() -> Iterator[None]:
+    try:
+        yield
+    except outputs.OutputRefused as error:
+        raise WriteError(str(error)) from error

@@ -46,6 +46,11 @@ class StageRun:
     before: Mapping[str, str] = field(default_factory=dict)
     trust: bool = False
 
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The weights that it is for: a state dict, and as ipazc's package reads them."""
+        return self.work.weights(self.stage), self.work.keras_weights(self.stage)
+
     def check(self) -> None:
         """Raises WeightsError or SamplesError for weights that are named and cannot be used."""
         self._network()
@@ -84,7 +89,7 @@ class StageRun:
 
     def write_weights(self, engine: Engine) -> list[Path]:
         """The files that the run is for."""
-        state_dict, keras = self.work.weights(self.stage), self.work.keras_weights(self.stage)
+        state_dict, keras = self.files
         write_state_dict(state_dict, engine.task.network)
         write_keras_list(keras, self.stage, engine.task.network)
         return [state_dict, keras]

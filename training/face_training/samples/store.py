@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from face_cascade.compiled import Weights
 from face_training.errors import SamplesError
 from face_training.samples.records import Records
-from face_training.workplace import write_file, write_text
-
-_RECIPE = "recipe.json"
+from face_training.workplace import RECIPE, write_file, write_text
 
 
 class Shards:
@@ -72,7 +70,7 @@ class Recipe:
 
     def claim(self, folder: Path) -> None:
         """Writes the recipe into the folder, or raises SamplesError if samples of another one are there."""
-        path = folder / _RECIPE
+        path = folder / RECIPE
         if not any(folder.glob("*.npy")):
             # A recipe without samples is of a run that failed at once.
             write_text(path, json.dumps(dict(self.values), indent=2) + "\n")
@@ -80,7 +78,8 @@ class Recipe:
         try:
             there = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise SamplesError(f"the samples in {folder} have no {_RECIPE}: pass --fresh to make them anew") from error
+            sentence = f"the samples in {folder} have no {RECIPE}: pass --fresh and --force to make them anew"
+            raise SamplesError(sentence) from error
         other = [name for name in self.values if there.get(name) != self.values[name]]
         if other:
             raise SamplesError(
@@ -91,7 +90,7 @@ class Recipe:
 
 def recipe_digest(folder: Path) -> str:
     """SHA-256 of the recipe in a folder, which all its samples follow from."""
-    return hashlib.sha256((folder / _RECIPE).read_bytes()).hexdigest()
+    return hashlib.sha256((folder / RECIPE).read_bytes()).hexdigest()
 
 
 def weights_digest(networks: Mapping[str, Weights]) -> str:
