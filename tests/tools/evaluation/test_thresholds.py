@@ -31,6 +31,8 @@ def folder(tmp_path, command_transport, monkeypatch):
     for name, (width, _) in LABELS.items():
         Image.fromarray(np.zeros((90, width, 3), np.uint8)).save(tmp_path / name)
     lines = [{"image": name, "faces": [{"box": box} for box in boxes]} for name, (_, boxes) in LABELS.items()]
+    # As `faces detect --json` leaves it: with the record of a picture that failed.
+    lines.append({"image": "gone.png", "error": {"type": "FileNotFoundError", "message": "No such file or directory"}})
     (tmp_path / "labels.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n\n")
     return tmp_path
 

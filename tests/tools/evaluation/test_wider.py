@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_client import DeadlineExceeded, ServerError, ServerUnavailable
+from face_client import DeadlineExceeded, FaceClient, ServerError, ServerUnavailable
 from face_client.messages import Response
 from face_command import console
 from face_command.main import main
@@ -211,6 +211,25 @@ def test_a_server_that_goes_away_ends_the_run_and_nothing_is_lost(evaluate, tran
     assert len((tmp_path / "out" / "detections.jsonl").read_text().splitlines()) == 3
     assert evaluate()[0] == 3
     assert "no server with model 'mtcnn' is ready" in capsys.readouterr().err
+
+
+def test_a_server_that_is_back_in_time_is_asked_for_the_same_picture_again(evaluate, transport, monkeypatch):
+    waits = []
+
+    def reply(request):
+        if width_of(request) == 101 and not waits:
+            transport.ready = False
+            raise ServerUnavailable("connection refused")
+        return answer(FOUND[width_of(request)])
+
+    def wait_ready(_client, timeout, *_model):
+        waits.append(timeout)
+        transport.ready = True
+
+    transport.reply = reply
+    monkeypatch.setattr(FaceClient, "wait_ready", wait_ready)
+    status, report = evaluate("--in-flight", "1", "--retries", "0", "--wait", "20")
+    assert (status, report["complete"], waits) == (0, True, [20.0])
 
 
 @pytest.mark.parametrize("change", [[[1.5, 0, 20, 20, 1.0], [40, 0, 60, 20, 0.6]], []])

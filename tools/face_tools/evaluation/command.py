@@ -224,7 +224,7 @@ def _wider(args: argparse.Namespace, client: FaceClient) -> Outcome:
     task = DetectionTask(client, {**options.WIDER, **parameters_from(args)}, args.in_flight)
     pictures = {name: args.data / IMAGES_FOLDER / name for name in names}
     with _results(args, "detections.jsonl", task) as results:
-        gaps = _fill(task, results, pictures)
+        gaps = _fill(task, results, pictures, args.wait)
         report = measure(truth, results, names)
     plot_precision_recall(report.curves, args.out / _CURVES[args.set])
     if report.truncated:
@@ -253,7 +253,7 @@ def _thresholds(args: argparse.Namespace, client: FaceClient) -> Outcome:
     names = evenly(list(truth.pictures), args.limit)
     task = DetectionTask(client, {**OPTIONS, **parameters_from(args)}, args.in_flight, args.set)
     with _results(args, "detections.jsonl", task) as results:
-        gaps = _fill(task, results, {name: args.pictures / name for name in names})
+        gaps = _fill(task, results, {name: args.pictures / name for name in names}, args.wait)
         report = measure(truth, results, names)
     return Outcome(
         parameters=task.options,
@@ -277,7 +277,7 @@ def _lfw(args: argparse.Namespace, client: FaceClient) -> Outcome:
     task = EmbeddingTask(client, {**options.LFW, **parameters_from(args)}, args.in_flight, args.mirror)
     pictures = {name: args.data / name for name in pictures_of(pairs)}
     with _results(args, "embeddings.jsonl", task) as results:
-        gaps = _fill(task, results, pictures)
+        gaps = _fill(task, results, pictures, args.wait)
         report = measure(pairs, results)
     plot_roc(report.roc, args.out / _CURVES[args.set])
     if report.without_face:
@@ -313,7 +313,7 @@ def _results(args: argparse.Namespace, name: str, task: Task) -> ResultsFile:
     return ResultsFile(args.out / name, task.settings(), task.keys)
 
 
-def _fill(task: Task, results: ResultsFile, pictures: Mapping[str, Path]) -> Gaps:
+def _fill(task: Task, results: ResultsFile, pictures: Mapping[str, Path], wait: float) -> Gaps:
     """Ask for the pictures that the results lack, with a bar. Raises NotReady, InvalidInput."""
     from face_tools.evaluation.results import collect, missing_files
 
@@ -323,7 +323,7 @@ def _fill(task: Task, results: ResultsFile, pictures: Mapping[str, Path]) -> Gap
     missing = missing_files(pictures, results)
     _name("not there", dict.fromkeys(missing, "no such file"))
     wanted = {name: path for name, path in pictures.items() if name not in set(missing)}
-    answers = console.tracked(collect(task, results, wanted), len(wanted), done=known)
+    answers = console.tracked(collect(task, results, wanted, wait), len(wanted), done=known)
     failed = dict(failure for failure in answers if failure is not None)
     _name("failed", failed)
     return Gaps(missing, failed)

@@ -56,20 +56,25 @@ class Task(Protocol):
         """Whether the same networks gave both; None where these records cannot tell."""
 
 
-def collect(task: Task, results: ResultsFile, pictures: Mapping[str, Path]) -> Iterator[Failure | None]:
+def collect(
+    task: Task, results: ResultsFile, pictures: Mapping[str, Path], wait: float = 0.0
+) -> Iterator[Failure | None]:
     """Ask for the pictures (name → file) that the results lack; for each in turn None, or why it failed.
 
+    wait: so many seconds for a server that is away.
     Raises NotReady when the server is not there, or no more, and InvalidInput when it serves other networks
     than those that gave the results so far.
     """
     pending = {name: path for name, path in pictures.items() if name not in results}
     if not pending:
         return
-    check_ready(task.client, *task.models)
+    check_ready(task.client, *task.models, wait=wait)
     _check_networks(task, results, pictures)
     for (name, path), answer in zip(pending.items(), task.answers(pending.values())):
         if isinstance(answer, ServerUnavailable):
-            check_ready(task.client, *task.models)
+            check_ready(task.client, *task.models, wait=wait)
+            if wait:
+                (answer,) = task.answers([path])
         record = _record(task, path, answer)
         if isinstance(record, dict):
             results.add(name, record)

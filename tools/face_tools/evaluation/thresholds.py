@@ -26,21 +26,25 @@ THRESHOLDS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 
 def read_labels(path: Path) -> Truth:
     """The faces marked in a file of JSON lines, as `faces detect --json` prints them, or in WIDER FACE's text (`.txt`).
+    A picture that failed there is left out.
 
     Raises InvalidInput where a line is no such thing, OSError where the file cannot be read.
     """
     if path.suffix.lower() == ".txt":
         return read_truth(path)
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    pictures = dict(_picture(path, number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    read = (_picture(path, number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    pictures = dict(picture for picture in read if picture is not None)
     if not pictures:
         raise InvalidInput(f"{path} has no line with a picture")
     return Truth(pictures, (ALL,), path)
 
 
-def _picture(path: Path, number: int, line: str) -> tuple[str, PictureTruth]:
+def _picture(path: Path, number: int, line: str) -> tuple[str, PictureTruth] | None:
     try:
         record = json.loads(line)
+        if "error" in record:
+            return None
         name, boxes = record["image"], np.array([face["box"] for face in record["faces"]], np.float64).reshape(-1, 4)
     except (ValueError, TypeError, KeyError) as error:
         example = '{"image": "a.jpg", "faces": [{"box": [x1, y1, x2, y2]}]}'
