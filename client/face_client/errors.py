@@ -5,11 +5,11 @@
         InvalidImage        its picture cannot be read, whether this process noticed or the server
           TooManyPixels     it has more pixels than allowed, and may be in order otherwise
         NoFace              a picture shows no face where one is needed
-      ServerUnavailable     nobody answers, the server is going, or a model's process died
+      ServerUnavailable     nobody answers, the server is going or gave the call up, or a model's process died
         ServerOverloaded    the model's queue is full
         ModelNotLoaded      the server is there and has no such model
       DeadlineExceeded      no answer within `timeout`
-      Cancelled             the call was given up, by this client or by the server
+      Cancelled             the client was closed before the answer came
       VideoError            a video or a camera cannot be read, or a video cannot be written
       ServerError           anything else: a fault of the server
 
@@ -55,7 +55,7 @@ class DeadlineExceeded(FaceError):
 
 
 class Cancelled(FaceError):
-    """The call was cancelled before it was answered."""
+    """The client was closed before the answer came."""
 
 
 class VideoError(FaceError):
@@ -71,7 +71,8 @@ _BY_STATUS: dict[str, type[FaceError]] = {
     "UNAVAILABLE": ServerUnavailable,
     "NOT_FOUND": ModelNotLoaded,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
-    "CANCELLED": Cancelled,
+    # Whoever asks is still there: it was the server that gave the call up, as one does in its last moment.
+    "CANCELLED": ServerUnavailable,
 }
 
 _BY_HTTP_STATUS = {
@@ -104,7 +105,7 @@ _OF_A_NEIGHBOUR = re.compile(r"^(incomplete|unexpected number of) string .* for 
 
 
 def error_from_status(status: str | None, message: str) -> FaceError:
-    """The error for a gRPC status and Triton's words.
+    """The error for a gRPC status and Triton's words, of a call that this client did not give up itself.
 
     status: its name, bare or as tritonclient writes it ("StatusCode.UNAVAILABLE"); None where there is none.
     """

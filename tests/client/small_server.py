@@ -49,7 +49,7 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     May be stopped and started again, on the same port.
 
-    mode: "answer", after `seconds`; "refuse", as with a full queue; or "hang".
+    mode: "answer", after `seconds`; "refuse", as with a full queue; "cancel", as in a server's last moment; or "hang".
     """
 
     def __init__(self, port=0):
@@ -88,6 +88,8 @@ class SmallServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "13 rows are unlucky")
         if self.mode == "refuse":
             context.abort(grpc.StatusCode.UNAVAILABLE, _QUEUE_IS_FULL)
+        if self.mode == "cancel":
+            context.abort(grpc.StatusCode.CANCELLED, "the server gives its calls up")
         if self.mode == "hang":
             self._let_go.wait(60)
         time.sleep(self.seconds)

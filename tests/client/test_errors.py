@@ -3,7 +3,6 @@
 import pytest
 
 from face_client import (
-    Cancelled,
     DeadlineExceeded,
     InvalidImage,
     InvalidInput,
@@ -22,7 +21,7 @@ from face_client.errors import error_from_http, error_from_status
         ("StatusCode.INVALID_ARGUMENT", InvalidInput),
         ("UNAVAILABLE", ServerUnavailable),
         ("StatusCode.DEADLINE_EXCEEDED", DeadlineExceeded),
-        ("StatusCode.CANCELLED", Cancelled),
+        ("StatusCode.CANCELLED", ServerUnavailable),
         ("StatusCode.NOT_FOUND", ModelNotLoaded),
         ("StatusCode.INTERNAL", ServerError),
         ("StatusCode.SOMETHING_NEW", ServerError),

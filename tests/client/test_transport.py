@@ -126,6 +126,19 @@ def test_a_model_that_is_being_loaded_is_waited_for(twin, picture):
     server.stop()
 
 
+def test_a_call_that_the_server_gives_up_is_asked_again(twin, picture):
+    """As one does that ends. It is not this client that has lost interest."""
+    server = SmallServer()
+    server.mode = "cancel"
+    with pytest.raises(ServerUnavailable, match="gives its calls up") as raised:
+        twin(server.url, retries=2).detect(picture)
+    assert type(raised.value) is ServerUnavailable
+    assert server.calls == 3
+    threading.Timer(0.2, setattr, (server, "mode", "answer")).start()
+    assert len(twin(server.url).detect(picture)) == len(picture)
+    server.stop()
+
+
 def test_a_closed_client(twin, served, picture):
     client = twin(served[0])
     client.detect(picture)
@@ -150,7 +163,7 @@ def test_closing_gives_up_the_call_that_is_open(twin, served, picture):
     client = twin(served[0], timeout=60)
     client.detect(picture)
     client.close_soon(0.2)
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled, match="the client was closed before the answer came"):
         client.detect(picture, max_faces=3)
 
 

@@ -19,6 +19,9 @@ from face_client.messages import Request, Response
 from face_client.tls import Tls
 from face_client.wire import call_span, connection_arguments, deadline, infer_arguments, response_from
 
+_CANCELLED = "StatusCode.CANCELLED"
+_CLOSED_TOO_EARLY = "the client was closed before the answer came"
+
 
 class Transport(Protocol):
     """Carries requests, any number at a time. Raises nothing but FaceError.
@@ -94,8 +97,10 @@ class GrpcTransport:
         try:
             yield
         except InferenceServerException as error:
+            if self._closed and error.status() == _CANCELLED:
+                raise Cancelled(_CLOSED_TOO_EARLY) from error
             raise error_from_status(error.status(), likely_cause(error.message(), self._tls)) from error
         except CHANNEL_CLOSED as error:
             if self._closed and not is_cancelled():
-                raise Cancelled("the client was closed before the answer came") from error
+                raise Cancelled(_CLOSED_TOO_EARLY) from error
             raise
