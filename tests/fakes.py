@@ -1,6 +1,7 @@
 """A server's answers without a server, and pictures as files."""
 
 import io
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,8 @@ from PIL import Image
 
 import face_client._sync.client
 from face_client.errors import FaceError
-from face_client.messages import Request, Response
+from face_client.messages import WEIGHTS, Request, Response
+from face_client.weights import Weights
 from face_command import console
 from face_pictures.decoding import image_size
 
@@ -46,8 +48,15 @@ def picture_size(request: Request) -> np.ndarray:
     return np.array([[width, height]], np.int32)
 
 
+TRAINED = Weights("trained.pt", "0f" * 32, random=False)
+UNTRAINED = Weights("RandomState(0)", "f0" * 32, random=True)
+
+
 class FakeTransport:
-    """Answers by a function, and with the picture's size where the function gives none; remembers the requests."""
+    """Answers by a function, and with the picture's size where the function gives none; remembers the requests.
+
+    weights: that its FaceNet says it has, with embeddings and by itself, which is not remembered.
+    """
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
@@ -55,15 +64,21 @@ class FakeTransport:
         self.timeouts: list[float] = []
         self.ready = True
         self.closed = False
+        self.weights = TRAINED
         self._lock = threading.Lock()
 
     def infer(self, request: Request, timeout: float) -> Response:
+        about = json.dumps(self.weights.to_dict()).encode()
+        if request.outputs == (WEIGHTS,):
+            return Response({WEIGHTS: np.frombuffer(about, np.uint8)[np.newaxis]})
         with self._lock:
             self.requests.append(request)
             self.timeouts.append(timeout)
         response = self.reply(request)
         if "boxes" in response.outputs and "picture_size" not in response.outputs:
             response = Response({**response.outputs, "picture_size": picture_size(request)})
+        if "weights" in request.outputs and "weights" not in response.outputs:
+            response = Response({**response.outputs, "weights": np.array([[about]], np.object_)})
         return response
 
     def is_ready(self, model: str, timeout: float) -> bool:  # noqa: ARG002 the protocol's

@@ -291,13 +291,13 @@ def test_recognition_gives_what_detection_gives_and_embeddings():
 
 
 def test_client_and_cascade_know_the_same_facenet():
-    assert FACENET.outputs == (messages.EMBEDDINGS, messages.LOGITS)
+    assert FACENET.outputs == (messages.EMBEDDINGS, messages.LOGITS, messages.WEIGHTS)
     assert FACENET.input == messages.INPUT
     assert FACENET.side == messages.CROP_SIZE
     assert messages.EMBEDDING_SIZE == EMBEDDING_SIZE
     assert messages.CROPS_PER_REQUEST == Limits().facenet == configuration("facenet").max_batch_size
     sizes = [list(tensor.dims) for tensor in (*configuration("facenet").input, *configuration("facenet").output)]
-    assert sizes == [[FACENET.side, FACENET.side, 3], [EMBEDDING_SIZE], [-1]]
+    assert sizes == [[FACENET.side, FACENET.side, 3], [EMBEDDING_SIZE], [-1], [-1]]
 
 
 def test_client_and_cascade_know_the_same_parameters():

@@ -31,8 +31,9 @@ RNET = Network("rnet", "crops__0", ("regression__0", "probability__1"), side=24,
 ONET = Network("onet", "crops__0", ("regression__0", "landmarks__1", "probability__2"), side=48, max_batch=512)
 """FP32 [N,3,48,48] → regression FP32 [N,4], landmarks FP32 [N,10] (five x, then five y), probability FP32 [N,1]."""
 
-FACENET = Network("facenet", "crops__0", ("embeddings__0", "logits__1"), side=160, max_batch=64)
-"""UINT8 [N,160,160,3] → embeddings FP32 [N,512] of L2 norm 1, logits FP32 [N,C], C = 0 without classifier."""
+FACENET = Network("facenet", "crops__0", ("embeddings__0", "logits__1", "weights__2"), side=160, max_batch=64)
+"""UINT8 [N,160,160,3] → embeddings FP32 [N,512] of L2 norm 1, logits FP32 [N,C], C = 0 without classifier, and what its
+weights are, UINT8 [N,B]: the same JSON object in UTF-8 in each row (`face_export.weights.Weights.about`)."""
 
 STAGES = (PNET, RNET, ONET)
 """The networks of the cascade, in the order in which a candidate passes them."""

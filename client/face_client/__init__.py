@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from face_client.errors import ServerOverloaded as ServerOverloaded
     from face_client.errors import ServerUnavailable as ServerUnavailable
     from face_client.errors import TooManyPixels as TooManyPixels
+    from face_client.errors import UnfitWeights as UnfitWeights
     from face_client.errors import VideoError as VideoError
     from face_client.faces import Face as Face
     from face_client.faces import Faces as Faces
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from face_client.retry import RetryBudget as RetryBudget
     from face_client.similarity import Comparison as Comparison
     from face_client.tls import Tls as Tls
+    from face_client.weights import Weights as Weights
     from face_pictures.decoding import decode_image as decode_image
 
 _HOMES = {
@@ -58,6 +60,7 @@ _HOMES = {
         "ServerOverloaded",
         "ServerUnavailable",
         "TooManyPixels",
+        "UnfitWeights",
         "VideoError",
     ),
     "face_client.faces": ("Face", "Faces", "Landmarks"),
@@ -65,6 +68,7 @@ _HOMES = {
     "face_client.retry": ("RetryBudget",),
     "face_client.similarity": ("Comparison",),
     "face_client.tls": ("Tls",),
+    "face_client.weights": ("Weights",),
     "face_pictures.decoding": ("decode_image",),
 }
 

@@ -20,6 +20,7 @@ from face_client.errors import FaceError, InvalidInput
 from face_client.faces import Faces
 from face_client.forks import renew_in_children
 from face_client.images import as_array, is_array
+from face_client.similarity import RANDOM_WEIGHTS
 from face_pictures.decoding import convert_to_rgb
 from face_pictures.formats import reading
 
@@ -128,6 +129,13 @@ def grey_levels(array: NDArray[Any], field: str) -> NDArray[np.uint8]:
             f"{field} holds values from {array.min():g} to {array.max():g}; they must be grey levels from 0 to 255"
         )
     return array.round().clip(0, 255).astype(np.uint8)
+
+
+def warn_if_random(client: FaceClient, stacklevel: int) -> None:
+    """A RuntimeWarning where the server's FaceNet was never trained: the peers never load such weights by themselves.
+    stacklevel: as for `warnings.warn`, counted from here."""
+    if client.weights().random:
+        warnings.warn(RANDOM_WEIGHTS, RuntimeWarning, stacklevel=stacklevel)
 
 
 def warn_if_capped(faces: Faces, stacklevel: int) -> None:

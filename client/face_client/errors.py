@@ -8,6 +8,7 @@
       ServerUnavailable     nobody answers, the server is going or gave the call up, or a model's process died
         ServerOverloaded    the model's queue is full
         ModelNotLoaded      the server is there and has no such model
+      UnfitWeights          the server's FaceNet has weights that do not do for this
       DeadlineExceeded      no answer within `timeout`
       Cancelled             the client was closed before the answer came
       VideoError            a video or a camera cannot be read, or a video cannot be written
@@ -48,6 +49,11 @@ class ModelNotLoaded(ServerUnavailable):
     """The server answers, and has no such model. Another server may; asking this one again cannot help."""
 
     of_endpoint = False
+
+
+class UnfitWeights(FaceError):
+    """FaceNet answers, with weights that do not do for what was asked: random ones where faces are to be told apart, or
+    ones without a classifier where logits are wanted. Asking again cannot help; `faces export --facenet` can."""
 
 
 class DeadlineExceeded(FaceError):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_client.errors import FaceError
+from face_client.weights import Weights
 
 Point = tuple[float, float]
 
@@ -66,6 +67,7 @@ class Faces(Sequence[Face]):
     angles [N] int32, only with `rotations`: `np.rot90(image, angle // 90)` sets the face upright, as its crop is.
     width, height: of the upright image, in pixels.
     candidates_dropped: how many candidates fell to `max_candidates`, 0 without it; over 0, faces may be missing.
+    weights: of the FaceNet that gave the embeddings; None without any.
     """
 
     boxes: NDArray[np.float32]
@@ -77,6 +79,7 @@ class Faces(Sequence[Face]):
     candidates_dropped: int = 0
     embeddings: NDArray[np.float32] | None = None
     angles: NDArray[np.int32] | None = None
+    weights: Weights | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -114,8 +117,9 @@ class Faces(Sequence[Face]):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """What `faces detect --json` prints, without the image's name: width, height, faces."""
-        return {"width": self.width, "height": self.height, "faces": [face.to_dict() for face in self]}
+        """What `faces detect --json` prints, without the image's name: width, height, faces; weights, of embeddings."""
+        document = {"width": self.width, "height": self.height, "faces": [face.to_dict() for face in self]}
+        return document if self.weights is None else {**document, "weights": self.weights.to_dict()}
 
 
 BatchAnswer = Union[Faces, FaceError, OSError]

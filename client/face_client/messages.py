@@ -16,10 +16,11 @@ from typing import Any, NamedTuple, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from face_client.errors import InvalidInput, ServerError, ServerUnavailable
+from face_client.errors import InvalidInput, ServerError, UnfitWeights
 from face_client.faces import Faces
 from face_client.images import ArrayLike, ImageLike, Tensors, as_array, is_array, prepared
 from face_client.options import DetectOptions, ParameterValue, check_at_least, request_parameters
+from face_client.weights import Weights
 
 _id_prefix = ContextVar("faces_request_id_prefix", default="")
 
@@ -81,7 +82,12 @@ class Search:
         if max_side is not None:
             check_at_least("max_side", max_side, 1)
         parameters = request_parameters(options)
-        wanted = {"faces": crops, "embeddings": embeddings, "angles": parameters.get("rotations")}
+        wanted = {
+            "faces": crops,
+            "embeddings": embeddings,
+            "weights": embeddings,
+            "angles": parameters.get("rotations"),
+        }
         outputs = (*_OUTPUTS, *(name for name, is_wanted in wanted.items() if is_wanted))
         return cls(model, outputs, max_side, parameters)
 
@@ -117,12 +123,19 @@ class Asked(NamedTuple):
             candidates_dropped=int(response.outputs["candidates_dropped"][0, 0]),
             embeddings=rows("embeddings"),
             angles=rows("angles"),
+            weights=_weights(response),
         )
         if self.shrunk_from is None:
             return faces
         faces = faces.resized(*self.shrunk_from)
         # Scaled up, a border may be off by the last digit.
         return replace(faces, boxes=faces.clip()) if self.request.parameters.get("clip") else faces
+
+
+def _weights(response: Response) -> Weights | None:
+    """Empty where nothing was embedded."""
+    text = response.outputs["weights"][0, 0] if "weights" in response.outputs else b""
+    return Weights.parse(text) if text else None
 
 
 def _check_complete(request: Request, response: Response) -> None:
@@ -145,6 +158,7 @@ CROPS_PER_REQUEST = 64
 INPUT = "crops__0"
 EMBEDDINGS = "embeddings__0"
 LOGITS = "logits__1"
+WEIGHTS = "weights__2"
 
 Crops = Union[ArrayLike, Iterable[ArrayLike]]
 """RGB pixels, uint8 [N, 160, 160, 3], or an iterable of [160, 160, 3]; arrays, or tensors as of `images.ImageLike`."""
@@ -185,6 +199,17 @@ def _stacked(crops: Sequence[Any] | NDArray[Any], start: int) -> NDArray[np.uint
     return np.stack(arrays)
 
 
+def weights_request(model: str) -> Request:
+    """What weights FaceNet has; it is asked about a black crop."""
+    return Request(model, {INPUT: np.zeros((1, CROP_SIZE, CROP_SIZE, 3), np.uint8)}, (WEIGHTS,))
+
+
+def weights_from(request: Request, response: Response) -> Weights:
+    """What FaceNet says of them. Raises ServerError."""
+    _check_complete(request, response)
+    return Weights.parse(response.outputs[WEIGHTS][0].tobytes())
+
+
 def rows_from(request: Request, response: Response) -> NDArray[np.float32]:
     """What FaceNet says of each crop of the request. Raises ServerError if it says nothing."""
     _check_complete(request, response)
@@ -200,9 +225,12 @@ def joined(batches: Sequence[NDArray[np.float32]], columns: int) -> NDArray[np.f
 def joined_logits(batches: Sequence[NDArray[np.float32]], model: str) -> NDArray[np.float32]:
     """All rows in order, float32 [N, K]; of no batches, K is 0.
 
-    Raises ServerUnavailable where the weights that the model has have no classifier.
+    Raises UnfitWeights where the weights that the model has have no classifier.
     """
     columns = batches[0].shape[1] if batches else 0
     if batches and not columns:
-        raise ServerUnavailable(f"the weights of model {model!r} have no classifier, so there are no logits")
+        raise UnfitWeights(
+            f"the weights of model {model!r} have no classifier, so there are no logits: export others with "
+            "`faces export --facenet vggface2`"
+        )
     return joined(batches, columns)

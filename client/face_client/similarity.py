@@ -6,12 +6,13 @@ same picture) to 2, and the cosine c of the angle between them, from 1 to −1; 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from face_client.errors import InvalidInput, NoFace
+from face_client.errors import InvalidInput, NoFace, UnfitWeights
 from face_client.faces import Faces
 
 SAME_DISTANCE = 1.1
@@ -24,6 +25,10 @@ FaceNet, whose weights are the ones served here, found 1.24 by the same protocol
 It is where false matches and missed ones together are fewest, among press photos of celebrities. Where a false match
 costs more, take a lower one, found on pictures of your own.
 """
+
+
+RANDOM_WEIGHTS = "the server's FaceNet has random weights, so its embeddings tell nobody apart"
+"""What everybody is told who asks such a one."""
 
 
 class Comparison(NamedTuple):
@@ -41,14 +46,29 @@ def compare_embeddings(a: NDArray[np.float32], b: NDArray[np.float32], threshold
     return Comparison(distance, float(cosines(*rows)[0, 0]), distance < threshold)
 
 
-def compare_faces(a: Faces, b: Faces, threshold: float = SAME_DISTANCE) -> Comparison:
-    """The first face of each of two images, with embeddings. Raises NoFace where one has none."""
+def compare_faces(a: Faces, b: Faces, threshold: float = SAME_DISTANCE, *, random_weights: bool = False) -> Comparison:
+    """The first face of each of two images, with embeddings.
+
+    random_weights: go on where the embeddings are of a FaceNet that was never trained, and tell nobody apart.
+    Raises NoFace where an image has none; UnfitWeights for random weights, or two different ones.
+    """
     for faces, which in ((a, "first"), (b, "second")):
         if not faces:
             raise NoFace(f"no face was found in the {which} image; a comparison needs one in each")
     if a.embeddings is None or b.embeddings is None:
         raise InvalidInput("the faces have no embeddings; ask for them with recognize")
+    check_comparable((a, b), random_weights)
     return compare_embeddings(a.embeddings[0], b.embeddings[0], threshold)
+
+
+def check_comparable(answers: Iterable[Faces], random_weights: bool = False) -> None:
+    """Raises UnfitWeights where embeddings are of random weights, unless these are allowed, or of different ones."""
+    known = {answer.weights.sha256: answer.weights for answer in answers if answer.weights is not None}
+    if not random_weights and any(weights.random for weights in known.values()):
+        raise UnfitWeights(f"{RANDOM_WEIGHTS}; give it trained ones with `faces export --facenet vggface2`")
+    if len(known) > 1:
+        names = " and ".join(f"{weights.name} ({digest[:12]})" for digest, weights in known.items())
+        raise UnfitWeights(f"the faces were embedded with different weights, {names}, and cannot be compared")
 
 
 def distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:

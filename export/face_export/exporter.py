@@ -59,6 +59,8 @@ class Export:
     torch_version: str
     precision: str = FP32
     """What it computes in on a GPU: `fp32` or `fp16`."""
+    random: bool = False
+    """The weights were never trained."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,11 @@ def model_path(repository: Path, name: str, version: int = 1) -> Path:
 
 
 def _build(description: Network, network: nn.Module, weights: Weights, classes: int | None, precision: str) -> Built:
-    reference = _served(network).eval()
+    about = weights.about(digest(network))
+    reference = _served(network, about).eval()
     half = precision == FP16
     tolerance = HALF_TOLERANCE if half else TOLERANCE
-    archive = to_bytes(_served(in_half(network)).eval() if half else _fastest(network, reference))
+    archive = to_bytes(_served(in_half(network), about).eval() if half else _fastest(network, reference))
     try:
         difference = parity(description, reference, from_bytes(archive), tolerance)
     except ParityError as error:
@@ -143,6 +146,7 @@ def _build(description: Network, network: nn.Module, weights: Weights, classes: 
         parity_max_difference=difference,
         torch_version=torch.__version__,
         precision=precision,
+        random=weights.random,
     )
     return Built(done, archive, reference)
 
@@ -151,7 +155,7 @@ def _fastest(network: nn.Module, served: nn.Module) -> nn.Module:
     return FusedPNet(network).eval() if isinstance(network, PNet) else served
 
 
-def _served(network: nn.Module) -> nn.Module:
+def _served(network: nn.Module, about: str) -> nn.Module:
     match network:
         case PNet():
             return ServedPNet(network)
@@ -160,7 +164,7 @@ def _served(network: nn.Module) -> nn.Module:
         case ONet():
             return ServedONet(network)
         case InceptionResnetV1():
-            return ServedFaceNet(network)
+            return ServedFaceNet(network, about)
     raise TypeError(f"no serving wrapper for {type(network).__name__}")
 
 

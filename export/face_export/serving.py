@@ -56,12 +56,22 @@ class ServedONet(_Served):
 
 
 class ServedFaceNet(_Served):
-    """UINT8 RGB `[N,160,160,3]` to embeddings `[N,512]` of L2 norm 1 and class scores `[N,C]`."""
+    """UINT8 RGB `[N,160,160,3]` to embeddings `[N,512]` of L2 norm 1, class scores `[N,C]`, and `about` as UTF-8, UINT8
+    `[N,B]`.
 
-    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+    The network itself says what its weights are: whichever server runs it, and whatever version was switched to or
+    written over the file since, what comes with an answer is true of that answer.
+    """
+
+    def __init__(self, network: nn.Module, about: str) -> None:
+        super().__init__(network)
+        self.about: Tensor
+        self.register_buffer("about", torch.tensor([list(about.encode())], dtype=torch.uint8))
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         pixels = faces.permute(0, 3, 1, 2).to(torch.float32).contiguous()
         embeddings, scores = self.network(self.normalise(pixels))
-        return embeddings, scores
+        return embeddings, scores, self.about.expand(faces.shape[0], -1).contiguous()
 
 
 class ConvPoolPReLU(nn.Module):

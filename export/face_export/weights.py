@@ -1,6 +1,7 @@
 """Weights on their way from a file into a network."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -22,6 +23,12 @@ class Weights:
     """Of the bytes they were read from; None where they were computed."""
     note: str = ""
     """What whoever serves them must know; empty for pretrained weights."""
+    random: bool = False
+    """Never trained. Of somebody's own file nobody knows."""
+
+    def about(self, sha256: str) -> str:
+        """What callers are told, a JSON object: name, sha256, random. sha256: the weights' `digest`."""
+        return json.dumps({"name": self.source, "sha256": sha256, "random": self.random})
 
 
 def load_into(network: nn.Module, weights: Weights) -> None:

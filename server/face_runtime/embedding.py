@@ -1,6 +1,7 @@
 """Model `face_embeddings`: FaceNet on the faces of many images together, and what an instance tells of it."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -15,6 +16,10 @@ from face_runtime.metrics import Counter, Histogram, ProcessMetrics
 
 Crops = NDArray[np.uint8]
 Embeddings = NDArray[np.float32]
+
+_EMBEDDINGS, _, _WEIGHTS = FACENET.outputs
+
+_SWITCHED = "FaceNet was switched to other weights while these faces were embedded: ask again"
 
 NO_FACENET = "no_facenet"
 """Why requests fail where FaceNet is not loaded."""
@@ -37,34 +42,54 @@ class EmbeddingRequest(Request):
                 raise Refused("input", f"num_crops is {wrong[0]}, must be from 0 to {most}, the crops of an image")
             self.crops = [image[:count] for image, count in zip(stacked, counts, strict=True)]
 
-    def answer(self, embeddings: Sequence[Embeddings]) -> None:
-        """With the embeddings of each image, FP32 [Nᵢ,512]."""
+    def answer(self, embeddings: Sequence[Embeddings], weights: bytes) -> None:
+        """With the embeddings of each image, FP32 [Nᵢ,512], and what gave them."""
+        wanted = self.triton.requested_output_names()
         with refusing([self], NO_MEMORY):
-            self.give({"embeddings": rows(embeddings, (EMBEDDING_SIZE,), np.float32)})
+            outputs = {
+                "embeddings": rows(embeddings, (EMBEDDING_SIZE,), np.float32),
+                # Of no faces nothing was asked, whoever shared the batch.
+                "weights": np.array([[weights if len(image) else b""] for image in embeddings], np.object_),
+            }
+            self.give({name: array for name, array in outputs.items() if name in wanted})
 
 
-def embed(images: Sequence[Crops], check: Callable[[], None] = lambda: None) -> list[Embeddings]:
-    """The embeddings of each image's crops: UINT8 [Nᵢ,160,160,3] → FP32 [Nᵢ,512].
+class Embedded(NamedTuple):
+    """images: the embeddings of each image's crops, FP32 [Nᵢ,512]. weights: what FaceNet says of its own, JSON in
+    UTF-8; empty where there was no crop to ask it about."""
+
+    images: list[Embeddings]
+    weights: bytes
+
+
+def embed(images: Sequence[Crops], check: Callable[[], None] = lambda: None) -> Embedded:
+    """The embeddings of each image's crops, UINT8 [Nᵢ,160,160,3].
 
     The crops of all images go together, in equal batches that FaceNet takes. Before each of them, `check` may raise.
 
     Raises:
-        Refused: FaceNet did not answer. Whatever its reason, the crops are in order and may be sent again: UNAVAILABLE.
+        Refused: FaceNet did not answer, or was another one in the midst of it. Whatever the reason, the crops are in
+            order and may be sent again: UNAVAILABLE.
     """
     if not images:
-        return []
+        return Embedded([], b"")
     crops = np.concatenate(images)
     limits = Limits()
     batches: list[Embeddings] = []
+    weights = b""
     for share in limits.shares(len(crops), limits.facenet):
         check()
         try:
             # The logits stay where they are: thousands a face.
-            batches += ask(FACENET, crops[share], FACENET.outputs[:1])
+            rows_of_share, told = ask(FACENET, crops[share], (_EMBEDDINGS, _WEIGHTS))
         except Refused as error:
             raise Refused(error.reason, str(error), pb_utils.TritonError.UNAVAILABLE) from error
+        batches.append(rows_of_share)
+        before, weights = weights, told[0].tobytes()
+        if before not in (b"", weights):
+            raise Refused(NETWORK, _SWITCHED, pb_utils.TritonError.UNAVAILABLE)
     embeddings = np.concatenate([np.empty((0, EMBEDDING_SIZE), np.float32), *batches])
-    return np.split(embeddings, np.cumsum([len(image) for image in images])[:-1])
+    return Embedded(np.split(embeddings, np.cumsum([len(image) for image in images])[:-1]), weights)
 
 
 _FACES = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)

@@ -15,8 +15,12 @@ from face_client import (
     NoFace,
     ServerError,
     ServerUnavailable,
+    UnfitWeights,
 )
-from face_client.messages import CROPS_PER_REQUEST, Response
+from face_client.messages import CROPS_PER_REQUEST, WEIGHTS, Response, weights_from, weights_request
+from face_client.similarity import compare_faces
+from face_client.weights import Weights
+from tests.fakes import TRAINED, UNTRAINED
 
 
 def facenet(request):
@@ -36,7 +40,7 @@ def test_recognize_asks_for_embeddings_and_detect_does_not(client_of, picture):
     faces = client.recognize(picture, min_face_size=30, align=True)
     (request,) = client._transport.requests
     assert request.model == "face_recognition"
-    assert request.outputs[-1] == "embeddings"
+    assert request.outputs[-2:] == ("embeddings", "weights")
     assert request.parameters == {"min_face_size": 30, "align": True}
     assert faces.embeddings.shape == (1, 512)
     assert faces[0].embedding[0] == 1
@@ -127,8 +131,10 @@ def test_classify(client_of):
 
 def test_weights_without_a_classifier(client_of):
     client = client_of(Response({"logits__1": np.empty((1, 0), np.float32)}))
-    with pytest.raises(ServerUnavailable, match="the weights of model 'facenet' have no classifier"):
+    with pytest.raises(UnfitWeights, match=r"of model 'facenet' have no classifier.*`faces export") as caught:
         client.classify(crops(1))
+    assert not isinstance(caught.value, ServerUnavailable), "that may work later"
+    assert len(client._transport.requests) == 1
 
 
 def test_an_answer_without_rows_is_the_servers_fault(client_of):
@@ -160,6 +166,43 @@ def test_compare_takes_the_largest_face_of_each(client_of, picture):
     assert not client.compare(picture, picture, threshold=0).same
     client.compare(picture, picture, selection="center_weighted_size")
     assert client._transport.requests[-1].parameters == {"selection": "center_weighted_size"}
+
+
+def test_random_weights_do_not_judge(client_of, picture):
+    client = client_of()
+    client._transport.weights = UNTRAINED
+    with pytest.raises(UnfitWeights, match="random weights, so its embeddings tell nobody apart; give it trained ones"):
+        client.compare(picture, picture)
+    assert client.compare(picture, picture, random_weights=True).same
+    faces = client.recognize(picture)
+    assert faces.weights == client.weights() == UNTRAINED
+    assert faces.to_dict()["weights"] == {"name": "RandomState(0)", "sha256": "f0" * 32, "random": True}
+    # The server was given others meanwhile.
+    client._transport.weights = TRAINED
+    later = client.recognize(picture)
+    assert later.weights == client.weights() == TRAINED
+    with pytest.raises(UnfitWeights, match=r"different weights, RandomState\(0\) \(f0f0f0f0f0f0\) and trained.pt"):
+        compare_faces(faces, later, random_weights=True)
+    assert compare_faces(later, later).same
+
+
+def test_faces_without_embeddings_have_no_weights(client_of, make_answer, picture):
+    assert client_of().detect(picture).weights is None
+    nobody = make_answer(0)
+    nobody.outputs["weights"] = np.array([[b""]], np.object_)
+    assert client_of(nobody).recognize(picture).weights is None
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"\xff", "null", '{"name": "a", "sha256": "b"}'])
+def test_what_no_server_says_of_its_weights(text):
+    with pytest.raises(ServerError, match="the server says of its weights"):
+        Weights.parse(text)
+
+
+def test_a_server_that_does_not_tell_its_weights():
+    request = weights_request("facenet")
+    with pytest.raises(ServerError, match=f"did not return {WEIGHTS}"):
+        weights_from(request, Response({}))
 
 
 def test_compare_needs_a_face_in_each(client_of, make_answer, picture):

@@ -46,10 +46,11 @@ def test_recognition_equals_the_sync_clients(run, client):
             faces,
             await asynchronous.embed(faces.crops),
             await asynchronous.classify(faces.crops),
-            await asynchronous.compare(path, astronaut()),
+            await asynchronous.compare(path, astronaut(), random_weights=True),
+            await asynchronous.weights(),
         )
 
-    faces, embeddings, logits, comparison = run(everything)
+    faces, embeddings, logits, comparison, weights = run(everything)
     expected = client.recognize(path, crops=True)
     assert_same(faces, expected)
     np.testing.assert_array_equal(faces.crops, expected.crops)
@@ -57,6 +58,7 @@ def test_recognition_equals_the_sync_clients(run, client):
     np.testing.assert_allclose(embeddings, client.embed(expected.crops), atol=1e-5)
     np.testing.assert_allclose(logits, client.classify(expected.crops), atol=1e-4)
     assert comparison.same
+    assert weights == faces.weights == client.weights()
 
 
 def test_errors_are_the_sync_clients(run):

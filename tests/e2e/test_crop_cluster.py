@@ -38,12 +38,24 @@ def test_crops_are_the_librarys(folder, tmp_path, triton, client, capsys):
 def test_the_same_portrait_is_one_cluster(folder, tmp_path, triton, client):
     # Random weights: they tell equal pictures from others, and nothing more.
     pictures = [folder / "one.png", folder / "sub" / "two.webp", folder / "sub" / "grey.png"]
-    clusters = cluster(client, pictures, distance=0.01)
+    clusters = cluster(client, pictures, distance=0.01, random_weights=True)
     assert clusters.images == [0, 1]
     assert clusters.labels.tolist() == [0, 0]
-    assert cluster(client, pictures, distance=0.01, min_faces=3).labels.tolist() == [UNCLUSTERED] * 2
+    assert (
+        cluster(client, pictures, distance=0.01, min_faces=3, random_weights=True).labels.tolist() == [UNCLUSTERED] * 2
+    )
     sheet = tmp_path / "sheet.png"
-    arguments = ["--sheet", str(sheet), "--distance", "0.01", "--url", triton.grpc_url, "--timeout", "120"]
+    arguments = [
+        "--sheet",
+        str(sheet),
+        "--distance",
+        "0.01",
+        "--url",
+        triton.grpc_url,
+        "--timeout",
+        "120",
+        "--random-weights",
+    ]
     assert main(["cluster", str(folder), *arguments]) == 0
     document = json.loads(sheet.with_suffix(".json").read_text())
     together = [sorted(face["image"] for face in faces) for faces in document["clusters"]]

@@ -130,7 +130,7 @@ def embedding(client, path):
 
 def test_lfw(triton, client, lfw, tmp_path, capsys):
     """With random weights the numbers mean nothing, but they must be those of the pairs' distances."""
-    status, report = evaluate(triton, "lfw", lfw, tmp_path / "out")
+    status, report = evaluate(triton, "lfw", lfw, tmp_path / "out", "--random-weights")
     assert (status, report["complete"], report["pairs"], report["pictures"]) == (0, True, 8, 7)
     assert report["without_face"] == ["Bo/Bo_0003.jpg"]
     pairs = read_pairs(lfw / "pairs.txt")
@@ -145,13 +145,13 @@ def test_lfw(triton, client, lfw, tmp_path, capsys):
         assert result["accuracy"] == pytest.approx(np.mean(right))
     assert report["accuracy"] == pytest.approx(np.mean([result["accuracy"] for result in report["folds"]]))
     assert Image.open(tmp_path / "out" / "roc.png").size == (832, 624)
-    assert evaluate(triton, "lfw", lfw, tmp_path / "out") == (0, report)
+    assert evaluate(triton, "lfw", lfw, tmp_path / "out", "--random-weights") == (0, report)
     assert "7 of 7 pictures are in" in capsys.readouterr().err
 
 
 def test_lfw_with_mirrored_crops(triton, client, lfw, tmp_path):
     """The centre crop's mirror image is known, so that its embedding can be."""
-    status, _ = evaluate(triton, "lfw", lfw, tmp_path / "mirrored", "--mirror")
+    status, _ = evaluate(triton, "lfw", lfw, tmp_path / "mirrored", "--mirror", "--random-weights")
     assert status == 0
     crop = centre_crop(np.array(Image.open(lfw / "Bo" / "Bo_0003.jpg")))
     lines = map(json.loads, (tmp_path / "mirrored" / "embeddings.jsonl").read_text().splitlines())

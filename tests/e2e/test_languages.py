@@ -111,14 +111,15 @@ def test_face_recognition_adds_embeddings(example, url, client, pictures):
 def test_recognition_in_python(triton, client, pictures):
     paths = [str(pictures["one"]), str(pictures["twelve"])]
     command = [sys.executable, EXAMPLES / "python" / "recognize.py", "--url", triton.grpc_url, *paths]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    *answers, comparison = map(json.loads, done.stdout.splitlines())
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    answers = list(map(json.loads, done.stdout.splitlines()))
     assert [answer["image"] for answer in answers] == paths
     assert [len(answer["faces"]) for answer in answers] == [1, 12]
     assert all(len(face["embedding"]) == 512 for answer in answers for face in answer["faces"])
-    expected = client.compare(*paths)
-    assert comparison["distance"] == pytest.approx(expected.distance, abs=1e-4)
-    assert comparison["same"] == expected.same
+    # The server's weights are random, which it says, and which is no ground for a verdict.
+    assert all(answer["weights"] == client.weights().to_dict() for answer in answers)
+    assert done.returncode == 1
+    assert done.stderr.startswith("recognize: the server's FaceNet has random weights")
 
 
 def test_a_bad_picture_gives_the_servers_sentence(example, url, tmp_path):

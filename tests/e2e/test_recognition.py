@@ -1,5 +1,7 @@
 """`face_recognition`: `mtcnn`'s faces with `facenet`'s embeddings, alone or among many requests."""
 
+import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -7,11 +9,19 @@ import pytest
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
-from face_client import FaceClient, InvalidImage, InvalidInput, ModelNotLoaded, NoFace
+from face_client import FaceClient, InvalidImage, InvalidInput, ModelNotLoaded, NoFace, UnfitWeights, Weights
+from face_client.similarity import compare_faces
+from face_export import weights as exported
+from face_export.exporter import export_facenet
+from face_export.inception_resnet_v1 import InceptionResnetV1
+from face_export.readers.facenet import random_weights
+from face_export.weights import digest, load_into
 from face_repository.layout import REQUIRED
 from face_server import EmbeddedTriton, Settings
+from face_server.http_api import ask
 from tests.e2e.requests import counts, encoded_image, outputs, raw_image, tensor
 from tests.e2e.test_batching import assert_same
+from tests.export.conftest import CLASSES
 from tests.pictures import DATA, astronaut, wall
 
 MODEL = "face_recognition"
@@ -188,14 +198,60 @@ def test_bad_requests_fail_nobody_else(client):
 
 
 def test_comparing(client):
-    same = client.compare(DATA / "astronaut.png", astronaut())
+    same = client.compare(DATA / "astronaut.png", astronaut(), random_weights=True)
     assert same.same
     assert same.distance < 1e-3
     assert same.cosine > 0.999
-    other = client.compare(astronaut(), np.ascontiguousarray(astronaut()[:, ::-1]), threshold=1e-6)
+    other = client.compare(astronaut(), np.ascontiguousarray(astronaut()[:, ::-1]), threshold=1e-6, random_weights=True)
     assert not other.same
     with pytest.raises(NoFace, match="no face was found in the second image"):
         client.compare(astronaut(), np.zeros((50, 50, 3), np.uint8))
+
+
+def test_random_weights_are_told_to_everybody_and_judge_nobody(client, grpc_client, triton):
+    with pytest.raises(UnfitWeights, match="the server's FaceNet has random weights"):
+        client.compare(astronaut(), astronaut())
+    weights = client.weights()
+    network = InceptionResnetV1(CLASSES)
+    load_into(network, random_weights(CLASSES))
+    assert weights == Weights("RandomState(0)", digest(network), random=True)
+    # In any language, and over HTTP in JSON.
+    told = infer(grpc_client, [raw_image(astronaut())], "weights").as_numpy("weights")
+    assert json.loads(told[0, 0]) == weights.to_dict()
+    small = astronaut()[::4, ::4]
+    body = {
+        "inputs": [{"name": "image", "datatype": "UINT8", "shape": [1, *small.shape], "data": small.ravel().tolist()}],
+        "outputs": [{"name": "weights"}],
+    }
+    answer = ask(f"{triton.http_url}/v2/models/face_recognition/infer", body, timeout=30)
+    assert json.loads(answer["outputs"][0]["data"][0]) == weights.to_dict()
+    # Nobody to embed, nobody asked.
+    nobody = infer(grpc_client, [raw_image(np.zeros((50, 50, 3), np.uint8))], "weights").as_numpy("weights")
+    assert nobody.tolist() == [[b""]]
+
+
+def test_a_facenet_that_is_put_in_place_while_the_server_runs_is_told_at_once(repository, tmp_path):
+    """The network itself says what it is: neither its record nor what the server started with matters."""
+    models = tmp_path / "models"
+    models.mkdir()
+    for model in repository.iterdir():
+        (models / model.name).symlink_to(model)
+    (models / "facenet").unlink()
+    shutil.copytree(repository / "facenet", models / "facenet", ignore=shutil.ignore_patterns("configs"))
+    settings = Settings(models=(*REQUIRED, "facenet"))
+    with EmbeddedTriton(models, settings) as server, FaceClient(server.grpc_url, timeout=60) as client:
+        before = client.recognize(astronaut())
+        assert before.weights.random
+        trained = dict(random_weights(CLASSES).tensors)
+        trained["last_bn.bias"] = trained["last_bn.bias"] + 0.5
+        export_facenet(exported.Weights(trained, "trained.pt", None), models, 2)
+        ask(f"{server.http_url}/v2/repository/models/facenet/load", {}, server.admin_key, timeout=120)
+        after = client.recognize(astronaut())
+        assert (after.weights.name, after.weights.random) == ("trained.pt", False)
+        assert after.weights == client.weights()
+        assert client.compare(astronaut(), astronaut()).same
+        with pytest.raises(UnfitWeights, match="different weights"):
+            compare_faces(before, after, random_weights=True)
 
 
 @pytest.fixture(scope="module")

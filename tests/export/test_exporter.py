@@ -51,9 +51,11 @@ def test_facenet_record_tells_classes_and_that_it_is_random(random_facenet, tmp_
     assert done.classes == 100
     assert "load tests only" in json.loads((tmp_path / "facenet/1/export.json").read_text())["note"]
     loaded = torch.jit.load(tmp_path / "facenet/1/model.pt")
-    embeddings, scores = loaded(torch.zeros(1, 160, 160, 3, dtype=torch.uint8))
+    embeddings, scores, about = loaded(torch.zeros(1, 160, 160, 3, dtype=torch.uint8))
     assert embeddings.shape == (1, 512)
     assert scores.shape == (1, 100)
+    assert done.random
+    assert json.loads(bytes(about[0].tolist()))["random"]
 
 
 @pytest.mark.slow
@@ -61,7 +63,7 @@ def test_facenet_without_classifier_has_no_score_columns(random_facenet, tmp_pat
     bare = {name: tensor for name, tensor in random_facenet.tensors.items() if not name.startswith("logits.")}
     done = export_facenet(Weights(bare, "bare.pt", None), tmp_path)
     assert done.classes == 0
-    _, scores = torch.jit.load(tmp_path / "facenet/1/model.pt")(torch.zeros(2, 160, 160, 3, dtype=torch.uint8))
+    _, scores, _ = torch.jit.load(tmp_path / "facenet/1/model.pt")(torch.zeros(2, 160, 160, 3, dtype=torch.uint8))
     assert scores.shape == (2, 0)
 
 

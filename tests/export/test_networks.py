@@ -60,8 +60,9 @@ def test_served_facenet_takes_rgb_bytes_height_first():
     network = InceptionResnetV1().eval()
     faces = torch.randint(0, 256, (2, 160, 160, 3), dtype=torch.uint8)
     with torch.inference_mode():
-        embeddings, scores = ServedFaceNet(network).eval()(faces)
+        embeddings, scores, about = ServedFaceNet(network, '{"name": "Gesicht für Tests"}').eval()(faces)
         expected, _ = network((faces.permute(0, 3, 1, 2).float() - 127.5) / 128)
     torch.testing.assert_close(embeddings, expected, rtol=0, atol=1e-6)
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(2))
     assert scores.shape == (2, 0)
+    assert [row.numpy().tobytes().decode() for row in about] == ['{"name": "Gesicht für Tests"}'] * 2

@@ -18,6 +18,16 @@ def crops(count, first):
     return np.broadcast_to(colours[:, None, None, None], (count, 160, 160, 3)).copy()
 
 
+ABOUT = b'{"name": "a.pt", "sha256": "0f", "random": false}'
+
+
+def answer(batch, about):
+    """FaceNet's, with these weights."""
+    embeddings = np.repeat(batch[:, 0, 0, :1], 512, 1).astype(np.float32)
+    told = np.tile(np.frombuffer(about, np.uint8), (len(batch), 1))
+    return InferenceResponse([Tensor("embeddings__0", embeddings), Tensor("weights__2", told)])
+
+
 @pytest.fixture
 def sizes():
     """FaceNet is loaded; each face's embedding is its colour. The rows of each of its batches."""
@@ -26,18 +36,18 @@ def sizes():
     def facenet(request):
         batch = request.inputs()[0].as_numpy()
         asked.append(len(batch))
-        return InferenceResponse([Tensor("embeddings__0", np.repeat(batch[:, 0, 0, :1], 512, 1).astype(np.float32))])
+        return answer(batch, ABOUT)
 
     MODELS["facenet"] = facenet
     return asked
 
 
-def request(*images, counts=None, **given):
+def request(*images, counts=None, wanted=("embeddings",), **given):
     most = max(map(len, images))
     stacked = np.stack([np.concatenate([image, crops(most - len(image), 200)]) for image in images])
     counts = [len(image) for image in images] if counts is None else counts
     inputs = [Tensor("facenet_crops", stacked), Tensor("num_crops", np.array(counts, np.int32)[:, None])]
-    return InferenceRequest(inputs=inputs, requested_output_names=["embeddings"], **given)
+    return InferenceRequest(inputs=inputs, requested_output_names=list(wanted), **given)
 
 
 def colours(response):
@@ -47,14 +57,18 @@ def colours(response):
 
 def test_faces_of_all_images_go_in_equal_batches_and_come_back_to_their_images(sizes):
     images = [crops(50, 0), crops(0, 0), crops(31, 100)]
-    for found, image in zip(embed(images), images, strict=True):
+    embedded = embed(images)
+    assert embedded.weights == ABOUT
+    for found, image in zip(embedded.images, images, strict=True):
         assert found.shape == (len(image), 512)
         np.testing.assert_array_equal(found[:, 0], image[:, 0, 0, 0])
     assert sum(sizes) == 81
     assert max(sizes) <= FACENET.max_batch
     assert max(sizes) - min(sizes) <= 1
-    assert embed([]) == []
-    assert embed([crops(0, 0)])[0].shape == (0, 512)
+    assert embed([]) == ([], b"")
+    nobody = embed([crops(0, 0)])
+    assert nobody.images[0].shape == (0, 512)
+    assert nobody.weights == b""
 
 
 def test_before_each_batch_somebody_is_asked_whether_to_go_on(sizes):
@@ -88,6 +102,28 @@ def test_a_wrong_count_fails_alone(model, count):
     assert "reason=input" in LINES[0][1]
     assert "id=bad" in LINES[0][1]
     assert METRICS["face_embeddings_failed_requests_total", "input"] == [1]
+
+
+@pytest.mark.usefixtures("sizes")
+def test_every_image_with_faces_hears_which_weights_its_embeddings_are_of(model):
+    instance = model(FILE, model_instance_name="face_embeddings_0_0")
+    both, one = instance.execute(
+        [
+            request(crops(1, 10), crops(0, 20), wanted=("embeddings", "weights")),
+            request(crops(1, 30), wanted=("weights",)),
+        ]
+    )
+    assert [tensor.name() for tensor in both.output_tensors()] == ["embeddings", "weights"]
+    assert both.output_tensors()[1].as_numpy().tolist() == [[ABOUT], [b""]]
+    assert one.output_tensors()[0].as_numpy().tolist() == [[ABOUT]]
+
+
+def test_no_answer_is_of_two_facenets(model):
+    versions = iter([ABOUT, b'{"name": "b.pt"}'])
+    MODELS["facenet"] = lambda request: answer(request.inputs()[0].as_numpy(), next(versions))
+    instance = model(FILE, model_instance_name="face_embeddings_0_0")
+    sentence = "FaceNet was switched to other weights while these faces were embedded: ask again"
+    assert failures(instance.execute([request(crops(100, 0))])) == [(sentence, TritonError.UNAVAILABLE)]
 
 
 def failures(responses):

@@ -63,10 +63,14 @@ def test_memory_that_runs_out_is_told_from_other_errors(repository):
 @pytest.fixture
 def backend(model, repository):
     """An instance of model `two`. Its outputs are told apart by their index, not by their place in the file."""
+    return instance(model, repository, "sums__1", "doubled__0")
+
+
+def instance(model, repository, *outputs):
     config = {
         "name": "two",
         "input": [{"name": "rows__0"}],
-        "output": [{"name": "sums__1"}, {"name": "doubled__0"}],
+        "output": [{"name": name} for name in outputs],
         "parameters": {"MICRO_BATCH": {"string_value": "2"}, "SMALLEST_SIDE": {"string_value": "3"}},
     }
     return model(
@@ -98,6 +102,15 @@ def test_requests_run_together_and_each_gets_its_rows(backend):
 
 def errors(responses):
     return [(response.error().message(), response.error().code()) for response in responses]
+
+
+def test_a_network_of_another_version_of_this_program_is_told(model, repository):
+    (error,) = errors(ask(instance(model, repository, "doubled__0", "sums__1", "weights__2"), ROWS))
+    sentence = (
+        "model two gives 2 outputs, its configuration has 3: it was exported by another version; run `faces export` "
+        "again and start the server again"
+    )
+    assert error == (sentence, TritonError.UNAVAILABLE)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 4), (1, 3, 2), (1, 0, 4)])

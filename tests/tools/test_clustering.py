@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from face_client import FaceClient, InvalidInput
+from face_client import FaceClient, InvalidInput, UnfitWeights
 from face_tools.clustering import UNCLUSTERED, cluster, cluster_embeddings, cluster_faces
+from tests.fakes import TRAINED, UNTRAINED
 
 
 def people(counts, spread, seed=0):
@@ -79,6 +80,20 @@ def test_the_faces_of_images(make_transport, make_answer, picture):
     assert len(clusters) == 2
     assert [clusters.members(label) for label in (0, 1, UNCLUSTERED)] == [[0, 2, 3], [1, 4], [5]]
     assert client._transport.requests[0].parameters == {"max_faces": 5}
+
+
+def test_random_weights_make_no_clusters(make_transport, make_answer, picture):
+    transport = make_transport(make_answer(2))
+    transport.weights = UNTRAINED
+    with FaceClient(transport=transport) as client:
+        with pytest.raises(UnfitWeights, match="random weights"):
+            cluster(client, [picture] * 100, in_flight=1)
+        assert len(transport.requests) < 10, "it is seen at once"
+        assert len(cluster(client, [picture] * 2, random_weights=True)) == 2
+        before = client.recognize(picture)
+        transport.weights = TRAINED
+        with pytest.raises(UnfitWeights, match="different weights"):
+            cluster_faces([before, client.recognize(picture)], random_weights=True)
 
 
 def test_no_face_at_all(make_transport, make_answer, picture):

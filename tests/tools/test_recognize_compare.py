@@ -8,6 +8,7 @@ import pytest
 
 from face_client import InvalidInput, ServerUnavailable
 from face_command.main import main
+from tests.fakes import TRAINED, UNTRAINED
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -61,6 +62,7 @@ def test_all_faces_as_arrays(faces_by_picture, photos, tmp_path):
     with np.load(file) as arrays:
         assert {name: array.shape for name, array in arrays.items()} == {
             "images": (3,),
+            "weights": (3,),
             "embeddings": (3, 512),
             "boxes": (3, 4),
             "probabilities": (3,),
@@ -68,6 +70,7 @@ def test_all_faces_as_arrays(faces_by_picture, photos, tmp_path):
         }
         assert arrays["images"].tolist() == [photos[0], photos[0], photos[1]]
         assert arrays["embeddings"].argmax(axis=1).tolist() == [0, 1, 0]
+        assert set(arrays["weights"]) == {TRAINED.sha256}
 
 
 def test_arrays_of_pictures_without_faces(faces_by_picture, photos, tmp_path):
@@ -136,6 +139,22 @@ def test_no_facenet_on_the_server(transport, photos, capsys, arguments):
     assert "no server with model 'facenet' is ready at 127.0.0.1:9" in line
     assert "faces export --facenet" in line
     assert transport.requests == []
+
+
+def test_random_weights_do_not_judge_and_whoever_wants_them_is_warned(transport, photos, capsys):
+    transport.weights = UNTRAINED
+    assert main(["compare", *photos]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("faces compare: the server's FaceNet has random weights, so its embeddings tell nobody apart")
+    assert err.endswith("go on all the same with --random-weights\n")
+    assert transport.requests == []
+    assert main(["compare", *photos, "--random-weights"]) == 0
+    assert capsys.readouterr().err.startswith("faces compare: WARNING: the server's FaceNet has random weights")
+    assert main(["recognize", *photos, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("faces recognize: WARNING: the server's FaceNet has random weights")
+    assert json.loads(out.splitlines()[0])["weights"]["random"] is True
 
 
 def test_a_server_that_refuses_but_is_there(transport, photos, capsys):

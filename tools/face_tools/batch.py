@@ -24,6 +24,7 @@ from face_tools.connection import (
     batch_options,
     check_parameters,
     check_ready,
+    check_weights,
     in_one_line,
     open_client,
 )
@@ -83,7 +84,7 @@ def run(
     finish: does what is left at the end with what was taken until then, also after Ctrl-C, which waits for it, or when
         the server is gone; returns the exit status of its own part.
     """
-    batch = _Batch(args, recognize, crops, check, take, show or (lambda answers: _show(answers, args)))
+    batch = _Batch(verb, args, recognize, crops, check, take, show or (lambda answers: _show(answers, args)))
     status = EXIT_SOME_FAILED
     with Interrupts() as interrupts:
         try:
@@ -99,9 +100,17 @@ class _Batch:
     """has_begun: whether the server was asked."""
 
     def __init__(
-        self, args: argparse.Namespace, recognize: bool, crops: bool, check: Check | None, take: Take | None, show: Show
+        self,
+        verb: str,
+        args: argparse.Namespace,
+        recognize: bool,
+        crops: bool,
+        check: Check | None,
+        take: Take | None,
+        show: Show,
     ) -> None:
         self.has_begun = False
+        self._verb = verb
         self._args = args
         self._recognize = recognize
         self._crops = crops
@@ -132,6 +141,9 @@ class _Batch:
         with open_client(self._args) as client:
             models = (client.recognizer, client.embedder) if self._recognize else (client.model,)
             check_ready(client, *models, wait=self._args.wait)
+            if self._recognize:
+                # Embeddings have other uses than to tell people apart: a verb that does that has the option.
+                check_weights(client, self._verb, getattr(self._args, "random_weights", True))
             check_parameters(client, self._args, recognize=self._recognize, crops=self._crops)
             self.has_begun = True
             # A line of JSON may be longer than the terminal, which a bar below it would cut.

@@ -19,7 +19,7 @@ from face_command.arguments import number, whole
 from face_pictures.marks import SHEET, mark, marked
 from face_tools import batch, need_extra, pictures
 from face_tools.clustering import UNCLUSTERED, Clusters, cluster_faces
-from face_tools.connection import EXIT_OK, EXIT_USAGE, add_asking
+from face_tools.connection import EXIT_OK, EXIT_USAGE, add_asking, add_random_weights
 from face_tools.drawing import Section, Tile, contact_sheet, thumbnail
 from face_tools.pictures import Picture
 
@@ -37,7 +37,7 @@ Both files replace those of an earlier run, and no others. After Ctrl-C, or when
 found until then.
 
 exit status: 0 every picture was read, 1 some were not or a file could not be written, 2 wrong usage, 3 no server, or
-none with FaceNet
+none with a trained FaceNet
 """
 
 
@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--min-faces", type=whole(1), default=2, metavar="N", help="the smallest cluster (%(default)s)")
     outputs.add_force(parser)
+    add_random_weights(parser)
     add_asking(parser)
 
 
@@ -106,7 +107,7 @@ def _is_numbers(path: Path) -> bool:
 
 
 def _report(found: list[tuple[Path, Faces]], failed: list[dict[str, Any]], args: argparse.Namespace) -> int:
-    clusters = cluster_faces((faces for _, faces in found), args.distance, args.min_faces)
+    clusters = cluster_faces((faces for _, faces in found), args.distance, args.min_faces, args.random_weights)
     paths = [found[image][0] for image in clusters.images]
     _write(clusters, paths, failed, args)
     _print(clusters, paths)

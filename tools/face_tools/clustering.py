@@ -13,7 +13,7 @@ Needs SciPy, the extra `cluster`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from face_client.errors import InvalidInput
 from face_client.faces import Face, Faces
 from face_client.options import DEFAULT_IN_FLIGHT
-from face_client.similarity import SAME_DISTANCE, distances
+from face_client.similarity import SAME_DISTANCE, check_comparable, distances
 from face_tools import need_extra
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def cluster(
     *,
     distance: float = SAME_DISTANCE,
     min_faces: int = 2,
+    random_weights: bool = False,
     crops: bool = False,
     max_side: int | None = None,
     in_flight: int = DEFAULT_IN_FLIGHT,
@@ -69,23 +70,36 @@ def cluster(
 ) -> Clusters:
     """Which faces of the images are one person's: `recognize_batch`, and `cluster_embeddings` of what it finds.
 
-    distance, min_faces: see there. The other arguments and the errors are those of `recognize_batch`.
+    distance, min_faces: see there. random_weights: as for `cluster_faces`. The other arguments and the errors are those
+    of `recognize_batch`, and UnfitWeights.
     """
     answers = client.recognize_batch(images, crops=crops, max_side=max_side, in_flight=in_flight, **options)
-    return cluster_faces(answers, distance, min_faces)
+    return cluster_faces(answers, distance, min_faces, random_weights)
 
 
-def cluster_faces(pictures: Iterable[Faces], distance: float = SAME_DISTANCE, min_faces: int = 2) -> Clusters:
+def cluster_faces(
+    pictures: Iterable[Faces], distance: float = SAME_DISTANCE, min_faces: int = 2, random_weights: bool = False
+) -> Clusters:
     """The faces of many pictures, as `recognize` gives them, clustered; see `cluster_embeddings`.
 
-    Raises InvalidInput where faces have no embeddings.
+    random_weights: cluster also where the embeddings are of a FaceNet that was never trained, and tell nobody apart.
+    Raises InvalidInput where faces have no embeddings; UnfitWeights, as soon as it is seen, where these are of random
+    weights or of different ones.
     """
-    found = [(number, face) for number, faces in enumerate(pictures) for face in faces]
+    found = [(number, face) for number, faces in enumerate(_comparable(pictures, random_weights)) for face in faces]
     rows = [face.embedding for _, face in found if face.embedding is not None]
     if len(rows) < len(found):
         raise InvalidInput("the faces have no embeddings; ask for them with recognize")
     labels = cluster_embeddings(np.stack(rows) if rows else np.empty((0, 1), np.float32), distance, min_faces)
     return Clusters([face for _, face in found], [number for number, _ in found], labels)
+
+
+def _comparable(pictures: Iterable[Faces], random_weights: bool) -> Iterator[Faces]:
+    first: Faces | None = None
+    for faces in pictures:
+        first = first or faces
+        check_comparable((first, faces), random_weights)
+        yield faces
 
 
 def cluster_embeddings(

@@ -18,8 +18,10 @@ from face_command import console
 from face_command.arguments import number
 from face_tools.connection import (
     add_asking,
+    add_random_weights,
     check_parameters,
     check_ready,
+    check_weights,
     in_one_line,
     open_client,
     parameters_from,
@@ -46,7 +48,7 @@ The largest face of each picture counts; --selection takes another. distance is 
 below the threshold it is one person. docs/recognition.md says where its default comes from.
 
 exit status: 0 the same person, 1 two persons, 2 no answer (a picture that cannot be read, or without a face; wrong
-usage), 3 no server, or none with FaceNet
+usage), 3 no server, or none with a trained FaceNet
 """
 
 
@@ -63,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         help="distance below which two faces are one person's (%(default)g)",
     )
+    add_random_weights(parser)
     add_asking(parser)
 
 
@@ -74,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
 def _compare(args: argparse.Namespace) -> int:
     with open_client(args) as client:
         check_ready(client, client.recognizer, client.embedder, wait=args.wait)
+        check_weights(client, "compare", args.random_weights)
         check_parameters(client, args, recognize=True)
         embeddings = _embeddings(client, args)
     if embeddings is None:

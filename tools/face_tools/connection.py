@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Callable
 
 from face_client.endpoints import addresses
-from face_client.errors import FaceError, InvalidImage, InvalidInput, ModelNotLoaded, ServerUnavailable
+from face_client.errors import FaceError, InvalidImage, InvalidInput, ModelNotLoaded, ServerUnavailable, UnfitWeights
 from face_client.options import (
     DEFAULT_IN_FLIGHT,
     DEFAULT_TIMEOUT_S,
@@ -254,6 +254,33 @@ def check_parameters(
         return
 
 
+RANDOM_FLAG = "--random-weights"
+
+
+def add_random_weights(parser: argparse.ArgumentParser) -> None:
+    """The option of verbs that tell people apart."""
+    parser.add_argument(
+        RANDOM_FLAG,
+        action="store_true",
+        help="go on where the server's FaceNet has random weights, as load tests have: what it says is meaningless",
+    )
+
+
+def check_weights(client: FaceClient, verb: str, random_weights: bool) -> None:
+    """Says so where the server's FaceNet has random weights. Raises UnfitWeights unless these are allowed."""
+    if not client.weights().random:
+        return
+    # Not at the top: it needs NumPy, and `--help` does not.
+    from face_client.similarity import RANDOM_WEIGHTS
+
+    if not random_weights:
+        raise UnfitWeights(
+            f"{RANDOM_WEIGHTS}: give it trained ones with `faces export --facenet vggface2`, or go on all the same "
+            f"with {RANDOM_FLAG}"
+        )
+    console.message(f"faces {verb}: WARNING: {RANDOM_WEIGHTS}")
+
+
 def in_one_line(verb: str, work: Callable[[], int], failed: int = EXIT_SOME_FAILED) -> int:
     """The exit status of a verb's work. What ends it early becomes a line for the person, and the status that says so.
 
@@ -276,7 +303,7 @@ def _sentence(error: FaceError | OSError | OutputError) -> str:
 
 
 def _exit_status(error: FaceError | OSError | OutputError, failed: int) -> int:
-    if isinstance(error, NotReady):
+    if isinstance(error, (NotReady, UnfitWeights)):
         return EXIT_NO_SERVER
     if isinstance(error, OutputRefused):
         return EXIT_USAGE

@@ -26,8 +26,9 @@ examples:
   faces recognize holiday/ --align --embeddings h.npz  faces turned upright first
 
 The .npz file has a row for each face: embeddings [N, 512], boxes [N, 4], probabilities [N], landmarks [N, 5, 2] and
-images [N], the path of its picture. It replaces one of an earlier run, and no other file. It is written at the end,
-also after Ctrl-C or when the server has gone, with what was found until then.
+images [N], the path of its picture; weights [N], the SHA-256 of FaceNet's weights: where it differs, do not compare.
+It replaces one of an earlier run, and no other file. It is written at the end, also after Ctrl-C or when the server has
+gone, with what was found until then.
 
 exit status: 0 every picture was read, 1 some were not or a file could not be written, 2 wrong usage, 3 no server, or
 none with FaceNet
@@ -72,7 +73,8 @@ def is_ours(path: Path) -> bool:
     """Whether a file is one of embeddings: it has their arrays, and no others."""
     try:
         with zipfile.ZipFile(path) as arrays:
-            return set(arrays.namelist()) == {f"{name}.npy" for name in ("images", *_ARRAYS)}
+            # Those written before weights had names lack them.
+            return {*arrays.namelist(), "weights.npy"} == {f"{name}.npy" for name in ("images", "weights", *_ARRAYS)}
     except (OSError, zipfile.BadZipFile):
         return False
 
@@ -81,7 +83,12 @@ def _write(path: Path, found: Sequence[tuple[Path, Faces]]) -> None:
     """All faces of all pictures as one .npz file. Raises OutputError."""
     rows = {name: np.concatenate([getattr(faces, name) for _, faces in found]) for name in _ARRAYS}
     images = np.array([str(image) for image, faces in found for _ in faces], dtype=np.str_)
+    weights = np.array([_digest(faces) for _, faces in found for _ in faces], dtype=np.str_)
     # Not into the file itself: where the disk is full, zipfile's destructor would tell it again, as a traceback.
     archive = BytesIO()
-    np.savez(archive, images=images, **rows)
+    np.savez(archive, images=images, weights=weights, **rows)
     outputs.write_whole(path, lambda file: file.write(archive.getbuffer()))
+
+
+def _digest(faces: Faces) -> str:
+    return "" if faces.weights is None else faces.weights.sha256

@@ -31,6 +31,8 @@ from face_client.messages import (
     joined,
     joined_logits,
     rows_from,
+    weights_from,
+    weights_request,
 )
 from face_client.options import (
     DEFAULT_IN_FLIGHT,
@@ -46,6 +48,7 @@ from face_client.options import (
 from face_client.retry import Attempts, RetryBudget
 from face_client.similarity import SAME_DISTANCE, Comparison, compare_faces
 from face_client.tls import Tls, check_tls
+from face_client.weights import Weights
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -242,9 +245,17 @@ class FaceClient:
         """FaceNet's logits for face crops, one column a person it was trained on: float32 [N, K].
 
         K is 8,631 with the weights of VGGFace2 and 10,575 with those of CASIA-WebFace. crops: as for `embed`; of none,
-        K is 0. Raises ServerUnavailable where the server's weights have no classifier.
+        K is 0. Raises UnfitWeights where the server's weights have no classifier.
         """
         return joined_logits(self._rows(crops, LOGITS), self.embedder)
+
+    def weights(self) -> Weights:
+        """What FaceNet's weights are now: their name, their SHA-256, and whether they are random.
+
+        A server may be given others later: `Faces.weights` has those that gave the embeddings beside it.
+        """
+        request = weights_request(self.embedder)
+        return weights_from(request, self._ask(request))
 
     def compare(
         self,
@@ -252,19 +263,21 @@ class FaceClient:
         b: ImageLike,
         *,
         threshold: float = SAME_DISTANCE,
+        random_weights: bool = False,
         max_side: int | None = None,
         **options: Unpack[DetectOptions],
     ) -> Comparison:
         """Whether the largest face of one image and that of another are one person's.
 
         threshold: Euclidean distance below which they are; see `similarity.SAME_DISTANCE` for where it comes from.
+        random_weights: compare also where the server's FaceNet was never trained, and tells nobody apart.
         options: as for `detect`; another `selection` takes another face of each.
-        Raises NoFace where an image shows none, and whatever `recognize` raises.
+        Raises NoFace where an image shows none, UnfitWeights for random weights, and whatever `recognize` raises.
         """
         check_at_least("threshold", threshold, 0)
         answers = self.recognize_batch([a, b], max_side=max_side, in_flight=2, **of_one_face(options))
         first, second = list(answers)
-        return compare_faces(first, second, threshold)
+        return compare_faces(first, second, threshold, random_weights=random_weights)
 
     def is_ready(self, model: str | None = None) -> bool:
         """Whether the server answers and a model takes requests: the detector if no other is named."""

@@ -57,7 +57,7 @@ def random_weights(classes: int | None = None) -> Weights:
         for name, tensor in InceptionResnetV1(classes).state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    return Weights(tensors, "RandomState(0)", None, RANDOM_NOTE)
+    return Weights(tensors, "RandomState(0)", None, RANDOM_NOTE, random=True)
 
 
 def _draw(state: np.random.RandomState, name: str, shape: tuple[int, ...]) -> np.ndarray:

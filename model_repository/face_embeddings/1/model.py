@@ -33,9 +33,9 @@ class TritonPythonModel:
             good = [request for request in batch if request.is_open]
             with first_trace(requests):
                 found = embed([crops for request in good for crops in request.crops], lambda: check_callers(good))
-            self._observer.embedded(sum(map(len, found)))
-            embeddings = iter(found)
+            self._observer.embedded(sum(map(len, found.images)))
+            embeddings = iter(found.images)
             for request in good:
-                request.answer([next(embeddings) for _ in request.crops])
+                request.answer([next(embeddings) for _ in request.crops], found.weights)
         self._observer.executed(batch)
         return [request.response() for request in batch]

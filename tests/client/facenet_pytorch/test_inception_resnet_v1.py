@@ -8,13 +8,20 @@ import torch
 
 from face_client import InvalidInput
 from face_client.facenet_pytorch import InceptionResnetV1, fixed_image_standardization, prewhiten
+from tests.fakes import TRAINED, UNTRAINED
 
 
 class FakeFaceNet:
     """Stands for FaceClient; remembers the crops."""
 
-    def __init__(self, classes=8631):
+    def __init__(self, classes=8631, weights=TRAINED):
         self.classes = classes
+        self.asked = 0
+        self._weights = weights
+
+    def weights(self):
+        self.asked += 1
+        return self._weights
 
     def embed(self, crops):
         self.crops = crops
@@ -129,3 +136,17 @@ def test_answers_have_the_type_of_the_question(dtype, server):
 def standardised(count):
     levels = torch.full((count, 3, 160, 160), 200.0)
     return fixed_image_standardization(levels)
+
+
+@pytest.mark.parametrize("classify", [False, True])
+def test_random_weights_are_said_once(classify):
+    server = FakeFaceNet(weights=UNTRAINED)
+    resnet = InceptionResnetV1("vggface2", classify, client=server)
+    resnet(levels(0))
+    with pytest.warns(RuntimeWarning, match="random weights, so its embeddings tell nobody apart") as caught:
+        resnet(levels(1) / 256)
+    assert [warning.filename for warning in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        resnet(levels(1) / 256)
+    assert server.asked == 1

@@ -11,6 +11,7 @@ from face_client import Faces, ModelNotLoaded
 from face_command import console
 from face_command.main import main
 from face_tools.evaluation.lfw import centre_crop
+from tests.fakes import TRAINED, UNTRAINED
 from tests.standard_sets import write_pairs, write_people
 
 # Greys from here on are pictures in which no face is found.
@@ -55,6 +56,7 @@ class FakeClient:
         self.options = {}
         self.loaded = True
         self.error = 0
+        self.has = TRAINED
 
     def __call__(self, *_arguments, **_options):
         return self
@@ -68,6 +70,9 @@ class FakeClient:
     def check_ready(self, model):
         if not self.loaded and model != "face_recognition":
             raise ModelNotLoaded(f"model {model!r} is not loaded")
+
+    def weights(self):
+        return self.has
 
     def recognize_each(self, images, *, crops, in_flight, **options):
         assert in_flight == 16
@@ -187,6 +192,22 @@ def test_mirrored_and_plain_results_do_not_mix(evaluate, capsys):
     evaluate()
     assert evaluate("--mirror")[0] == 2
     assert "mirror False there and True now" in capsys.readouterr().err
+
+
+def test_random_weights_are_measured_by_whoever_says_so_and_the_results_keep_it(evaluate, client, capsys):
+    client.has = UNTRAINED
+    assert evaluate() == (3, None)
+    assert "random weights" in capsys.readouterr().err
+    assert client.asked == []
+
+
+def test_results_of_random_weights_are_never_taken_for_others(evaluate, client, capsys):
+    client.has = UNTRAINED
+    _, report = evaluate("--random-weights")
+    assert report["random_weights"] is True
+    assert "faces evaluate lfw: WARNING" in capsys.readouterr().err
+    assert evaluate()[0] == 2
+    assert "random_weights True there and not set now" in capsys.readouterr().err
 
 
 def test_facenet_that_is_not_loaded_is_told_before_any_picture_is_asked(evaluate, client, capsys):

@@ -20,6 +20,7 @@ from face_tools.connection import (
     add_connection,
     add_parameters,
     add_patience,
+    add_random_weights,
     in_one_line,
     open_client,
     parameters_from,
@@ -92,7 +93,7 @@ examples:
 _EVERY_EPILOG = """
 Written into --out: the answers picture by picture, report.json{curve}.
 exit status: 0 every picture counted, 1 some were missing or failed, or a file could not be written, 2 wrong usage,
-3 no server
+3 no server, or none with a trained FaceNet
 """
 
 
@@ -115,6 +116,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lfw.add_argument("data", metavar="DATA", type=Path, help="folder of the people's folders")
     lfw.add_argument("--pairs", metavar="FILE", type=Path, help="the list of pairs (DATA/pairs.txt)")
     lfw.add_argument("--mirror", action="store_true", help="compare the mirrored crops too")
+    add_random_weights(lfw)
     _add_common(lfw, out="lfw-evaluation", unit="pairs, as many of each fold and kind")
     add_parameters(lfw, (*OF_DETECTION, "selection", "margin", "align"), own=options.LFW)
 
@@ -274,7 +276,9 @@ def _lfw(args: argparse.Namespace, client: FaceClient) -> Outcome:
     source = args.pairs or args.data / PAIRS_FILE
     every = _read(read_pairs, source)
     pairs = spread(every, args.limit)
-    task = EmbeddingTask(client, {**options.LFW, **parameters_from(args)}, args.in_flight, args.mirror)
+    task = EmbeddingTask(
+        client, {**options.LFW, **parameters_from(args)}, args.in_flight, args.mirror, args.random_weights
+    )
     pictures = {name: args.data / name for name in pictures_of(pairs)}
     with _results(args, "embeddings.jsonl", task) as results:
         gaps = _fill(task, results, pictures, args.wait)
@@ -289,7 +293,7 @@ def _lfw(args: argparse.Namespace, client: FaceClient) -> Outcome:
         source=source,
         whole=len(pairs) == len(every),
         gaps=gaps,
-        report=report.to_dict(),
+        report={**report.to_dict(), "random_weights": args.random_weights},
         header=("measure", "value"),
         rows=list(report.rows()),
     )

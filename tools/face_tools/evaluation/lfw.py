@@ -22,6 +22,7 @@ from face_client.faces import Faces
 from face_client.messages import CROP_SIZE
 from face_client.options import DetectOptions
 from face_pictures.decoding import decode_image
+from face_tools.connection import check_weights
 from face_tools.evaluation.results import Record, ResultsFile
 from face_tools.evaluation.verification import FoldAccuracy, Roc, fold_accuracy, roc
 
@@ -110,12 +111,14 @@ class EmbeddingTask:
 
     mirror: put the embedding of the mirrored crop behind that of the crop, both by √½, as David Sandberg's
     validation has it: a squared distance is then the mean of the two.
+    random_weights: the server's FaceNet may have them; the results then say so.
     """
 
     client: FaceClient
     options: DetectOptions
     in_flight: int
     mirror: bool = False
+    random_weights: bool = False
 
     keys = ("embedding", "face")
 
@@ -126,7 +129,12 @@ class EmbeddingTask:
 
     def settings(self) -> Record:
         """What the results depend on."""
-        return {"set": "lfw", "parameters": dict(self.options), "mirror": self.mirror}
+        allowed = {"random_weights": True} if self.random_weights else {}
+        return {"set": "lfw", "parameters": dict(self.options), "mirror": self.mirror, **allowed}
+
+    def check(self) -> None:
+        """Raises UnfitWeights for random ones, unless they are allowed."""
+        check_weights(self.client, "evaluate lfw", self.random_weights)
 
     def answers(self, paths: Iterable[Path]) -> Iterator[BatchAnswer]:
         return self.client.recognize_each(paths, crops=self.mirror, in_flight=self.in_flight, **self.options)

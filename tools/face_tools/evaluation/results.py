@@ -46,6 +46,9 @@ class Task(Protocol):
     def settings(self) -> Record:
         """What the results depend on, as plain values for JSON."""
 
+    def check(self) -> None:
+        """Raises FaceError where what the models that are ready say is not worth keeping."""
+
     def answers(self, paths: Iterable[Path]) -> Iterator[BatchAnswer]:
         """An answer a picture, in order."""
 
@@ -62,13 +65,14 @@ def collect(
     """Ask for the pictures (name → file) that the results lack; for each in turn None, or why it failed.
 
     wait: so many seconds for a server that is away.
-    Raises NotReady when the server is not there, or no more, and InvalidInput when it serves other networks
-    than those that gave the results so far.
+    Raises NotReady when the server is not there, or no more, InvalidInput when it serves other networks than those that
+    gave the results so far, and what `Task.check` raises.
     """
     pending = {name: path for name, path in pictures.items() if name not in results}
     if not pending:
         return
     check_ready(task.client, *task.models, wait=wait)
+    task.check()
     _check_networks(task, results, pictures)
     for (name, path), answer in zip(pending.items(), task.answers(pending.values())):
         if isinstance(answer, ServerUnavailable):

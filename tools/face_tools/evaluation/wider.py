@@ -45,6 +45,9 @@ class DetectionTask:
         """What the results depend on."""
         return {"set": self.name, "model": self.client.model, "parameters": dict(self.options)}
 
+    def check(self) -> None:
+        """Any networks may be measured."""
+
     def answers(self, paths: Iterable[Path]) -> Iterator[BatchAnswer]:
         return self.client.detect_each(paths, in_flight=self.in_flight, **self.options)
 

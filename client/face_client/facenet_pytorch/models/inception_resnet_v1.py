@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from face_client import FaceClient
-from face_client.drop_in import Connection, InvalidValue, grey_levels, not_here
+from face_client.drop_in import Connection, InvalidValue, grey_levels, not_here, warn_if_random
 from face_client.errors import InvalidInput
 from face_client.facenet_pytorch.models.utils.served import Served
 from face_client.images import as_array
@@ -65,6 +65,7 @@ class InceptionResnetV1(Served):
         self.classify = classify
         self.num_classes = num_classes
         self.dropout_prob = dropout_prob
+        self._weights_known = False
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Embeddings [N, 512], or logits [N, K] where `classify` is set."""
@@ -72,6 +73,10 @@ class InceptionResnetV1(Served):
         crops = _crops(x)
         if torch.is_grad_enabled() and x.requires_grad:
             warnings.warn("x wants a gradient, and the server's answer has none", stacklevel=_CALLER - 1)
+        # Of no crops nothing is asked.
+        if len(crops) and not self._weights_known:
+            warn_if_random(self.connection.client, _CALLER)
+            self._weights_known = True
         if self.classify:
             rows = self.connection.client.classify(crops)
             # Of no crops nothing is known.

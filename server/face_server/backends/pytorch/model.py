@@ -121,7 +121,7 @@ class TritonPythonModel:
     def _computed(self, run: Callable[["TorchScriptNetwork"], Any], shape: Sequence[int]) -> Any:
         self._network = self._network or self._loaded()
         try:
-            return run(self._network)
+            outputs = run(self._network)
         except RuntimeError as error:
             if "out of memory" in str(error):
                 raise MemoryError from error
@@ -129,6 +129,13 @@ class TritonPythonModel:
             pb_utils.Logger.log_error(f"{self._name}: {error}")
             message = f"model {self._name} failed on a batch of shape {list(shape)}"
             raise Refused(NETWORK, message, pb_utils.TritonError.INTERNAL) from error
+        if len(outputs) != len(self._outputs):
+            message = (
+                f"model {self._name} gives {len(outputs)} outputs, its configuration has {len(self._outputs)}: it was "
+                "exported by another version; run `faces export` again and start the server again"
+            )
+            raise Refused(NETWORK, message, pb_utils.TritonError.UNAVAILABLE)
+        return outputs
 
 
 def _by_index(outputs: list[dict[str, Any]]) -> list[str]:
