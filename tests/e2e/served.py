@@ -22,7 +22,9 @@ class Served:
     """Ready when made. Its supervisor's lines are in `lines`."""
 
     def __init__(self, *arguments):
-        command = [FACES, "serve", "--repository", REPOSITORY, "--quiet", "--health-port", "0", *arguments]
+        command = [FACES, "serve", "--repository", REPOSITORY, "--quiet", "--health-port", "0"]
+        # As long as is waited for below: other tests may have the processors.
+        command += ["--start-timeout", "300", *arguments]
         self.lines = []
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self._reader = threading.Thread(target=self._read)

@@ -23,6 +23,7 @@ from PIL import Image
 
 from face_bench.metrics import scrape
 from face_client import FaceClient
+from face_server.ports import free_ports
 from tests.e2e.conftest import REPOSITORY
 from tests.e2e.served import FACES, Served
 from tests.e2e.under_load import under_load
@@ -202,6 +203,69 @@ def test_what_is_in_flight_at_the_end_is_answered(server, photo):
     answered = sum(not answer.exception() for answer in unanswered)
     assert answered
     print(f"\nstopped: {answered} in flight were answered, {len(errors)} came too late")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """40 pictures of several sizes, each with a face or more."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    whole = wall()
+    for number in range(40):
+        Image.fromarray(whole[:, 13 * number :]).save(folder / f"{number:02}.jpg")
+    return folder
+
+
+@contextmanager
+def detecting(server, folder, *arguments, **options):
+    """`faces detect --json` as a process of its own, of which a few pictures at a time are in flight."""
+    command = [FACES, "detect", folder, "--json", "--in-flight", "4", "--timeout", "300", *arguments, "--url", server]
+    with subprocess.Popen(command, text=True, **{"stdout": subprocess.PIPE, **options}) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_command_waits_for_a_server_that_comes_late(servers, folder):
+    grpc, http, metrics = map(str, free_ports(("127.0.0.1",) * 3, (0, 0, 0)))
+    with detecting(f"127.0.0.1:{grpc}", folder, "--wait", "600") as command:
+        servers.append(Served("--grpc-port", grpc, "--http-port", http, "--metrics-port", metrics))
+        assert len(command.stdout.readlines()) == 40
+    assert command.returncode == 0
+
+
+def test_a_batch_of_the_command_line_sits_out_a_restart_of_its_only_server(server, folder):
+    with detecting(server.url, folder, "--retries", "200") as command:
+        lines = [command.stdout.readline() for _ in range(5)]
+        server.lines.clear()
+        server.triton.kill()
+        server.wait_for("Triton answers again after", 300)
+        lines += command.stdout
+    assert command.returncode == 0
+    assert lines == faces("detect", folder, "--json", "--url", server.url)[1].splitlines(keepends=True)
+    assert [json.loads(line)["image"] for line in lines] == [str(folder / f"{number:02}.jpg") for number in range(40)]
+
+
+def test_a_run_that_was_killed_goes_on_where_it_ended(server, folder, tmp_path):
+    status, uninterrupted = faces("detect", folder, "--json", "--url", server.url)
+    assert status == 0
+    file = tmp_path / "faces.jsonl"
+    with file.open("a") as output, detecting(server.url, folder, stdout=output) as command:
+        while file.read_bytes().count(b"\n") < 5:
+            assert command.poll() is None
+            time.sleep(0.001)
+        command.kill()
+    answered = file.read_bytes().count(b"\n")
+    assert answered < 40
+    # As a kill or a full disk in the middle of a line leaves it; and who asked about these again would be refused.
+    with file.open("a") as output:
+        output.write('{"image": "')
+    for number in range(answered):
+        (folder / f"{number:02}.jpg").write_bytes(b"no picture any more")
+    with file.open("a") as output, detecting(server.url, folder, "--resume", file, stdout=output) as command:
+        assert command.wait(300) == 0
+    assert file.read_text() == uninterrupted
 
 
 @pytest.fixture
