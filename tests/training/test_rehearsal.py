@@ -10,6 +10,7 @@ from PIL import Image
 from face_repository.layout import REQUIRED, Repository
 from face_training.annotations.index import Report, checked
 from face_training.annotations.lists import read_facial_points, read_wider
+from face_training.errors import TrainingError
 from face_training.rehearsal.__main__ import clear
 from face_training.rehearsal.serving import accuracy, draw_curves, make_repository
 from face_training.rehearsal.sets import generate, photo_with_face, portraits, scenes, write_facial_points, write_wider
@@ -90,8 +91,13 @@ def test_the_curves_are_drawn(tmp_path):
 
 
 def test_only_what_a_demo_made_is_removed_before_another(tmp_path):
+    clear(tmp_path / "new")
     for name in ("work", "mine"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text("")
-    clear(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+        for folder in (tmp_path, tmp_path / "new"):
+            (folder / name).mkdir()
+            (folder / name / "file").write_text("")
+    clear(tmp_path / "new")
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"mine", ".train-demo"}
+    with pytest.raises(TrainingError, match="work would be removed"):
+        clear(tmp_path)
+    assert (tmp_path / "work" / "file").exists()

@@ -21,7 +21,7 @@ from face_training.errors import TrainingError
 from face_training.learning.trainable import PRETRAINED
 from face_training.rehearsal.serving import Accuracy, accuracy, draw_curves, make_repository, served_boxes
 from face_training.rehearsal.sets import photo_with_face, write_facial_points, write_wider
-from face_training.workplace import STAGES, Workplace
+from face_training.workplace import STAGES, Workplace, write_text
 
 _TRAIN, _VALIDATION, _POINTS = 300, 60, 200
 
@@ -34,6 +34,8 @@ _EPOCH = ("--init", PRETRAINED, "--epochs", "1", "--batch-size", "128", "--learn
 _TUNED: Mapping[str, Sequence[str]] = {"pnet": _EPOCH, "rnet": _EPOCH, "onet": (*_EPOCH, "--mined-negatives", "20")}
 
 _MADE = ("WIDER", "FACES", "work", "tuned", "repository")
+_MARK = ".train-demo"
+"""Says that folders of these names are the demo's: real sets have the same names."""
 
 _TRAINED_NAME, _PUBLISHED_NAME, _TUNED_NAME = "trained from random weights", "published", "published, one more epoch"
 
@@ -83,9 +85,14 @@ def _rehearse(out: Path) -> int:
 
 
 def clear(out: Path) -> None:
-    """Removes what an earlier demo left, and nothing else: the folder may be anybody's."""
-    for name in _MADE:
-        shutil.rmtree(out / name, ignore_errors=True)
+    """Removes what an earlier demo left. Raises TrainingError where folders of such names may be somebody else's."""
+    there = [out / name for name in _MADE if (out / name).exists()]
+    mark = out / _MARK
+    if there and not mark.exists():
+        raise TrainingError(f"{there[0]} would be removed, and no demo is known to have made it: name another --out")
+    for folder in there:
+        shutil.rmtree(folder, ignore_errors=True)
+    write_text(mark, "")
 
 
 def _train(out: Path, work: str, options: Mapping[str, Sequence[str]]) -> None:
