@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade.parameters import DetectionParameters
-from face_cascade.suppression import by_score
+from face_cascade.suppression import nms_across
 
 Float32 = NDArray[np.float32]
 
@@ -70,13 +70,4 @@ def best_views(boxes: Float32, probabilities: Float32, turn: NDArray[np.integer]
         return np.arange(len(boxes))
     doubt = 1 - probabilities
     doubt[turn == 0] *= np.float32(_CLEARLY)
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    area = sides[:, 0] * sides[:, 1]
-    there = np.ones(len(boxes), bool)
-    for i in by_score(-doubt):
-        if there[i]:
-            shared = np.minimum(boxes[i, 2:], boxes[:, 2:]) - np.maximum(boxes[i, :2], boxes[:, :2])
-            inter = np.maximum(shared, 0).prod(axis=1)
-            same = (turn != turn[i]) & (inter > _SAME_FACE_MIN * np.minimum(area[i], area))
-            there &= ~same
-    return np.flatnonzero(there)
+    return nms_across(turn, boxes, -doubt, _SAME_FACE_MIN)

@@ -48,6 +48,16 @@ def nms_within(groups: NDArray[np.integer], boxes: Float32, scores: Float32, thr
     return np.sort(order[kept])
 
 
+def nms_across(groups: NDArray[np.integer], boxes: Float32, scores: Float32, threshold: float) -> Indices:
+    """Indices of those kept, ascending: a box is dropped only for a kept one of another of the groups [N].
+
+    By intersection over the smaller area, without +1. Each is compared with each: of faces there are few.
+    """
+    order = by_score(scores)
+    kept = _kept_across(groups[order].astype(np.int32), np.ascontiguousarray(boxes[order]), np.float32(threshold))
+    return np.sort(order[kept])
+
+
 def nms_min(boxes: Float32, scores: Float32, threshold: float) -> Indices:
     """Like `nms`, by intersection over the smaller area and with the +1 of whole-pixel boxes.
 
@@ -215,4 +225,17 @@ def _kept_in_groups(boxes, ends, threshold):  # type: ignore[no-untyped-def]
     for end in ends:
         keep[start:end] = _kept(boxes[start:end], threshold, np.float32(0), False)
         start = end
+    return keep
+
+
+@_compiled("boolean[::1](int32[::1], float32[:,::1], float32)")
+def _kept_across(groups, boxes, threshold):  # type: ignore[no-untyped-def]
+    """Which of the boxes, best first, no better one of another group that is kept suppresses."""
+    edges, none = np.ascontiguousarray(_edges(boxes, np.float32(0)).T), np.float32(0)
+    keep = np.ones(len(groups), np.bool_)
+    for i in range(len(groups)):
+        for j in range(i):
+            if keep[j] and groups[j] != groups[i] and _overlap(edges[j], edges[i], none, True) > threshold:
+                keep[i] = False
+                break
     return keep

@@ -205,3 +205,20 @@ def test_a_face_is_of_one_view(faces, kept):
     probabilities = np.array([probability for _, probability, _ in faces], np.float32)
     turn = np.array([turn for _, _, turn in faces], np.int32)
     assert best_views(boxes, probabilities, turn).tolist() == kept
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_many_faces_are_each_of_one_view(seed):
+    """As plain loops find it, where most faces overlap others, of their own view too."""
+    random = np.random.RandomState(seed)
+    start = random.uniform(0, 400, (500, 2))
+    boxes = np.concatenate([start, start + random.uniform(0, 80, (500, 2))], axis=1).astype(np.float32)
+    probabilities = random.uniform(0.7, 1, 500).astype(np.float32)
+    turn = random.randint(0, 4, 500).astype(np.int32)
+    doubt = (1 - probabilities) * np.where(turn == 0, np.float32(0.25), np.float32(1))
+    kept = list[int]()
+    for i in np.argsort(doubt, kind="stable"):
+        if not any(turn[i] != turn[j] and is_same(boxes[i], boxes[j]) for j in kept):
+            kept.append(int(i))
+    assert best_views(boxes, probabilities, turn).tolist() == sorted(kept)
+    assert 50 < len(kept) < 450
