@@ -44,6 +44,12 @@ def lay_out(repository: Path) -> tuple[Path, ...]:
         ) from error
 
 
+def renew(repository: Path) -> None:
+    """`lay_out` where it was done before: an upgrade brings files that go together. Raises RepositoryError."""
+    if (repository / _RECORD).is_file():
+        lay_out(repository)
+
+
 def _lay_out(origin: Path, repository: Path) -> tuple[Path, ...]:
     record = repository / _RECORD
     written, stay = _read(record), []

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from face_repository.configurations import TUNED, refresh
+from face_repository.laying_out import renew
 from face_repository.layout import Repository, RepositoryError
 from face_repository.tuned import Tuned
 from face_server.ending import Workplace, end, without_orphans
@@ -113,6 +114,7 @@ class EmbeddedTriton:
     def start(self) -> None:
         """Starts the server and returns when every model is ready. A server that was stopped may be started again."""
         try:
+            renew(self._path)
             repository = Repository.read(self._path, self.settings.models)
             refresh(repository.path, repository.loadable)
             if self.settings.configuration == TUNED:

@@ -22,6 +22,9 @@ _LAST_WORDS = ("error:", "Signal (", "terminate called", "  what():", "double fr
 # Triton's name for the status, and Python's for the exception.
 _KINDS = re.compile(r"^(?:[A-Z][a-z ]+: )?(?:\w+(?:Error|Exception): )?")
 
+# Each request of a batch that fails says so, for the same reason.
+_REPEATED = re.compile(r"(.{20,}?;)(?: \1)+")
+
 _LEVELS = {"E": "error", "W": "warning", "I": "info", "V": "debug"}
 
 
@@ -46,7 +49,8 @@ def _cause(text: str) -> str:
     """What a Python model raised, without its traceback."""
     with contextlib.suppress(ValueError):
         text = json.loads(f'"{text}"')
-    return _KINDS.sub("", text.partition("\n\nAt:")[0].strip().partition("\n")[0])
+    text = _KINDS.sub("", text.partition("\n\nAt:")[0].strip().partition("\n")[0])
+    return _REPEATED.sub(r"\1", text).rstrip(";")
 
 
 class LogReader:

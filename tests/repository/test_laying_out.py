@@ -3,7 +3,7 @@
 import pytest
 
 from face_repository import laying_out
-from face_repository.laying_out import lay_out, source
+from face_repository.laying_out import lay_out, renew, source
 from face_repository.layout import REQUIRED, RepositoryError
 
 
@@ -33,11 +33,15 @@ def test_what_somebody_changed_stays_and_is_named_the_rest_becomes_the_new_versi
             (version / name).parent.mkdir(parents=True, exist_ok=True)
             (version / name).write_text(f"of version {version.name}")
     there = tmp_path / "there"
+    renew(there)
+    assert not there.exists()
     monkeypatch.setattr(laying_out, "source", lambda: versions[0])
     assert lay_out(there) == ()
     (there / "mtcnn" / "config.pbtxt").write_text("mine")
     for _ in range(2):
         monkeypatch.setattr(laying_out, "source", lambda: versions[1])
+        renew(there)
+        assert content(there) == {**content(versions[1]), "mtcnn/config.pbtxt": "mine"}
         assert lay_out(there) == (there / "mtcnn" / "config.pbtxt",)
         assert content(there) == {**content(versions[1]), "mtcnn/config.pbtxt": "mine"}
     (there / "mtcnn" / "config.pbtxt").unlink()

@@ -26,10 +26,16 @@ def test_the_reason_is_the_model_that_did_not_load_else_the_last_word():
         'damaged: \\"x\\"\\n\\nAt:\\n  /m/model.py(44): initialize\\n"'
     )
     by_callers = ['E1122 05:00:00.000003 42 x.cc:1] "a request"', 'mtcnn: refused ids=5d2a message="factor is 7"']
+    once = "pnet gives 2 outputs; run `faces export` again"
+    twice = f"{once};"
     silent = "its log does not say why"
     for lines, reason in (
         ([harmless, failed, "bye"], "model 'pnet' cannot be loaded: no"),
         ([traced, traced.replace("onet'", "mtcnn'")], "model 'onet' cannot be loaded: /m/1/model.pt is damaged: \"x\""),
+        (
+            [failed.replace("no", f"sample 'faces': {twice} {twice}")],
+            f"model 'pnet' cannot be loaded: sample 'faces': {once}",
+        ),
         ([harmless, "error: no port"], "error: no port"),
         ([*by_callers, "Signal (11) received."], "Signal (11) received."),
         ([harmless, "a", *by_callers], silent),
