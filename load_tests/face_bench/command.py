@@ -9,7 +9,7 @@ from face_bench import BenchError
 from face_bench.machine import CHECKOUT
 from face_bench.many_clients import DEFAULT_CLIENTS
 from face_bench.output import make_folder, say, show, to_json
-from face_bench.pictures import MAX_PHOTOS, Picture, photos, walls
+from face_bench.pictures import CROWD_SIZES, MAX_PHOTOS, Picture, crowds, photos, walls
 from face_bench.report import Report, in_markdown, tables
 from face_bench.run import Plan, run
 from face_client import FaceError
@@ -63,6 +63,14 @@ def _parser() -> Parser:
     add("--photos", type=Path, metavar="DIR", help=f"also these photos, at most {MAX_PHOTOS}")
     add("--no-wall", action="store_true", help="leave out the wall; needs --photos")
     add(
+        "--crowds",
+        type=whole(0, len(CROWD_SIZES)),
+        default=1,
+        metavar="N",
+        help=f"so many crowds of {', '.join(f'{w}x{h}' for w, h in CROWD_SIZES)}, beside facenet-pytorch alone, which "
+        "takes up to half a minute for one (default: %(default)s)",
+    )
+    add(
         "--networks",
         choices=NETWORKS_CHOICES,
         default="auto",
@@ -107,6 +115,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     return Plan(
         repository=CHECKOUT / "model_repository",
         pictures=_pictures(args),
+        crowds=crowds(args.crowds),
         cache=None if args.no_peers else CHECKOUT / ".venv-peers",
         networks=args.networks,
         warm_up=args.warm_up,

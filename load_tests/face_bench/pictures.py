@@ -16,6 +16,7 @@ from face_pictures.folders import pictures_in
 from face_pictures.formats import format_of
 
 WALL_SIZES = ((1920, 1080), (1280, 720), (960, 540))
+CROWD_SIZES = ((960, 540), (1280, 720), (2048, 1150))
 JPEG_QUALITY = 95
 
 MAX_PHOTOS = 100
@@ -102,6 +103,12 @@ def walls(sizes: Sequence[tuple[int, int]] = WALL_SIZES, prefix: str = "wall ") 
     """The wall in these sizes, (width, height), each named by its size."""
     portrait = Image.open(PORTRAIT).convert("RGB")
     return [Picture.of_pixels(f"{prefix}{w}x{h}", wall(portrait, w, h)) for w, h in sizes]
+
+
+def crowds(count: int) -> list[Picture]:
+    """So many of the crowds, the smallest first, each named by its size."""
+    portrait = Image.open(PORTRAIT).convert("RGB")
+    return [Picture.of_pixels(f"crowd {w}x{h}", stand(portrait, w, h)) for w, h in CROWD_SIZES[:count]]
 
 
 def photos(folder: Path) -> list[Picture]:

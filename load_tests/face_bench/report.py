@@ -22,6 +22,7 @@ class RunSettings:
     networks: str
     jpeg_quality: int
     sweep_seconds: float
+    crowd_rounds: int
 
 
 @dataclass
@@ -32,7 +33,9 @@ class Report:
     settings: RunSettings
     peers: list[PeerStatus] = field(default_factory=list)
     latency: list[Latency] = field(default_factory=list)
+    crowds: list[Latency] = field(default_factory=list)
     ratios: list[Ratio] = field(default_factory=list)
+    """Of both."""
     agreement: list[Agreement] = field(default_factory=list)
     other_cores: float | None = None
     """What everything else on the machine used while latency was measured; it should be next to nothing."""
@@ -47,9 +50,11 @@ def in_markdown(report: Report) -> str:
     """The whole report; sections of one level below the document that it is pasted into."""
     settings = report.settings
     peers = [f"{peer.name} {_about(peer)}" for peer in report.peers if not peer.problem]
+    crowds = f"; {settings.crowd_rounds} of the crowds" if report.crowds else ""
     how = (
-        f"{settings.rounds} rounds after {settings.warm_up} of warm-up, interleaved. Networks: {settings.networks}. "
-        f"JPEG quality {settings.jpeg_quality}. Peers, in their own processes: {'; '.join(peers) or 'none'}."
+        f"{settings.rounds} rounds after {settings.warm_up} of warm-up{crowds}; interleaved. "
+        f"Networks: {settings.networks}. JPEG quality {settings.jpeg_quality}. "
+        f"Peers, in their own processes: {'; '.join(peers) or 'none'}."
     )
     return markdown([report.machine.line, how], tables(report))
 
@@ -60,7 +65,7 @@ def _about(peer: PeerStatus) -> str:
 
 def tables(report: Report) -> list[Table]:
     """Those that have something in them."""
-    made = (_latency, _agreement, _floor, _stages, _work, _sweep, _memory)
+    made = (_latency, _crowds, _agreement, _floor, _stages, _work, _sweep, _memory)
     return [table for make in made if (table := make(report)).rows or table.notes]
 
 
@@ -81,6 +86,24 @@ def _latency(report: Report) -> Table:
     header = ("picture", "who", "median ms", "IQR ms", "FPS", "faces", *(f"× {ours}" for ours in OURS))
     problems = [f"{peer.name} was not measured: {peer.problem}" for peer in report.peers if peer.problem]
     return Table("Latency of one client", header, rows, labels=2, notes=(*problems, *_noise(report)))
+
+
+def _crowds(report: Report) -> Table:
+    """In seconds: it is the faces that take the time."""
+    ratio = {(r.picture, r.ours, r.peer): f"{r.ratio:.1f}" for r in report.ratios}
+    rows = tuple(
+        (
+            latency.picture,
+            latency.contender,
+            str(latency.faces),
+            f"{latency.milliseconds.median / 1e3:.2f}",
+            f"{latency.iqr_ms / 1e3:.2f}",
+            *(ratio.get((latency.picture, ours, latency.contender), "") for ours in OURS),
+        )
+        for latency in report.crowds
+    )
+    header = ("picture", "who", "faces", "median s", "IQR s", *(f"× {ours}" for ours in OURS))
+    return Table("Crowds", header, rows, labels=2)
 
 
 def _noise(report: Report) -> list[str]:

@@ -11,7 +11,7 @@ from face_bench.latency import Measurements, measure, ratios
 from face_bench.machine import Machine
 from face_bench.many_clients import MEMORY_CLIENTS, WARM_UP_S, measure_memory, sweep
 from face_bench.output import bar, say
-from face_bench.peer_worker import FACENET_PYTORCH
+from face_bench.peer_worker import FACENET_PYTORCH, IPAZC_MTCNN
 from face_bench.peers import PeerProcess, PeerStatus, start_peers
 from face_bench.pictures import JPEG_QUALITY, Picture, odd_crops
 from face_bench.processes import OtherLoad
@@ -22,6 +22,8 @@ from face_client import FaceClient
 from face_server import EmbeddedTriton, Settings
 
 _ODD_CROPS = 20
+# Of the crowds: facenet-pytorch takes many seconds for one.
+_CROWD_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Plan:
 
     repository: Path
     pictures: list[Picture]
+    crowds: list[Picture]
     cache: Path | None
     networks: str
     warm_up: int
@@ -42,7 +45,7 @@ class Plan:
 
 def run(plan: Plan) -> Report:
     """Raises BenchError, face_server.ServerError and face_client.FaceError where our own side fails; peers may fail."""
-    settings = RunSettings(plan.warm_up, plan.rounds, plan.networks, JPEG_QUALITY, plan.sweep_seconds)
+    settings = RunSettings(plan.warm_up, plan.rounds, plan.networks, JPEG_QUALITY, plan.sweep_seconds, _CROWD_ROUNDS)
     report = Report(Machine.here(), settings)
     with ExitStack() as stack:
         say(f"starting our server, networks: {plan.networks}")
@@ -66,11 +69,15 @@ def _compare_with_peers(plan: Plan, triton: EmbeddedTriton, report: Report) -> N
         rate = MatrixRate()
         others = OtherLoad()
         measurements = _measure_rounds(plan, contenders, rate)
+        of_crowds = _measure_crowds(plan, [c for c in contenders if c.name not in measurements.failures])
         report.other_cores = others.cores()
         report.peers = [_with_failure(status, measurements) for status in report.peers]
         report.agreement = _agreements(plan.pictures, peers, measurements)
-    report.latency = latency.summarise(measurements, plan.pictures, [c.name for c in contenders])
-    report.ratios = ratios(report.latency, OURS)
+        report.agreement += _agreements(plan.crowds, peers, of_crowds)
+    names = [contender.name for contender in contenders]
+    report.latency = latency.summarise(measurements, plan.pictures, names)
+    report.crowds = latency.summarise(of_crowds, plan.crowds, names)
+    report.ratios = ratios([*report.latency, *report.crowds], OURS)
     report.stages = break_down(measurements, plan.pictures)
     report.matrix_gflops = rate.flops_per_second / 1e9
     report.floor = floors(report.latency, report.stages, rate.flops_per_second)
@@ -85,6 +92,15 @@ def _measure_rounds(plan: Plan, contenders: list[Contender], rate: MatrixRate) -
             show(done)
 
         return measure(contenders, plan.pictures, plan.warm_up, plan.rounds, after_round)
+
+
+def _measure_crowds(plan: Plan, contenders: list[Contender]) -> Measurements:
+    """Ours and facenet-pytorch, who find the same faces; everybody is warm by now."""
+    same = [contender for contender in contenders if contender.name != IPAZC_MTCNN]
+    if not plan.crowds:
+        return Measurements()
+    with bar(f"{len(same)} contenders, {len(plan.crowds)} crowds, {_CROWD_ROUNDS} rounds", _CROWD_ROUNDS) as show:
+        return measure(same, plan.crowds, 0, _CROWD_ROUNDS, show)
 
 
 def _with_failure(status: PeerStatus, measurements: Measurements) -> PeerStatus:

@@ -20,9 +20,9 @@ def machine():
     return Machine("Some CPU", 2, 16, "Linux x86_64", "3.11.7", packages, "2026-01-02T03:04:05+00:00", "abc")
 
 
-def latency(contender, milliseconds):
+def latency(contender, milliseconds, picture=PICTURE):
     spread = Spread.of([0.9 * milliseconds, milliseconds, 1.1 * milliseconds])
-    return Latency(PICTURE, 960, 540, contender, spread, spread.iqr, 1e3 / spread.median, 10)
+    return Latency(picture, 960, 540, contender, spread, spread.iqr, 1e3 / spread.median, 10)
 
 
 def floor(contender, candidates):
@@ -41,13 +41,15 @@ def sweep_step(clients, errors):
 @pytest.fixture
 def report():
     latencies = [latency(OURS_RAW, 50), latency(OURS_JPEG, 55), latency("facenet-pytorch", 200)]
+    crowds = [latency(OURS_RAW, 1750, "crowd"), latency("facenet-pytorch", 19_250, "crowd")]
     extra = Unmatched(OURS_RAW, (10.0, 20.0, 31.0, 42.0), 0.71)
     return Report(
         machine(),
-        RunSettings(warm_up=3, rounds=15, networks="auto", jpeg_quality=95, sweep_seconds=8),
+        RunSettings(warm_up=3, rounds=15, networks="auto", jpeg_quality=95, sweep_seconds=8, crowd_rounds=3),
         peers=[PeerStatus("facenet-pytorch", {"torch": "2.2.2"}), PeerStatus("ipazc mtcnn", {}, "no | network")],
         latency=latencies,
-        ratios=ratios(latencies, (OURS_RAW, OURS_JPEG)),
+        crowds=crowds,
+        ratios=ratios([*latencies, *crowds], (OURS_RAW, OURS_JPEG)),
         agreement=[Agreement(PICTURE, OURS_RAW, "facenet-pytorch", 10, 0.0004, (extra,))],
         other_cores=0.5,
         matrix_gflops=265.0,
@@ -60,4 +62,4 @@ def report():
 
 @pytest.fixture
 def empty_report():
-    return Report(machine(), RunSettings(0, 0, "auto", 95, 0))
+    return Report(machine(), RunSettings(0, 0, "auto", 95, 0, 0))

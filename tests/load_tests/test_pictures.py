@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from face_bench import BenchError
-from face_bench.pictures import WALL_SIZES, odd_crops, photos, walls
+from face_bench.pictures import CROWD_SIZES, WALL_SIZES, crowds, odd_crops, photos, walls
 from face_client import decode_image
 
 
@@ -19,6 +19,11 @@ def test_the_walls_have_their_sizes_and_files(pictures):
     for picture in pictures:
         assert picture.pixels.shape == (picture.height, picture.width, 3)
         np.testing.assert_array_equal(picture.decoded, decode_image(picture.jpeg))
+
+
+def test_the_smallest_crowd_comes_first():
+    assert [(crowd.width, crowd.height) for crowd in crowds(2)] == list(CROWD_SIZES[:2])
+    assert crowds(0) == []
 
 
 def test_odd_crops_differ_in_size_and_repeat(pictures):

@@ -8,7 +8,19 @@ from face_bench.latency import ratios
 from face_bench.output import FORMAT, to_json
 from face_bench.report import in_markdown, tables
 
-PARTS = {"machine", "settings", "peers", "latency", "ratios", "agreement", "floor", "stages", "sweep", "memory"}
+PARTS = {
+    "machine",
+    "settings",
+    "peers",
+    "latency",
+    "crowds",
+    "ratios",
+    "agreement",
+    "floor",
+    "stages",
+    "sweep",
+    "memory",
+}
 
 
 def test_json_has_every_part(report):
@@ -34,7 +46,7 @@ def test_ratios_are_the_peers_time_by_ours(report):
 
 def test_every_table_is_rectangular(report):
     made = tables(report)
-    assert len(made) == 7
+    assert len(made) == 8
     for table in made:
         assert {len(row) for row in table.rows} == {len(table.header)}, table.title
 
@@ -46,7 +58,13 @@ def test_markdown_has_every_table(report):
     assert "Some CPU · 2 cores" in text
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith(" |") for line in lines)
-    assert sum(line.startswith("| ---") for line in lines) == 7
+    assert sum(line.startswith("| ---") for line in lines) == 8
+
+
+def test_crowds_are_in_seconds_with_their_ratios(report):
+    text = in_markdown(report)
+    assert "| crowd | facenet-pytorch | 10 | 19.25 | 1.93 | 11.0 |  |" in text
+    assert "15 rounds after 3 of warm-up; 3 of the crowds; interleaved" in text
 
 
 def test_a_missing_peer_is_named_with_its_reason(report):
