@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from face_cascade.networks import FACENET
 from face_repository import versions
@@ -52,7 +53,7 @@ class Repository:
         """What can be loaded: the given models, or else the required ones and those optional ones that are there.
 
         Raises:
-            RepositoryError: a given or required model is not there or not exported.
+            RepositoryError: a given or required model is not there or not exported, or by a version that is too old.
         """
         path = path.resolve()
         if not path.is_dir():
@@ -64,11 +65,22 @@ class Repository:
         absent = [name for name in required if not _is_complete(path / name)]
         if absent:
             raise RepositoryError(f"the model repository {path} has no {', '.join(absent)}: run `faces export` first")
+        if FACENET.name in (models or OPTIONAL):
+            _check_facenet(path)
         if models is not None:
             return cls(path, models, ())
         optional = [name for name in OPTIONAL if _is_complete(path / name)]
         loadable = (*REQUIRED, *optional)
         return cls(path, loadable, tuple(n for n in OPTIONAL if n not in optional), _notes(path, loadable))
+
+
+def _check_facenet(path: Path) -> None:
+    """Refuses one that cannot tell of its weights yet: where a warm-up fails, Triton 2.51 may end without a word."""
+    for number in versions.numbers(path / FACENET.name)[-1:]:
+        folder = path / FACENET.name / str(number)
+        record = _read(folder / EXPORT_RECORD)
+        if record is not None and "random" not in record and (folder / EXPORTED).is_file():
+            raise RepositoryError(f"{folder / EXPORTED} was exported by an earlier version: run `faces export` again")
 
 
 def _notes(path: Path, models: tuple[str, ...]) -> tuple[str, ...]:
@@ -79,11 +91,17 @@ def _notes(path: Path, models: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _note(record: Path) -> str:
+    read = _read(record)
+    # No reason not to serve what was exported.
+    return f"{record} is damaged, so whatever it said is lost" if read is None else read.get("note") or ""
+
+
+def _read(record: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(record.read_text()).get("note") or ""
-    except (OSError, ValueError, AttributeError):
-        # No reason not to serve what was exported.
-        return f"{record} is damaged, so whatever it said is lost"
+        read = json.loads(record.read_text())
+    except (OSError, ValueError):
+        return None
+    return read if isinstance(read, dict) else None
 
 
 def _is_complete(model: Path) -> bool:

@@ -39,6 +39,17 @@ def test_everything_is_served_where_facenet_was_exported(repository):
     assert found.missing == ()
 
 
+def test_a_facenet_of_an_earlier_version_is_refused(repository):
+    model(repository, "facenet", "model.pt")
+    record = repository / "facenet" / "1" / "export.json"
+    record.write_text('{"random": true}')
+    assert "facenet" in Repository.read(repository).loadable
+    record.write_text('{"note": ""}')
+    with pytest.raises(RepositoryError, match=r"facenet/1/model\.pt was exported by an earlier version: run `faces ex"):
+        Repository.read(repository)
+    assert Repository.read(repository, ("pnet",)).loadable == ("pnet",)
+
+
 def test_an_ensemble_needs_a_version_and_no_file(repository):
     (repository / "face_recognition" / "1").rmdir()
     with pytest.raises(RepositoryError, match="has no face_recognition: run `faces export` first"):
