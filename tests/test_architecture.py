@@ -261,7 +261,7 @@ def test_only_what_computes_with_torch_needs_it():
     for path in runtime.rglob("*.py"):
         for root in {name.split(".")[0] for name in imports(path, while_importing=True)} & needing.keys():
             needing[root].add(path.relative_to(runtime).as_posix())
-    device = {f"device/{name}.py" for name in ("arrays", "decoding", "engine", "graphs", "images", "twins")}
+    device = {f"device/{name}.py" for name in ("arrays", "decoding", "engine", "faces", "graphs", "images", "twins")}
     kernels = {"device/kernels.py", "device/pnet.py"}
     assert needing == {"torch": {"torchscript.py"} | device | kernels, "triton": kernels}
     late = {f"face_runtime.device.{name}" for name in ("engine", "kernels", "pnet")}

@@ -4,7 +4,8 @@ Aligned: eyes, nose and mouth corners come to lie where a template has them.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -16,6 +17,9 @@ from face_cascade.parameters import DetectionParameters
 from face_cascade.rotations import boxes_in_picture, boxes_in_view, points_in_picture, view_size
 
 Float64 = NDArray[np.float64]
+
+Window: TypeAlias = tuple[int, int, int, int]
+"""left, top, right, bottom in whole pixels, end exclusive."""
 
 _ARCFACE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
@@ -79,19 +83,26 @@ def face_crops(
     """
     side = size if side is None else side
     crops = np.empty((len(boxes), side, side, 3), np.uint8)
-    height, width, _ = image.shape
-    for crop, box, turn in zip(crops, boxes, [0] * len(boxes) if turns is None else turns, strict=True):
-        # Windows are cut in the view where the face is upright, for there its box was found.
-        (seen,) = boxes_in_view(box[np.newaxis], turn, height, width)
-        window = _window(seen, *view_size(turn, height, width), size, margin)
-        left, top, right, bottom = _in_picture(window, turn, height, width)
+    turned = [0] * len(boxes) if turns is None else list(turns)
+    windows = face_windows(boxes, turned, image.shape[0], image.shape[1], size, margin)
+    for crop, (left, top, right, bottom), turn in zip(crops, windows, turned, strict=True):
         # Cut first: `resize(box=…)` would blend in pixels from outside of the box.
         face = Image.fromarray(np.rot90(image[top:bottom, left:right], turn))
         crop[:] = np.asarray(face.resize((side, side), Image.Resampling.BILINEAR))
     return crops
 
 
-def _window(box: NDArray[np.float32], height: int, width: int, size: int, margin: int) -> tuple[int, int, int, int]:
+def face_windows(
+    boxes: NDArray[np.float32], turns: Iterable[int], height: int, width: int, size: int, margin: int
+) -> Iterator[Window]:
+    """What `face_crops` cuts for each box out of an image of this height and width, before it turns and resizes it."""
+    for box, turn in zip(boxes, turns, strict=True):
+        # Windows are cut in the view where the face is upright, for there its box was found.
+        (seen,) = boxes_in_view(box[np.newaxis], turn, height, width)
+        yield _in_picture(_window(seen, *view_size(turn, height, width), size, margin), turn, height, width)
+
+
+def _window(box: NDArray[np.float32], height: int, width: int, size: int, margin: int) -> Window:
     grow = (box[2:] - box[:2]) * margin / (size - margin) / 2
     x1, y1 = np.maximum(box[:2] - grow, 0)
     x2, y2 = np.minimum(box[2:] + grow, (width, height))
@@ -99,8 +110,8 @@ def _window(box: NDArray[np.float32], height: int, width: int, size: int, margin
     return left, top, max(int(x2), left + 1), max(int(y2), top + 1)
 
 
-def _in_picture(window: tuple[int, int, int, int], turn: int, height: int, width: int) -> tuple[int, int, int, int]:
-    """A window of a view of a picture of this height and width, there; left, top, right, bottom, end exclusive."""
+def _in_picture(window: Window, turn: int, height: int, width: int) -> Window:
+    """A window of a view of a picture of this height and width, there."""
     left, top, right, bottom = window
     # Boxes count pixels from 1, both ends inclusive.
     box = np.array([[left + 1, top + 1, right, bottom]], np.float32)

@@ -73,13 +73,25 @@ class Request:
             self.refusal = caller_is_gone()
 
     def tensor(self, name: str) -> Any:
-        """An input as an array, None where it is not given."""
+        """An input as an array, or as torch's tensor where it lies on a GPU; None where it is not given."""
         given = pb_utils.get_input_tensor_by_name(self.triton, name)
-        return None if given is None else given.as_numpy()
+        if given is None or given.is_cpu():
+            return None if given is None else given.as_numpy()
+        # Only where a model is handed such tensors at all, and its process then needs it.
+        import torch
 
-    def give(self, outputs: dict[str, NDArray[Any]]) -> None:
-        """Answers it, with these arrays by the names of their outputs."""
-        self.give_tensors([pb_utils.Tensor(name, array) for name, array in outputs.items()])
+        return torch.from_dlpack(given.to_dlpack())
+
+    def give(self, outputs: dict[str, Any]) -> None:
+        """Answers it, with these arrays by the names of their outputs; torch's tensors stay where they lie."""
+        self.give_tensors(
+            [
+                pb_utils.Tensor(name, array)
+                if isinstance(array, np.ndarray)
+                else pb_utils.Tensor.from_dlpack(name, array)
+                for name, array in outputs.items()
+            ]
+        )
 
     def give_tensors(self, tensors: list[Any]) -> None:
         """The same with Triton's own tensors, wherever they lie."""

@@ -1,20 +1,22 @@
 """Model `face_embeddings`: FaceNet on the faces of many images together, and what an instance tells of it."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from face_cascade.calls import Limits
-from face_cascade.networks import EMBEDDING_SIZE, FACENET
+from face_cascade.networks import EMBEDDING_SIZE, FACENET, Network
 from face_runtime.answers import CANCELLED, MEMORY, NETWORK, Refused, Request, refusing, rows
-from face_runtime.bls import ask
+from face_runtime.bls import ask, ask_with_tensors
 from face_runtime.log import Log
 from face_runtime.metrics import Counter, Histogram, ProcessMetrics
 
-Crops = NDArray[np.uint8]
+Crops: TypeAlias = Any
+"""UINT8 [N,160,160,3], an array or, on a GPU, torch's tensor."""
+
 Embeddings = NDArray[np.float32]
 
 _EMBEDDINGS, _, _WEIGHTS = FACENET.outputs
@@ -73,7 +75,8 @@ def embed(images: Sequence[Crops], check: Callable[[], None] = lambda: None) -> 
     """
     if not images:
         return Embedded([], b"")
-    crops = np.concatenate(images)
+    crops = _together(images)
+    asked = ask if isinstance(crops, np.ndarray) else _ask_on_device
     limits = Limits()
     batches: list[Embeddings] = []
     weights = b""
@@ -81,7 +84,7 @@ def embed(images: Sequence[Crops], check: Callable[[], None] = lambda: None) -> 
         check()
         try:
             # The logits stay where they are: thousands a face.
-            rows_of_share, told = ask(FACENET, crops[share], (_EMBEDDINGS, _WEIGHTS))
+            rows_of_share, told = asked(FACENET, crops[share], (_EMBEDDINGS, _WEIGHTS))
         except Refused as error:
             raise Refused(error.reason, str(error), pb_utils.TritonError.UNAVAILABLE) from error
         batches.append(rows_of_share)
@@ -90,6 +93,20 @@ def embed(images: Sequence[Crops], check: Callable[[], None] = lambda: None) -> 
             raise Refused(NETWORK, _SWITCHED, pb_utils.TritonError.UNAVAILABLE)
     embeddings = np.concatenate([np.empty((0, EMBEDDING_SIZE), np.float32), *batches])
     return Embedded(np.split(embeddings, np.cumsum([len(image) for image in images])[:-1]), weights)
+
+
+def _together(images: Sequence[Crops]) -> Crops:
+    """The crops of all images, on a GPU where some lie there: they are many times larger than what comes of them."""
+    device = next((image.device for image in images if not isinstance(image, np.ndarray)), None)
+    if device is None:
+        return np.concatenate(images)
+    import torch
+
+    return torch.cat([torch.as_tensor(image, device=device) for image in images])
+
+
+def _ask_on_device(network: Network, batch: Crops, wanted: Sequence[str]) -> tuple[NDArray[Any], ...]:
+    return tuple(output.cpu().numpy() for output in ask_with_tensors(network, batch, wanted))
 
 
 _FACES = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)

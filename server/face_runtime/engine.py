@@ -5,11 +5,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from face_cascade import Call, Limits
+import numpy as np
+from numpy.typing import NDArray
+
+from face_cascade import Call, Detection, DetectionParameters, Limits
 from face_cascade.arrays import Arrays
 from face_cascade.calls import Outputs
+from face_cascade.crops import detection_crops
 from face_cascade.numpy_arrays import NUMPY
 from face_pictures.decoding import decode_image
+from face_runtime.answers import rows
 
 Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """`map`, or something that maps in several threads."""
@@ -46,13 +51,22 @@ class InThreads:
         return list(opened)
 
 
+def stacked_crops(
+    images: Sequence[Any], detections: Sequence[Detection], parameters: DetectionParameters, side: int
+) -> NDArray[np.uint8]:
+    """The crops of the faces of each image: UINT8 [B, max N, side, side, 3], zeros behind the real ones."""
+    pairs = zip(images, detections, strict=True)
+    return rows([detection_crops(*pair, parameters, side) for pair in pairs], (side, side, 3), np.uint8)
+
+
 @dataclass(frozen=True)
 class Engine:
     """How to drive the cascade.
 
     run: answers its calls. map: `map`, or one that maps in several threads. limits: of its batches. arrays: who holds
-    pixels and maps, in whose arrays `run` is asked and answers. decoder: makes images for them. guard: work goes on
-    inside of it; turns what a device says when its memory is full into MemoryError.
+    pixels and maps, in whose arrays `run` is asked and answers. decoder: makes images for them. crops: of the faces
+    found, as `stacked_crops`, wherever the images lie. guard: work goes on inside of it; turns what a device says when
+    its memory is full into MemoryError.
     """
 
     run: Callable[[Call], Outputs]
@@ -60,4 +74,5 @@ class Engine:
     limits: Limits
     decoder: Decoder
     arrays: Arrays = NUMPY
+    crops: Callable[[Sequence[Any], Sequence[Detection], DetectionParameters, int], Any] = stacked_crops
     guard: Callable[[], AbstractContextManager[None]] = nullcontext

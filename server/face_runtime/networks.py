@@ -13,7 +13,7 @@ from face_cascade.networks import STAGES, Network
 from face_repository.layout import EXPORTED
 from face_runtime.bls import ask
 from face_runtime.engine import Engine, InThreads
-from face_runtime.settings import DECODE_CHOICES, ENGINE_CHOICES, NETWORKS_CHOICES, choice
+from face_runtime.settings import CROPS_CHOICES, DECODE_CHOICES, ENGINE_CHOICES, NETWORKS_CHOICES, choice
 
 Versions: TypeAlias = Mapping[str, int]
 """By the network's name."""
@@ -26,18 +26,20 @@ class Choice:
     networks: `bls`, as models of their own; `local`, the same files in this process; `auto`: see `runs_locally`.
     engine: `numpy`, on the processor; `torch`, on the instance's device; `auto`: torch on a GPU. decode: who decodes
     JPEG with torch, `cpu`, `gpu`, or `auto`: the GPU where there is one and it can.
-    device: "cpu" or "cuda:N".
+    facenet_crops: where crops that torch has cut go on from, the `host` or the `device`. device: "cpu" or "cuda:N".
     """
 
     networks: str
     engine: str
     decode: str
+    facenet_crops: str
     device: str
 
     def __post_init__(self) -> None:
         choice("networks", self.networks, NETWORKS_CHOICES)
         choice("engine", self.engine, ENGINE_CHOICES)
         choice("decode", self.decode, DECODE_CHOICES)
+        choice("facenet_crops", self.facenet_crops, CROPS_CHOICES)
 
     @property
     def on_gpu(self) -> bool:
@@ -67,7 +69,7 @@ def engine(chosen: Choice, repository: Path, versions: Versions, workers: int, w
         from face_runtime.device.engine import on_device
 
         local = files if chosen.runs_locally else None
-        return on_device(chosen.device, local, versions, chosen.decode, workers, warn)
+        return on_device(chosen.device, local, versions, chosen.decode, chosen.facenet_crops == "device", workers, warn)
     if chosen.on_gpu and chosen.engine == "auto":
         warn("there is no torch with triton here, so images are prepared by the processor and not by the GPU")
     if chosen.runs_locally:

@@ -5,7 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 
@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade import Detection, DetectionParameters, InvalidInput, TooManyCandidates
-from face_cascade.crops import detection_crops
 from face_cascade.networks import FACENET
 from face_pictures.errors import InvalidImage, TooManyPixels
 from face_pictures.formats import format_of
 from face_runtime.answers import Refused, Request, check_callers, refusing, rows
-from face_runtime.engine import Decoder
+from face_runtime.engine import Decoder, Engine
 
 Image = NDArray[np.uint8]
 
@@ -64,25 +63,21 @@ class ImageRequest(Request):
                     raise image
             self.images = list(images)
 
-    def answer(
-        self,
-        found: Sequence[Detection | TooManyCandidates],
-        guard: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> None:
+    def answer(self, found: Sequence[Detection | TooManyCandidates], engine: Engine) -> None:
         """One row an image, filled up with zeros to the most faces of any image. Refuses itself where an image has too
         many candidates, or the crops are too large.
 
-        guard: that of the engine which holds the images.
+        engine: that which holds the images.
         """
-        with refusing([self], "model mtcnn has too little memory to answer this request now"), guard():
+        with refusing([self], "model mtcnn has too little memory to answer this request now"), engine.guard():
             detections = []
             for detection in found:
                 if isinstance(detection, TooManyCandidates):
                     raise Refused("too_large", str(detection)) from detection
                 detections.append(detection)
-            self.give(self._outputs(detections))
+            self.give(self._outputs(detections, engine))
 
-    def _outputs(self, detections: Sequence[Detection]) -> dict[str, NDArray[Any]]:
+    def _outputs(self, detections: Sequence[Detection], engine: Engine) -> dict[str, Any]:
         wanted = set(self.triton.requested_output_names())
         sides = {"faces": self.parameters.image_size, "facenet_crops": FACENET.side}
         most = max(len(d.boxes) for d in detections)
@@ -91,13 +86,13 @@ class ImageRequest(Request):
         pairs = list(zip(self.images, detections, strict=True))
 
         @cache
-        def crops(side: int) -> NDArray[np.uint8]:
-            return rows([detection_crops(i, d, self.parameters, side) for i, d in pairs], (side, side, 3), np.uint8)
+        def crops(side: int) -> Any:
+            return engine.crops(self.images, detections, self.parameters, side)
 
         def integers(values: Sequence[Sequence[int]]) -> NDArray[np.int32]:
             return np.array(values, np.int32)
 
-        outputs: dict[str, Callable[[], NDArray[Any]]] = {
+        outputs: dict[str, Callable[[], Any]] = {
             "boxes": lambda: rows([self._answered(*pair) for pair in pairs], (4,), np.float32),
             "probabilities": lambda: rows([d.probabilities for d in detections], (), np.float32),
             "landmarks": lambda: rows([d.landmarks for d in detections], (5, 2), np.float32),

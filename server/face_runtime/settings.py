@@ -20,6 +20,12 @@ DECODE_VARIABLE = "TRITON_FACES_DECODE"
 DECODE_CHOICES = ("auto", "cpu", "gpu")
 """What both may say: who decodes JPEG, see `face_runtime.device.decoding`."""
 
+CROPS_VARIABLE = "TRITON_FACES_FACENET_CROPS"
+"""Overrides the parameter `facenet_crops` of model `mtcnn`."""
+
+CROPS_CHOICES = ("host", "device")
+"""What both may say: where crops that were cut on a GPU lie when FaceNet is asked about them."""
+
 LOG_FORMAT_VARIABLE = "TRITON_FACES_LOG_FORMAT"
 """`json`: our models write their lines in the log as JSON objects."""
 

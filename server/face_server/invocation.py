@@ -8,6 +8,7 @@ from face_repository.configurations import BOUNDED, EMBEDDED, EMBEDDED_GPU
 from face_repository.layout import Repository
 from face_repository.versions import VARIABLE, to_text
 from face_runtime.settings import (
+    CROPS_VARIABLE,
     DECODE_VARIABLE,
     ENGINE_VARIABLE,
     LOG_FORMAT_VARIABLE,
@@ -127,6 +128,7 @@ def environment(
         NETWORKS_VARIABLE: settings.networks,
         ENGINE_VARIABLE: settings.engine,
         DECODE_VARIABLE: settings.decode,
+        CROPS_VARIABLE: settings.facenet_crops,
         LOG_FORMAT_VARIABLE: settings.log_format,
         TRACE_VARIABLE: settings.trace_endpoint,
         VARIABLE: to_text(versions),

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from face_runtime.settings import DECODE_CHOICES, ENGINE_CHOICES, LOG_FORMAT_VARIABLE, NETWORKS_CHOICES
+from face_runtime.settings import (
+    CROPS_CHOICES,
+    DECODE_CHOICES,
+    ENGINE_CHOICES,
+    LOG_FORMAT_VARIABLE,
+    NETWORKS_CHOICES,
+)
 from face_server.errors import SetupError
 from face_server.ports import LOOPBACK
 
@@ -39,6 +45,7 @@ CHOICES = {
     "networks": NETWORKS_CHOICES,
     "engine": ENGINE_CHOICES,
     "decode": DECODE_CHOICES,
+    "facenet_crops": CROPS_CHOICES,
     "log_format": LOG_FORMATS,
 }
 """What the words of `Settings` may be."""
@@ -100,6 +107,8 @@ class Settings:
     """Who holds pixels and maps: `numpy`, the processor; `torch`, the GPU; or `auto`; None as above."""
     decode: str | None = None
     """Who decodes JPEG for torch: `cpu`, `gpu` or `auto`; None as above."""
+    facenet_crops: str | None = None
+    """Where faces that torch has cut lie when FaceNet is asked about them: `host` or `device`; None as above."""
     models: tuple[str, ...] | None = None
     """Load just these models; None loads all of ours that are exported."""
     bounded_queue: bool = False

@@ -59,6 +59,9 @@ class Tensor:
     def as_numpy(self) -> NDArray[Any]:
         return self._array
 
+    def is_cpu(self) -> bool:
+        return True
+
     @classmethod
     def from_dlpack(cls, name: str, tensor: Any) -> "Tensor":
         array = np.from_dlpack(tensor)

@@ -25,7 +25,7 @@ DEFAULTS = DetectionParameters()
 
 @pytest.fixture(scope="module")
 def engine():
-    return on_device("cpu", FILES, {}, "auto", 2, pytest.fail)
+    return on_device("cpu", FILES, {}, "auto", False, 2, pytest.fail)
 
 
 def find(engine, pictures, parameters=DEFAULTS, limits=None):
@@ -144,7 +144,7 @@ def test_networks_that_are_models_are_asked_with_tensors():
         return answer
 
     MODELS.update({network.name: answering(network) for network in STAGES})
-    engine = on_device("cpu", None, {"pnet": 3, "rnet": 4, "onet": 5}, "cpu", 1, pytest.fail)
+    engine = on_device("cpu", None, {"pnet": 3, "rnet": 4, "onet": 5}, "cpu", False, 1, pytest.fail)
     assert engine.limits == Limits(), "batches as the models take them"
     outputs = engine.run(Call(RNET, torch.zeros(2, 3, 24, 24)))
     assert [type(output) for output in outputs] == [torch.Tensor] * len(RNET.outputs)
@@ -171,7 +171,7 @@ def test_networks_in_this_process_and_kernels_have_run_before_any_caller(monkeyp
     record(twins, "find_cells", 2)
     record(twins, "fetched", 0)
     record(twins, "cut_crops", 2)
-    on_device("cpu", FILES, {}, "cpu", 1, pytest.fail)
+    on_device("cpu", FILES, {}, "cpu", False, 1, pytest.fail)
     crops = {(24, 24), (48, 48)}
     assert seen == {
         "run": {*TILE_SHAPES, *crops},

@@ -167,3 +167,23 @@ def test_too_little_memory_is_the_servers_fault(model):
     assert failed == [("model face_embeddings has too little memory for these faces", TritonError.UNAVAILABLE)] * 2
     assert METRICS["face_embeddings_failed_requests_total", "memory"] == [2]
     assert [level for level, _ in LINES] == ["error"] * 2
+
+
+class OnGpu(Tensor):
+    """Is handed over as if it lay on a GPU: our code then takes it by DLPack, wherever it is."""
+
+    def is_cpu(self):
+        return False
+
+    def as_numpy(self):
+        raise AssertionError("copied to the host")
+
+
+@pytest.mark.usefixtures("sizes")
+def test_crops_on_a_gpu_stay_there_until_they_are_embeddings(model):
+    instance = model(FILE, model_instance_name="face_embeddings_0_0")
+    there = request(crops(2, 10), crops(1, 20))
+    stacked = there.inputs()[0]
+    there.inputs()[0] = OnGpu(stacked.name(), stacked.as_numpy())
+    responses = instance.execute([there, request(crops(1, 30))])
+    assert [colours(response) for response in responses] == [[[10, 11], [20, 0]], [[30]]]

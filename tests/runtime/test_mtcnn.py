@@ -20,10 +20,10 @@ from face_cascade.networks import STAGES
 from face_cascade.numpy_arrays import NUMPY
 from face_pictures.decoding import decode_image
 from face_repository.layout import default_repository
-from face_runtime import engine, requests
+from face_runtime import engine
 from face_runtime.answers import Request, caller_is_gone
+from face_runtime.device import faces
 from face_runtime.device.arrays import TorchArrays
-from face_runtime.device.images import DeviceImage
 from face_runtime.observer import StageSpans
 from face_runtime.record import Record
 from face_runtime.torchscript import TorchScriptNetwork
@@ -57,6 +57,7 @@ def instance(model):
             "networks": "bls",
             "engine": "auto",
             "decode": "auto",
+            "facenet_crops": "host",
             "network_versions": "pnet=1 rnet=1 onet=1",
             "max_pixels": "1000000",
             "group_pixels": "300000",
@@ -201,7 +202,7 @@ def test_too_little_memory_anywhere_is_the_servers_fault(mtcnn, monkeypatch):
 
     encoded = InferenceRequest(inputs=[Tensor("encoded_image", np.array([[b"x"]], np.object_))])
     monkeypatch.setattr(engine, "decode_image", no_memory)
-    monkeypatch.setattr(requests, "detection_crops", no_memory)
+    monkeypatch.setattr(engine, "detection_crops", no_memory)
     whole = [encoded, asking(astronaut()[None], "faces"), asking(astronaut()[None])]
     reading, cutting, good = mtcnn.execute(whole)
     MODELS["pnet"] = no_memory
@@ -344,7 +345,7 @@ def test_a_gpu_without_memory_for_the_crops(on_torch, monkeypatch):
     def no_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(DeviceImage, "__getitem__", no_memory)
+    monkeypatch.setattr(faces, "resized", no_memory)
     there, here = on_torch.execute([asking_encoded(encoded(astronaut())), asking(astronaut()[None], *WANTED)])
     assert there.error().message() == "model mtcnn has too little memory to answer this request now"
     assert there.error().code() == TritonError.UNAVAILABLE

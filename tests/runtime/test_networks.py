@@ -15,7 +15,9 @@ from tests.runtime.stand_in import MODELS, InferenceResponse, Tensor
 
 
 def choice(**given):
-    return Choice(**{"networks": "auto", "engine": "auto", "decode": "auto", "device": "cpu", **given})
+    return Choice(
+        **{"networks": "auto", "engine": "auto", "decode": "auto", "facenet_crops": "host", "device": "cpu", **given}
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,12 @@ def test_torch_is_used_on_a_gpu_or_where_somebody_says(
 
 @pytest.mark.parametrize(
     ("name", "choices"),
-    [("networks", "auto, bls, local"), ("engine", "auto, numpy, torch"), ("decode", "auto, cpu, gpu")],
+    [
+        ("networks", "auto, bls, local"),
+        ("engine", "auto, numpy, torch"),
+        ("decode", "auto, cpu, gpu"),
+        ("facenet_crops", "host, device"),
+    ],
 )
 @pytest.mark.parametrize("setting", ["", "cuda", "Local"])
 def test_another_setting_is_none(name, choices, setting):
@@ -77,10 +84,10 @@ FILES = {"pnet": "pnet/4/model.pt", "rnet": "rnet/5/model.pt", "onet": "onet/6/m
 def test_the_engine_of_a_device_is_told_where_the_networks_are(monkeypatch, tmp_path, setting):
     given = []
     monkeypatch.setattr("face_runtime.device.engine.on_device", lambda *arguments: given.append(arguments) or "made")
-    chosen = choice(networks=setting, engine="torch", decode="gpu", device="cuda:1")
+    chosen = choice(networks=setting, engine="torch", decode="gpu", facenet_crops="device", device="cuda:1")
     assert networks.engine(chosen, tmp_path, VERSIONS, 3, print) == "made"
     ((device, files, *rest),) = given
-    assert (device, rest) == ("cuda:1", [VERSIONS, "gpu", 3, print])
+    assert (device, rest) == ("cuda:1", [VERSIONS, "gpu", True, 3, print])
     if setting == "bls":
         assert files is None
     else:

@@ -7,18 +7,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from face_cascade import Detection
+from face_cascade import Detection, Limits
 from face_cascade.crops import detection_crops
 from face_pictures.errors import InvalidImage, TooManyPixels, picture_error
-from face_runtime import engine, requests
-from face_runtime.engine import InThreads
+from face_runtime import engine
+from face_runtime.engine import Engine, InThreads, stacked_crops
 from face_runtime.requests import ImageRequest
 from tests.memory import little_memory
 from tests.runtime.stand_in import InferenceRequest, Tensor, TritonError
 
 BLANK = np.zeros((1, 30, 40, 3), np.uint8)
+
+# Answers are made of what it holds; no network is asked.
+ENGINE = Engine(lambda _: pytest.fail("asked"), map, Limits(), InThreads(map))
 
 
 def png(height=30, width=40):
@@ -169,7 +173,11 @@ def detection(count, seed=0, dropped=0):
 
 
 def answered(request, detections):
-    request.answer(detections)
+    request.answer(detections, ENGINE)
+    return outputs_of(request)
+
+
+def outputs_of(request):
     assert request.refusal is None, request.refusal
     return {tensor.name(): tensor.as_numpy() for tensor in request.response().output_tensors()}
 
@@ -234,23 +242,34 @@ def test_boxes_are_cut_at_the_border_where_that_is_asked_for_and_nothing_else_is
         np.testing.assert_array_equal(cut[name], plain[name])
 
 
-def test_nothing_is_cut_that_nobody_asked_for(monkeypatch):
-    monkeypatch.setattr(requests, "detection_crops", lambda *_: pytest.fail("cut"))
+def test_nothing_is_cut_that_nobody_asked_for():
     request = read(raw(BLANK), requested_output_names=["num_faces", "boxes"])
-    assert answered(request, [detection(1)]).keys() == {"num_faces", "boxes"}
+    request.answer([detection(1)], replace(ENGINE, crops=lambda *_: pytest.fail("cut")))
+    assert outputs_of(request).keys() == {"num_faces", "boxes"}
 
 
-def test_crops_of_one_size_are_cut_once(monkeypatch):
+def test_crops_of_one_size_are_cut_once():
     cut = []
-    monkeypatch.setattr(requests, "detection_crops", lambda *given: cut.append(given[-1]) or detection_crops(*given))
-    answered(read(raw(BLANK), requested_output_names=["faces", "facenet_crops"]), [detection(1)])
+    engine = replace(ENGINE, crops=lambda *given: cut.append(given[-1]) or stacked_crops(*given))
+    request = read(raw(BLANK), requested_output_names=["faces", "facenet_crops"])
+    request.answer([detection(1)], engine)
+    assert len(outputs_of(request)) == 2
     assert cut == [160]
+
+
+def test_crops_that_lie_elsewhere_are_handed_over_as_they_are():
+    engine = replace(ENGINE, crops=lambda *given: torch.from_numpy(stacked_crops(*given)))
+    requests = [read(raw(BLANK), requested_output_names=["facenet_crops", "boxes"]) for _ in range(2)]
+    for request, of in zip(requests, (engine, ENGINE), strict=True):
+        request.answer([detection(2)], of)
+    for name, array in outputs_of(requests[0]).items():
+        np.testing.assert_array_equal(array, outputs_of(requests[1])[name])
 
 
 @pytest.mark.parametrize(("names", "refused"), [(["boxes"], False), (["faces", "boxes"], True)])
 def test_crops_beyond_what_an_answer_can_hold(names, refused):
     request = read(raw(BLANK), parameters={"image_size": 1024}, requested_output_names=names)
-    request.answer([detection(100)])
+    request.answer([detection(100)], ENGINE)
     assert (request.refusal is not None) == refused
     if refused:
         assert request.refusal.reason == "answer_too_large"
@@ -260,5 +279,5 @@ def test_crops_beyond_what_an_answer_can_hold(names, refused):
 def test_too_little_memory_for_the_crops_is_the_servers_fault():
     request = read(raw(BLANK), parameters={"image_size": 1000}, requested_output_names=["faces"])
     with little_memory(20 * 2**20):
-        request.answer([detection(80)])
+        request.answer([detection(80)], ENGINE)
     assert_unavailable(request)

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--networks",
         choices=CHOICES["networks"],
         help="run the networks as models of their own (bls), inside the cascade's process (local), or local where that "
-        "can be (auto; the default of this and the next two, from the configuration of model mtcnn)",
+        "can be (auto; the default of this and the next three, from the configuration of model mtcnn)",
     )
     add(
         "--engine",
@@ -77,6 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--decode",
         choices=CHOICES["decode"],
         help="decode JPEG on the GPU or with the processor (cpu); auto: by the GPU's own engine where it has one",
+    )
+    add(
+        "--facenet-crops",
+        choices=CHOICES["facenet_crops"],
+        help="on a GPU: hand faces to FaceNet by way of the host, or leave them on the device (unmeasured)",
     )
     add(
         "--start-timeout",
@@ -168,6 +173,7 @@ def run(args: argparse.Namespace) -> int:
             networks=args.networks,
             engine=args.engine,
             decode=args.decode,
+            facenet_crops=args.facenet_crops,
             start_timeout=args.start_timeout,
             verbose=args.verbose,
             bounded_queue=args.bounded_queue,

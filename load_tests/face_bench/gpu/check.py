@@ -31,6 +31,7 @@ from face_export.exporter import export_facenet
 from face_export.readers.facenet import random_weights
 from face_repository import configurations, tuned
 from face_server import EmbeddedTriton, ServerError, Settings
+from face_server.settings import CHOICES
 
 _FIRST_START_S = 40.0
 """Taken for a start until one has been seen."""
@@ -144,12 +145,12 @@ class Check:
         self._say(f"  facenet-pytorch: {speed.one_at_a_time:.2f} images/s, 8 in a call {speed.batches:.2f}")
 
     @contextmanager
-    def _server(self, configuration: Configuration, facenet: bool = False) -> Iterator[EmbeddedTriton]:
+    def _server(self, configuration: Configuration, facenet_crops: str | None = None) -> Iterator[EmbeddedTriton]:
         self._log(f"=== {configuration.name}")
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory())) / "model_repository"
             edited_repository(self._plan.repository, folder, configuration.instances)
-            if facenet:
+            if facenet_crops:
                 export_facenet(random_weights(), folder)
             stack.enter_context(visible(self._plan.device))
             # Without a GPU the same engine runs on the processor.
@@ -157,11 +158,12 @@ class Check:
                 networks=configuration.networks,
                 engine=self._plan.engine,
                 decode=configuration.decode,
+                facenet_crops=facenet_crops,
                 start_timeout=180,
             )
             started = time.monotonic()
             triton = stack.enter_context(EmbeddedTriton(folder, settings, self._log))
-            self.report.starts[configuration.name + (", FaceNet" if facenet else "")] = time.monotonic() - started
+            self.report.starts[_with_crops(configuration.name, facenet_crops)] = time.monotonic() - started
             yield triton
 
     def _measure(self, configuration: Configuration) -> None:
@@ -205,15 +207,17 @@ class Check:
             )
 
     def _measure_recognition(self, winner: Step) -> None:
-        name = "face_recognition, FaceNet with random weights: speed only"
         plan = self._plan
-        if not plan.recognition or not self._fits(name, self._start_s + 30 + 2 * (plan.seconds + 2)):
-            return
         configuration = self._configuration(winner)
-        with self._part(name), self._server(configuration, facenet=True) as triton:
-            requests = picture_requests(triton.grpc_url, RECOGNITION, self._scenes, (JPEG,))
-            measure(triton, configuration.name, requests, RECOGNITION, winner.clients, plan.seconds)
-            self._keep(measure(triton, configuration.name, requests, RECOGNITION, winner.clients, plan.seconds))
+        for crops in CHOICES["facenet_crops"] if plan.recognition else ():
+            name = f"face_recognition, crops on the {crops}, FaceNet with random weights: speed only"
+            if not self._fits(name, self._start_s + 30 + 2 * (plan.seconds + 2)):
+                continue
+            with self._part(name), self._server(configuration, crops) as triton:
+                requests = picture_requests(triton.grpc_url, RECOGNITION, self._scenes, (JPEG,))
+                told = _with_crops(configuration.name, crops)
+                measure(triton, told, requests, RECOGNITION, winner.clients, plan.seconds)
+                self._keep(measure(triton, told, requests, RECOGNITION, winner.clients, plan.seconds))
 
     def _configuration(self, step: Step) -> Configuration:
         plan = self._plan
@@ -285,6 +289,10 @@ def edited_repository(source: Path, target: Path, instances: int | None) -> None
     config = configurations.read(file)
     configurations.set_instances(config, instances)
     file.write_text(text_format.MessageToString(config))
+
+
+def _with_crops(name: str, facenet_crops: str | None) -> str:
+    return name if facenet_crops is None else f"{name}, crops on the {facenet_crops}"
 
 
 @contextmanager

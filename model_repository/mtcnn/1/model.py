@@ -15,7 +15,7 @@ from face_runtime.networks import Choice, engine
 from face_runtime.observer import Observer
 from face_runtime.record import Record
 from face_runtime.requests import ImageRequest
-from face_runtime.settings import DECODE_VARIABLE, ENGINE_VARIABLE, NETWORKS_VARIABLE, cores
+from face_runtime.settings import CROPS_VARIABLE, DECODE_VARIABLE, ENGINE_VARIABLE, NETWORKS_VARIABLE, cores
 
 
 class TritonPythonModel:
@@ -34,6 +34,7 @@ class TritonPythonModel:
             networks=os.environ.get(NETWORKS_VARIABLE, parameters["networks"]),
             engine=os.environ.get(ENGINE_VARIABLE, parameters["engine"]),
             decode=os.environ.get(DECODE_VARIABLE, parameters["decode"]),
+            facenet_crops=os.environ.get(CROPS_VARIABLE, parameters["facenet_crops"]),
             device=f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu",
         )
         workers = int(os.environ.get("OMP_NUM_THREADS") or cores())
@@ -93,7 +94,7 @@ class TritonPythonModel:
             found = iter(detections)
             with record.stage("answer"):
                 for request in present:
-                    request.answer([next(found) for _ in request.images], self._engine.guard)
+                    request.answer([next(found) for _ in request.images], self._engine)
 
     def _detected(
         self, requests: list[ImageRequest], record: Record, last_try: bool

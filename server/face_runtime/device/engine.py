@@ -19,6 +19,7 @@ from face_repository.weights import FP16, precision_of, read_weights
 from face_runtime.bls import ask_with_tensors
 from face_runtime.device.arrays import TorchArrays
 from face_runtime.device.decoding import DeviceDecoder
+from face_runtime.device.faces import DeviceCrops
 from face_runtime.device.graphs import Graphs
 from face_runtime.engine import Engine
 from face_runtime.torchscript import TorchScriptNetwork, is_out_of_memory
@@ -38,10 +39,13 @@ def on_device(
     files: Mapping[Network, Path] | None,
     versions: Mapping[str, int],
     decode: str,
+    crops_stay: bool,
     workers: int,
     warn: Callable[[str], None],
 ) -> Engine:
     """PNet, RNet and ONet from their files in this process, or as Triton's models where `files` is None.
+
+    crops_stay: on the device, those of faces for FaceNet and for callers.
 
     Raises:
         ValueError: this process sees no such device, or it is too old for this torch; or `decode` is `gpu`, and
@@ -50,19 +54,20 @@ def on_device(
     place = _opened(device)
     arrays = TorchArrays(place)
     decoder = DeviceDecoder(place, decode, ThreadPoolExecutor(workers, "decoder").map, warn)
+    crops = DeviceCrops(place, crops_stay)
     if files is None:
 
         def ask(call: Call) -> Any:
             return ask_with_tensors(call.network, call.batch, call.network.outputs, versions[call.network.name])
 
-        return Engine(ask, map, Limits(), decoder, arrays, _guard)
+        return Engine(ask, map, Limits(), decoder, arrays, crops, _guard)
     local = {network: _network(network, file, place, warn) for network, file in files.items()}
 
     def run(call: Call) -> Any:
         return local[call.network](call.batch)
 
     _warm_up(run, arrays)
-    return Engine(run, map, _LIMITS, decoder, arrays, _guard)
+    return Engine(run, map, _LIMITS, decoder, arrays, crops, _guard)
 
 
 @contextlib.contextmanager
