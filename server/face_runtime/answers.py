@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from numpy.typing import NDArray
 
 _LONGEST_ID = 64
 
@@ -135,11 +134,3 @@ def check_callers(requests: Sequence[Request]) -> None:
     """Raises Refused where nobody waits for any of these requests any more."""
     if all(request.is_gone for request in requests):
         raise caller_is_gone()
-
-
-def rows(parts: Sequence[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Stacks [Nᵢ, *shape] arrays to [B, max N, *shape], zeros behind the real rows."""
-    stacked = np.zeros((len(parts), max(map(len, parts)), *shape), dtype)
-    for row, part in zip(stacked, parts, strict=True):
-        row[: len(part)] = part
-    return stacked

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from face_cascade.calls import Limits
 from face_cascade.networks import EMBEDDING_SIZE, FACENET, Network
-from face_runtime.answers import CANCELLED, MEMORY, NETWORK, Refused, Request, refusing, rows
+from face_runtime.answers import CANCELLED, MEMORY, NETWORK, Refused, Request, refusing
 from face_runtime.bls import ask, ask_with_tensors
 from face_runtime.log import Log
 from face_runtime.metrics import Counter, Histogram, ProcessMetrics
+from face_runtime.stacking import rows
 
 Crops: TypeAlias = Any
 """UINT8 [N,160,160,3], an array or, on a GPU, torch's tensor."""

@@ -14,7 +14,7 @@ from face_cascade.calls import Outputs
 from face_cascade.crops import detection_crops
 from face_cascade.numpy_arrays import NUMPY
 from face_pictures.decoding import decode_image
-from face_runtime.answers import rows
+from face_runtime.stacking import rows
 
 Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """`map`, or something that maps in several threads."""

@@ -16,8 +16,9 @@ from face_cascade import Detection, DetectionParameters, InvalidInput, TooManyCa
 from face_cascade.networks import FACENET
 from face_pictures.errors import InvalidImage, TooManyPixels
 from face_pictures.formats import format_of
-from face_runtime.answers import Refused, Request, check_callers, refusing, rows
+from face_runtime.answers import Refused, Request, check_callers, refusing
 from face_runtime.engine import Decoder, Engine
+from face_runtime.stacking import rows
 
 Image = NDArray[np.uint8]
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from face_runtime.answers import Refused, Request, caller_is_gone, check_callers, refusing, rows
+from face_runtime.answers import Refused, Request, caller_is_gone, check_callers, refusing
+from face_runtime.stacking import rows
 from tests.runtime.stand_in import InferenceRequest, Tensor, TritonError
 
 

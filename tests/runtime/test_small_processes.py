@@ -39,3 +39,9 @@ def test_a_process_loads_no_more_than_it_needs(modules, spared):
     command = [sys.executable, "-c", LOADED.format(modules=modules)]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert not spared & set(loaded)
+
+
+@pytest.mark.slow
+def test_the_cascade_of_a_processor_runs_without_triton_around_it():
+    """As `faces deploy` and `faces export` judge networks."""
+    subprocess.run([sys.executable, "-c", "import face_runtime.processor"], check=True)
