@@ -44,6 +44,7 @@ exec tritonserver \
     --backend-config=python,shm-growth-byte-size=16777216 \
     "--http-address=$http" --http-port=8000 \
     --grpc-address=0.0.0.0 --grpc-port=8001 \
+    --grpc-http2-min-recv-ping-interval-without-data=10000 \
     --metrics-address=0.0.0.0 --metrics-port=8002 \
     "--http-restricted-api=$restricted" \
     "--grpc-restricted-protocol=$restricted" \

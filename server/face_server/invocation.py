@@ -41,6 +41,11 @@ OPENMP = {"OMP_WAIT_POLICY": "passive"}
 # Room for one 1080p photo at once, and for more in steps of the same size: the default is 1 MiB.
 _SHARED_MEMORY = 16 * 1024 * 1024
 
+# Clients ping while they wait for an answer, ours and the examples once a minute, to notice a server that vanished. By
+# Triton's default, five minutes, the fourth ping ends the connection: whatever takes longer than 240 s. No gRPC client
+# pings oftener than so.
+_PING_INTERVAL_MS = 10_000
+
 _RESTRICTED = "model-repository,shared-memory,trace,logging"
 
 
@@ -70,6 +75,7 @@ def arguments(
         f"--http-port={http}",
         f"--grpc-address={settings.host}",
         f"--grpc-port={grpc}",
+        f"--grpc-http2-min-recv-ping-interval-without-data={_PING_INTERVAL_MS}",
         f"--metrics-address={settings.host}",
         f"--metrics-port={metrics}",
         f"--http-restricted-api={_RESTRICTED}:{ADMIN_HEADER}={key}",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from face_client.wire import connection_arguments
 from face_repository.layout import Repository
 from face_repository.tuned import Tuned
 from face_runtime.settings import LOG_FORMAT_VARIABLE, NETWORKS_VARIABLE, TRACE_VARIABLE
@@ -53,6 +54,14 @@ def test_a_server_is_not_started_tuned_where_it_was_not(tuned, gpus, sentence, t
         tuned.write(tmp_path)
     with pytest.raises(SetupError, match=sentence):
         EmbeddedTriton(tmp_path, Settings(configuration="tuned")).start()
+
+
+def test_clients_may_ping_as_often_as_ours_do():
+    """Else their connection ends in the middle of a long call."""
+    asked = next(value for name, value in connection_arguments("a:1", None)["channel_args"] if "keepalive_time" in name)
+    flag = "--grpc-http2-min-recv-ping-interval-without-data="
+    (allowed,) = (int(word.removeprefix(flag)) for word in flags(Settings()) if word.startswith(flag))
+    assert allowed < asked
 
 
 def test_triton_traces_only_where_asked():
