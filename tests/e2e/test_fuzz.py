@@ -110,7 +110,9 @@ def test_what_errors_may_not_say():
     assert loose_talk("failed in /opt/models/x") == "the error shows a path"
     assert loose_talk("model.py line 3") == "the error shows a path"
     assert loose_talk("") == "the error has 0 characters"
+    assert loose_talk("failed at 0x7f3c6cc01250") == "the error shows an address"
     assert not loose_talk("factor is 7, must be from 0.1 to 0.9")
+    assert not loose_talk("encoded_image has 4522080x4259841 = 19263341789280 pixels; at most 50000000 are allowed")
 
 
 def test_a_callers_own_names_are_no_loose_talk():

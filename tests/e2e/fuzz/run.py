@@ -97,7 +97,7 @@ def loose_talk(sentence: str) -> str:
     for what, pattern in (
         ("a traceback", "Traceback"),
         ("a path", r"(^|[\s'\"(])/\w+/\w|\.py\b"),
-        ("an address", "0x[0-9a-f]{6}"),
+        ("an address", r"\b0x[0-9a-f]{6}"),
     ):
         if re.search(pattern, sentence):
             return f"the error shows {what}"
