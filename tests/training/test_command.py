@@ -223,8 +223,9 @@ def test_prepare_overwrites_no_file_of_somebody_else(sets, tmp_path, name, capsy
 
 def test_a_stage_does_not_end_over_the_weights_it_began_with(prepared, tmp_path, capsys):
     own = tmp_path / "work" / "pnet" / "pnet.pt"
-    shutil.copytree(prepared, tmp_path / "work", dirs_exist_ok=True)
-    own.parent.mkdir(exist_ok=True)
+    # Other tests train there, and what a run wrote may be replaced.
+    shutil.copytree(prepared, tmp_path / "work", ignore=shutil.ignore_patterns("pnet"))
+    own.parent.mkdir()
     own.write_bytes(b"weights")
     assert run("pnet", tmp_path / "work", "--init", own) == 1
     assert f"WORK would overwrite {own}, which is read" in capsys.readouterr().err

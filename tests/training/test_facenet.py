@@ -118,7 +118,7 @@ def test_the_weights_are_exported_with_their_classes(trained, tmp_path):
     assert done.classes == 2
     served = from_bytes(model_path(tmp_path, "facenet").read_bytes())
     face = np.asarray(Image.fromarray(astronaut()[62:172, 181:268]).resize((160, 160)))
-    embeddings, scores = served(torch.from_numpy(face.copy())[None])
+    embeddings, scores, _ = served(torch.from_numpy(face.copy())[None])
     assert (embeddings.shape, scores.shape) == ((1, 512), (1, 2))
 
 
