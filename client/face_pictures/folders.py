@@ -7,7 +7,7 @@ left out has a name and a reason, so that nobody has to wonder.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,28 +56,29 @@ class Found:
             yield f"{self.folder}: left out {', '.join(names)}{more} ({reason})"
 
 
-def pictures_in(folder: Path) -> Found:
+def pictures_in(folder: Path, others: Collection[str] = ()) -> Found:
     """The pictures in a folder and below, by their suffixes; those of a folder by name, then its subfolders'.
 
     Folders that are links are read too, after all others and none twice. A folder that cannot be read is left out, with
-    the system's reason.
+    the system's reason. others: suffixes, in lower case, of files that are taken as well.
     """
     found = Found(folder)
+    suffixes = frozenset((*SUFFIXES, *others))
     seen: set[Path] = set()
     links: list[Path] = []
-    _walk(folder, found, seen, links)
+    _walk(folder, suffixes, found, seen, links)
     around = {folder.resolve(), *folder.resolve().parents}
     while links:
         link = links.pop(0)
         if link.resolve() in seen | around:
             found.leave(link, _AROUND)
         else:
-            _walk(link, found, seen, links)
+            _walk(link, suffixes, found, seen, links)
     _leave_ours(found)
     return found
 
 
-def _walk(folder: Path, found: Found, seen: set[Path], links: list[Path]) -> None:
+def _walk(folder: Path, suffixes: Collection[str], found: Found, seen: set[Path], links: list[Path]) -> None:
     """Adds what is in the folder and below. links: where folders that are links are put for later."""
     place = folder.resolve()
     if place in seen:
@@ -95,20 +96,20 @@ def _walk(folder: Path, found: Found, seen: set[Path], links: list[Path]) -> Non
         path, suffix = folder / entry.name, Path(entry.name).suffix.lower()
         is_folder = entry.is_dir()
         if is_hidden(entry.name):
-            if is_folder or suffix in SUFFIXES:
+            if is_folder or suffix in suffixes:
                 found.leave(path, _HIDDEN)
         elif is_folder:
             (links if entry.is_symlink() else subfolders).append(path)
         elif suffix in OTHER_SUFFIXES:
             found.leave(path, _OTHER)
-        elif suffix in SUFFIXES:
+        elif suffix in suffixes:
             # A link to nowhere stays, and fails by its name; a pipe would be waited for.
             if entry.is_file() or not path.exists():
                 found.files.append(path)
             else:
                 found.leave(path, _NO_FILE)
     for path in subfolders:
-        _walk(path, found, seen, links)
+        _walk(path, suffixes, found, seen, links)
 
 
 def _leave_ours(found: Found) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
@@ -133,21 +133,25 @@ def tracked(
     done: int = 0,
     what: str = "pictures",
     rate: str = "/s",
+    note: Callable[[], str] = str,
 ) -> Generator[Item, None, None]:
     """The items; on stderr a bar shows how many of `total` have been taken, where a person sees it.
 
     total: None where nobody knows. bar_fits: False where results are being written to the same terminal.
     done: how many of `total` an earlier run has taken. what, rate: the items' name, and the unit of their speed.
+    note: says more of what was taken, behind the speed.
     """
     if not sys.stderr.isatty() or not bar_fits or (total is not None and total < 2):
         yield from items
     elif HAS_RICH:
-        yield from _with_bar(items, total, done, what, rate)
+        yield from _with_bar(items, total, done, what, rate, note)
     else:
-        yield from _with_line(items, total, done, what, rate)
+        yield from _with_line(items, total, done, what, rate, note)
 
 
-def _with_bar(items: Iterable[Item], total: int | None, done: int, what: str, rate: str) -> Generator[Item, None, None]:
+def _with_bar(
+    items: Iterable[Item], total: int | None, done: int, what: str, rate: str, note: Callable[[], str]
+) -> Generator[Item, None, None]:
     # Lines of results on the same terminal go above the bar; else stdout is no business of its.
     bar = rich.progress.Progress(
         *rich.progress.Progress.get_default_columns(),
@@ -163,11 +167,11 @@ def _with_bar(items: Iterable[Item], total: int | None, done: int, what: str, ra
             yield item
             bar.advance(task)
             if speed := bar.tasks[0].speed:
-                bar.update(task, rate=f"{speed:.1f}{rate}")
+                bar.update(task, rate=f"{speed:.1f}{rate} {note()}".rstrip())
 
 
 def _with_line(
-    items: Iterable[Item], total: int | None, done: int, what: str, rate: str
+    items: Iterable[Item], total: int | None, done: int, what: str, rate: str, note: Callable[[], str]
 ) -> Generator[Item, None, None]:
     """A line that is written anew every second."""
     start = shown = time.monotonic()
@@ -180,7 +184,7 @@ def _with_line(
             shown, speed = now, count / (now - start)
             of = "" if total is None else f"/{total}"
             left = "" if total is None else f", {max(0, total - done - count) / speed:.0f} s left"
-            _overwrite(f"{what}: {done + count}{of}, {speed:.1f}{rate}{left}")
+            _overwrite(f"{what}: {done + count}{of}, {speed:.1f}{rate}{left} {note()}".rstrip())
     finally:
         _overwrite("")
 
