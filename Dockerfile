@@ -1,4 +1,4 @@
-# Four images: exporter and cpu hold the embedded server's Python environment, triton is NVIDIA's server with what our
+# Five images: exporter and cpu hold the embedded server's Python environment, batch that and Ray, triton is NVIDIA's server with what our
 # Python models import, load is locust. None holds models: the model repository is mounted at /models.
 
 # Docker's own Python is built with --enable-shared: the stub of the embedded server's Python backend links libpython.
@@ -20,6 +20,7 @@ COPY export export
 COPY model_repository model_repository
 COPY server server
 COPY training training
+COPY batch batch
 # The last line fails the build, and not the first start, where the packages do not fit together.
 RUN pip install --no-cache-dir ./client "./tools[rich]" ".[embedded,tracing]" \
     && rm -rf /src/* \
@@ -50,6 +51,16 @@ FROM embedded AS cpu
 COPY deploy/container/faces-serve.sh /opt/triton-faces/
 EXPOSE 8000 8001 8002 8003
 CMD ["/opt/triton-faces/faces-serve.sh"]
+
+
+FROM embedded AS batch
+USER root
+# The packages of an extra of what is installed.
+RUN pip install --no-cache-dir "triton-faces[batch]" \
+    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_batch.doing, av" \
+    && rm -rf /tmp/numba
+USER 1000:1000
+ENTRYPOINT ["faces", "batch"]
 
 
 FROM ${TRITON_IMAGE} AS triton

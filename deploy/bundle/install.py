@@ -22,7 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-PACKAGES = ("cascade", "client", "export", "server", "tools", "training", "load_tests")
+PACKAGES = ("batch", "cascade", "client", "export", "server", "tools", "training", "load_tests")
 """Folders of the checkout that hold packages."""
 
 NEEDED = (

@@ -82,6 +82,7 @@ DROPPED = (
 )
 
 TREE = (
+    "batch",
     "cascade",
     "client",
     "export",
