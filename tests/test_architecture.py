@@ -98,6 +98,22 @@ ARROWS = {
         "face_tools",
         "face_training",
     ),
+    # Everything in bulk. The engine runs in its workers, the served one is asked as clients ask it.
+    "batch/face_batch": (
+        "face_cascade",
+        "face_pictures",
+        "face_client",
+        "face_command",
+        "face_repository",
+        "face_runtime.engine",
+        "face_runtime.processor",
+        "face_runtime.settings",
+        "face_runtime.torchscript",
+        "face_server",
+        "face_tools.connection",
+        "face_tools.drawing",
+        "face_tools.video",
+    ),
     "load_tests": (
         "face_bench",
         "face_load",

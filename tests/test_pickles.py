@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("cascade", "client", "export", "load_tests", "model_repository", "server", "training")
+FOLDERS = ("batch", "cascade", "client", "export", "load_tests", "model_repository", "server", "training")
 
 # Behind `require_trust`: a pinned SHA-256, or a person's --trust.
 TRUSTED = {

@@ -77,6 +77,7 @@ def test_images_do_not_run_as_root():
     final = {name: [rest for instruction, rest in body if instruction == "USER"] for name, body in stages().items()}
     assert final == {
         "embedded": ["1000:1000"],
+        "batch": ["root", "1000:1000"],
         "exporter": [],
         "cpu": [],
         "triton": ["root", "1000:1000"],
@@ -85,7 +86,7 @@ def test_images_do_not_run_as_root():
     bases = {
         rest.split(" AS ")[1]: rest.split(" AS ")[0] for instruction, rest in dockerfile() if instruction == "FROM"
     }
-    assert bases["exporter"] == bases["cpu"] == "embedded"
+    assert bases["exporter"] == bases["cpu"] == bases["batch"] == "embedded"
 
 
 @pytest.mark.parametrize("argument", ["PYTHON_IMAGE", "TRITON_IMAGE"])

@@ -15,7 +15,7 @@ from tests.pictures import DATA
 
 ROOT = Path(__file__).parents[2]
 
-SOURCES = ("cascade", "client", "export", "model_repository", "server", "tools", "training")
+SOURCES = ("batch", "cascade", "client", "export", "model_repository", "server", "tools", "training")
 FILES = ("LICENSE", "README.md", "pyproject.toml", "setup.py")
 
 
