@@ -19,6 +19,8 @@ _remote: Any = ray.remote
 # Shards that wait for a worker, for each that is at work: so that none is idle, and a cluster that grows sees the need.
 _QUEUED = 2
 _CONNECT_S = 10
+# A server answers what is in flight.
+_CLOSE_S = 30
 
 
 @contextmanager
@@ -151,5 +153,7 @@ class Servers:
 
     def close(self) -> None:
         """See Hands."""
-        for server in self._servers.values():
-            server.close.remote()
+        closing = [server.close.remote() for server in self._servers.values()]
+        # Those whose node is gone give no answer.
+        if closing:
+            ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_S)

@@ -1,6 +1,7 @@
 """`faces batch SOURCE TARGET`: from what was asked for to a target that is complete."""
 
 import argparse
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from face_command.interrupts import Interrupted
 from face_tools.connection import parameters_from, tls_from
 
 _NAMED = 3
+_LINE_EVERY_S = 60.0
 
 
 def do(args: argparse.Namespace) -> int:
@@ -145,7 +147,10 @@ def _run(args: argparse.Namespace, run: Run, target: Target, networks: Networks)
         progress = running.progress
         try:
             for _ in tracked(
-                _one_by_one(running, metrics), total=run.items, done=running.done_items, note=lambda: _note(running)
+                _one_by_one(running, run, metrics),
+                total=run.items,
+                done=running.done_items,
+                note=lambda: _note(running),
             ):
                 pass
         except (BatchError, Interrupted):
@@ -179,12 +184,19 @@ def _hands(args: argparse.Namespace, work: Work, networks: Networks) -> Iterator
         hands.close()
 
 
-def _one_by_one(running: Running, metrics: Metrics) -> Iterator[int]:
-    """An item a turn, for the bar."""
+def _one_by_one(running: Running, run: Run, metrics: Metrics) -> Iterator[int]:
+    """An item a turn, for the bar. Where nobody sees one, as in a job's log, a line now and then stands for it."""
+    start = told = time.monotonic()
     for more in running:
         progress = running.progress
         metrics.show(progress.counts, progress.done, running.left)
         yield from range(more)
+        now = time.monotonic()
+        if not sys.stderr.isatty() and now - told >= _LINE_EVERY_S:
+            told, rate = now, progress.counts.items / (now - start)
+            reached = running.done_items + progress.counts.items
+            left = f", {(run.items - reached) / rate / 60:.0f} minutes left" if rate else ""
+            message(f"{reached:,} of {run.items:,} pictures, {rate:.1f}/s, {_note(running)}{left}")
 
 
 def _note(running: Running) -> str:

@@ -10,18 +10,20 @@ Neither of the two in `_faces/` is ever changed. Readers of folders of Parquet f
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from face_batch import schema
-from face_batch.errors import Disagreement, TargetRefused
-from face_batch.places import Place
-from face_batch.sources import ITEM_SCHEMA, Item
+from face_batch.errors import Disagreement, StoreUnavailable, TargetRefused
+from face_batch.places import Place, words
+from face_batch.sources import Item
+
+T = TypeVar("T")
 
 FORMAT = 1
 """Of what a target holds."""
@@ -87,7 +89,9 @@ class Run:
         return "; ".join(f"{name} was {_told(mine.get(name))}, is {_told(others.get(name))}" for name in different)
 
     def _compared(self) -> dict[str, Any]:
-        own = {name: value for name, value in asdict(self).items() if name not in ("items", "shard_size")}
+        # As it is read again: a tuple is a list then.
+        told = json.loads(json.dumps(asdict(self)))
+        own = {name: value for name, value in told.items() if name not in ("items", "shard_size")}
         # One by one: what differs is to be named.
         options, fingerprint = own.pop("options"), own.pop("fingerprint")
         return {**own, **options, **fingerprint}
@@ -109,14 +113,20 @@ class Target:
         return cls(Place.at(address))
 
     def run(self) -> Run | None:
-        """The run that is there; None before the first. Raises TargetRefused where it is of another format."""
+        """The run that is there; None before the first. Raises TargetRefused where it is of another format or damaged,
+        StoreUnavailable."""
+        place = self.place / _RUN
         try:
-            told = json.loads((self.place / _RUN).read())
+            told = json.loads(place.read())
+            if told["format"] == FORMAT:
+                return Run(**told)
         except FileNotFoundError:
             return None
-        if told.get("format") != FORMAT:
-            raise TargetRefused(f"{self.place.address} has format {told.get('format')}; {FORMAT} is read here")
-        return Run(**told)
+        except OSError as error:
+            raise StoreUnavailable(f"{place.address} cannot be read: {words(error)}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise TargetRefused(f"{place.address} is damaged, or none of `faces batch`") from error
+        raise TargetRefused(f"{self.place.address} has format {told['format']}; {FORMAT} is read here")
 
     def begin(self, run: Run, items: pa.Table) -> None:
         """Writes manifest and run. The run comes last: with it the target is taken."""
@@ -129,14 +139,14 @@ class Target:
         (self.place / _RUN).write(f"{json.dumps(asdict(run), indent=1)}\n".encode())
 
     def items(self, number: int) -> list[Item]:
-        """Those of a shard."""
-        with (self.place / _MANIFEST).open() as source:
-            return [Item(**row) for row in pq.ParquetFile(source).read_row_group(number).to_pylist()]
+        """Those of a shard. Raises Disagreement where the manifest is damaged or not there."""
+        return [
+            Item(**row) for row in _read(self.place / _MANIFEST, lambda file: file.read_row_group(number)).to_pylist()
+        ]
 
     def manifest(self) -> pa.Table:
-        """All items."""
-        with (self.place / _MANIFEST).open() as source:
-            return pq.read_table(source, schema=ITEM_SCHEMA)
+        """All items. Raises as `items` does."""
+        return _read(self.place / _MANIFEST, lambda file: file.read())
 
     def shard(self, number: int) -> Place:
         """The file of a shard."""
@@ -153,21 +163,13 @@ class Target:
     def facts(self, number: int) -> dict[str, Any]:
         """What a shard says of itself, by its footer; nothing where it is damaged."""
         try:
-            with self.shard(number).open() as source:
-                return schema.facts_of(pq.ParquetFile(source))
-        except (pa.ArrowInvalid, FileNotFoundError):
+            return _read(self.shard(number), schema.facts_of)
+        except Disagreement:
             return {}
 
     def read(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of a shard. Raises Disagreement where its file is damaged or not there."""
-        place = self.shard(number)
-        try:
-            with place.open() as source:
-                return pq.ParquetFile(source).read(columns=list(columns) if columns is not None else None)
-        except FileNotFoundError:
-            raise Disagreement(f"{place.address} is not there") from None
-        except (pa.ArrowInvalid, OSError) as error:
-            raise Disagreement(f"{place.address} is damaged: {' '.join(str(error).split())[:200]}") from error
+        return _read(self.shard(number), lambda file: file.read(columns=list(columns) if columns is not None else None))
 
     def commit(self, run: Run, number: int, rows: pa.Table) -> None:
         """The shard is there from here on, whole. Raises StoreUnavailable."""
@@ -180,3 +182,14 @@ class Target:
     def succeed(self) -> None:
         """Says that all shards are there."""
         (self.place / SUCCESS).write(b"")
+
+
+def _read(place: Place, ask: Callable[[pq.ParquetFile], T]) -> T:
+    try:
+        with place.open() as source:
+            return ask(pq.ParquetFile(source, page_checksum_verification=True))
+    except FileNotFoundError:
+        raise Disagreement(f"{place.address} is not there") from None
+    except (ValueError, OSError) as error:
+        # ValueError: what Arrow, and a name that is no UTF-8, are.
+        raise Disagreement(f"{place.address} is damaged: {words(error)}") from error

@@ -90,11 +90,9 @@ class Place:
 
         Raises TargetRefused where the address holds credentials or is none that pyarrow reads.
         """
-        if not is_remote(address):
-            if "://" in address:
-                raise TargetRefused(f"{_shown(address)} is no address that is read: a path, s3://, gs:// or az:// is")
-            return cls(fs.LocalFileSystem(), str(Path(address).absolute()), "")
         check_address(address)
+        if not is_remote(address):
+            return cls(fs.LocalFileSystem(), str(Path(address).absolute()), "")
         # A pattern is no URI: what stands behind the bucket is taken as it is.
         bare, query = split_query(address)
         scheme, _, path = bare.partition("://")
@@ -281,10 +279,14 @@ def split_query(address: str) -> tuple[str, str]:
 
 
 def check_address(address: str) -> None:
-    """Raises TargetRefused for an address of a store that must not be written down, or says what none does."""
+    """Raises TargetRefused for an address that nothing reads, that must not be written down, or says what none does."""
+    if not is_remote(address):
+        if "://" in address:
+            raise TargetRefused(f"{_shown(address)} is no address that is read: a path, s3://, gs:// or az:// is")
+        return
     scheme = address.partition("://")[0]
     bare, query = split_query(address)
-    if _credentials(address) or "@" in query:
+    if _credentials(address):
         raise TargetRefused(
             f"{_shown(address)} holds credentials, which would be written into the manifest: give them in the "
             "environment, as the store's own tools read them"
@@ -303,7 +305,8 @@ def _bucket(address: str) -> str:
 
 def _credentials(address: str) -> bool:
     # A secret may hold anything, so that what follows a name and a colon cannot be told from it.
-    return not {"@", ":"}.isdisjoint(_bucket(address))
+    bare, query = split_query(address)
+    return "@" in query or not {"@", ":"}.isdisjoint(_bucket(bare))
 
 
 def _shown(address: str) -> str:
@@ -326,7 +329,8 @@ def _filesystem(scheme: str, bucket: str, query: str) -> Any:
 
 
 def _s3(bucket: str, told: dict[str, str]) -> Any:
-    if "endpoint_override" not in told and "region" not in told:
+    endpoints = (told.get("endpoint_override"), *map(os.environ.get, ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")))
+    if "region" not in told and not any(endpoints):
         told["region"] = fs.resolve_s3_region(bucket)
     # A Place tries again by itself, and knows what cannot help; ten attempts of the store's library take minutes.
     retries = fs.AwsStandardS3RetryStrategy(max_attempts=2)

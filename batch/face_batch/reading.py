@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from threading import Lock
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from face_batch.places import Place, is_remote, words
+from face_batch.places import Place, store_of, words
 from face_batch.sources import CELL, MEMBER, Item, leaf
 
 # Files on the way at a time, of stores that answer slowly; a disk needs two.
@@ -18,6 +17,10 @@ READERS = 8
 _AHEAD = 32
 # Of pictures that wait to be looked at.
 _AHEAD_BYTES = 256 << 20
+# Cells that are decoded at a time; two such batches are held, as readers side by side ask not quite in order.
+_CELLS = _AHEAD
+# Groups of rows may hold gigabytes: they are read so many bytes at a time.
+_CELLS_BUFFER = 1 << 20
 
 
 class NotRead(Exception):
@@ -38,9 +41,9 @@ class Reader:
         self._query = query
         self._column = column
         self._lock = Lock()
-        self._cells = Lock()
+        self._at_cells = Lock()
         self._stores: dict[str, Place] = {}
-        self._groups: tuple[str, int, Any] | None = None
+        self._cells: dict[str, _Cells] = {}
         # Members of a tar file, and cells, share a file: it is looked at once for all of a shard.
         self._version_of_shared = lru_cache(1024)(self._version)
 
@@ -80,12 +83,12 @@ class Reader:
             raise NotRead("changed", "was written again since the manifest was made")
 
     def place(self, address: str) -> Place:
-        """Of an address. All of one store share a connection."""
-        scheme = address.partition("://")[0] if is_remote(address) else ""
+        """Of an address. All of one bucket share a connection."""
+        name = store_of(address)
         with self._lock:
-            if scheme not in self._stores:
-                self._stores[scheme] = Place.at(f"{address}?{self._query}" if scheme and self._query else address)
-            store = self._stores[scheme]
+            if name not in self._stores:
+                self._stores[name] = Place.at(f"{name}?{self._query}" if name and self._query else name or "/")
+            store = self._stores[name]
         return store.sibling(address.removeprefix(store.prefix))
 
     def _read_or_why(self, item: Item) -> bytes | NotRead:
@@ -117,29 +120,61 @@ class Reader:
         return entry.version if entry else None
 
     def _cell(self, item: Item) -> bytes:
-        with self._cells:
-            start, values = self._group(item)
-            value = values[item.offset - start].as_py()
+        with self._at_cells:
+            if item.file not in self._cells:
+                # Of two files, for the same reason as of two batches.
+                for file in list(self._cells)[:-1]:
+                    del self._cells[file]
+                assert self._column is not None
+                self._cells[item.file] = _Cells(self.place(item.file), self._column)
+            value = self._cells[item.file].value(item.offset)
         if value is None:
             raise NotRead("missing", "the cell is empty")
-        return bytes(value)
+        return value
 
-    def _group(self, item: Item) -> tuple[int, pa.ChunkedArray]:
-        """First row and values of the group of rows that a cell is in; the last is kept, as rows come in order."""
-        if self._groups and self._groups[0] == item.file:
-            start, values = self._groups[1:]
-            if start <= item.offset < start + len(values):
-                return start, values
-        assert self._column is not None
-        place = self.place(item.file)
-        with place.open() as source:
-            file = pq.ParquetFile(source)
-            start = 0
-            for group in range(file.metadata.num_row_groups):
-                rows = file.metadata.row_group(group).num_rows
-                if item.offset < start + rows:
-                    values = leaf(file.read_row_group(group, columns=[self._column]), self._column)
-                    self._groups = item.file, start, values
-                    return start, values
-                start += rows
-        raise NotRead("missing", "the row is not there")
+
+class _Cells:
+    """A column of bytes of a Parquet file, for rows that come about in order."""
+
+    def __init__(self, place: Place, column: str) -> None:
+        self._file = pq.ParquetFile(place.open(), pre_buffer=False, buffer_size=_CELLS_BUFFER)
+        self._column = column
+        self._held: deque[tuple[int, pa.Array]] = deque(maxlen=2)
+        # What is left of the group of rows that was last asked for.
+        self._next = self._end = 0
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._broken: str | None = None
+
+    def value(self, row: int) -> bytes | None:
+        """None for an empty cell. Raises NotRead where the file is damaged there."""
+        for start, values in self._held:
+            if start <= row < start + len(values):
+                return values[row - start].as_py()
+        if not self._next <= row < self._end:
+            self._go_to(row)
+        while self._next <= row:
+            self._decode()
+        start, values = self._held[-1]
+        return values[row - start].as_py()
+
+    def _go_to(self, row: int) -> None:
+        metadata = self._file.metadata
+        self._end = 0
+        for group in range(metadata.num_row_groups):
+            self._next, self._end = self._end, self._end + metadata.row_group(group).num_rows
+            if row < self._end:
+                break
+        self._batches = self._file.iter_batches(_CELLS, row_groups=[group], columns=[self._column])
+        self._broken = None
+
+    def _decode(self) -> None:
+        if self._broken is None:
+            try:
+                values = leaf(next(self._batches), self._column)
+            except (OSError, pa.ArrowException) as error:
+                self._broken = words(error)
+        if self._broken is not None:
+            # The rest of the group is lost with it.
+            raise NotRead("unreadable", self._broken)
+        self._held.append((self._next, values))
+        self._next += len(values)

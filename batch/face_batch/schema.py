@@ -91,6 +91,8 @@ def to_bytes(table: pa.Table, facts: Mapping[str, Any]) -> pa.Buffer:
         row_group_size=_ROW_GROUP,
         write_statistics=True,
         write_page_index=True,
+        # A bit that a disk turned over is no other number, but damage.
+        write_page_checksum=True,
         use_dictionary=["path", "status", "error"],
         sorting_columns=pq.SortingColumn.from_ordering(
             table.schema,

@@ -192,7 +192,7 @@ def _in_bucket(place: Place) -> Iterator[Item]:
 
 
 def _of_pattern(place: Place, column: str | None, notes: list[str]) -> Iterator[Item]:
-    """What matches a pattern: `*` and `?` within a name, `**` through folders. Tables and lists only by their suffix."""
+    """What a pattern matches: `*` and `?` within a name, `**` through folders. Tables and lists by their suffix."""
     matches, others = False, []
     for entry in _matching(place):
         matches = True
@@ -270,8 +270,7 @@ def _named(path: str, folder: Place, stores: dict[str, Place]) -> Place:
     """Of a list in a folder. stores: those that are open; a list names thousands of paths of one."""
     if "://" not in path and (folder.is_local or not path.startswith("/")):
         return folder.sibling(str(PurePosixPath(folder.path, path)))
-    if is_remote(path):
-        check_address(path)
+    check_address(path)
     if split_query(path)[1]:
         raise BadSource(
             f"{split_query(path)[0]}?… stands in a list, which holds paths: the environment says where a store is"
