@@ -1,5 +1,6 @@
 """Targets of made-up rows, over a folder of small pictures and videos."""
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -124,8 +125,15 @@ def face(path, number, run):
         vector = random.normal(size=512)
         row["embedding"] = vector / np.linalg.norm(vector)
     if run.crops:
-        row["crop"] = b"no JPEG"
+        row["crop"] = crop(tuple(random.integers(0, 256, 3)))
     return row
+
+
+def crop(colour):
+    """JPEG of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), colour).save(file, "JPEG")
+    return file.getvalue()
 
 
 def table(rows, run):

@@ -1,5 +1,6 @@
 """Every way in which a target may not be what its manifest says is told, with its file and its path."""
 
+import random
 import re
 import shutil
 import time
@@ -283,6 +284,18 @@ def test_files_that_are_wrong(made, spoil):
         assert re.fullmatch(expected, sentence), sentence
 
 
+def test_a_bit_that_flipped_is_noticed(made):
+    """Or changed nothing that is read."""
+    data, rows = made.target.shard(1).read(), str(made.rows(1))
+    choice = random.Random(0)
+    for _ in range(40):
+        damaged = bytearray(data)
+        damaged[choice.randrange(len(data))] ^= 1 << choice.randrange(8)
+        made.target.shard(1).write(bytes(damaged))
+        made.target.done(made.run)
+        assert verify(made.target, made.run) or str(made.rows(1)) == rows
+
+
 def manifest_of(made, items):
     pq.write_table(items, made.folder / "_faces" / "manifest.parquet")
 
@@ -290,10 +303,10 @@ def manifest_of(made, items):
 def test_a_manifest_that_is_gone_or_damaged(made):
     file = made.folder / "_faces" / "manifest.parquet"
     file.write_bytes(b"nothing")
-    assert "manifest.parquet cannot be read" in verify(made.target, made.run)[0]
+    assert "manifest.parquet is damaged" in verify(made.target, made.run)[0]
     file.unlink()
     (sentence,) = verify(made.target, made.run)
-    assert "manifest.parquet cannot be read" in sentence
+    assert "manifest.parquet is not there" in sentence
 
 
 def test_a_manifest_of_other_items(made):
