@@ -13,6 +13,7 @@ from face_batch.engines import Networks
 from face_batch.errors import WorkFailed
 from face_batch.node import SHARDS_AT_ONCE, NodeServer
 from face_batch.working import Board, Work, do_shard
+from face_server.invocation import MALLOC, OPENMP
 
 # Ray's types do not know options beside a class.
 _remote: Any = ray.remote
@@ -29,7 +30,12 @@ def connected(address: str | None, workers: int | None) -> Iterator[None]:
 
     Raises WorkFailed where there is none.
     """
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
+    options: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": "warning",
+        # As in a server's processes, which do the same work.
+        "runtime_env": {"env_vars": {**MALLOC, **OPENMP}},
+    }
     if address is None:
         options |= {
             "address": "local",

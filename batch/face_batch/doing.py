@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from face_batch import report
+from face_batch.addresses import split_query
 from face_batch.cluster import Hands, Servers, Tasks, connected, make_board
-from face_batch.engines import Networks, ServedEngine, fingerprint, read_networks
+from face_batch.engines import Networks, fingerprint, read_networks, served_fingerprint
 from face_batch.errors import BatchError, TargetRefused
 from face_batch.holding import Held
 from face_batch.manifest import Run, Target
 from face_batch.metrics import Metrics
-from face_batch.places import split_query
 from face_batch.running import Running
 from face_batch.sources import list_source
 from face_batch.working import Work
@@ -28,7 +28,7 @@ from face_cascade import DetectionParameters
 from face_cascade import InvalidInput as WrongParameter
 from face_command.console import message, tracked
 from face_command.interrupts import Interrupted
-from face_tools.connection import parameters_from, tls_from
+from face_tools.connection import check_ready, open_client, parameters_from, tls_from
 
 _NAMED = 3
 _LINE_EVERY_S = 60.0
@@ -49,7 +49,8 @@ def do(args: argparse.Namespace) -> int:
     if there is not None and (difference := there.difference(wanted)):
         raise TargetRefused(f"{args.target} holds another run: {difference}; name another target")
     items = None if there is not None else _list(args)
-    run = there or replace(wanted, items=len(items) if items is not None else 0)
+    # The way to the source may be another one by now.
+    run = replace(wanted, items=len(items)) if items is not None else replace(there or wanted, query=wanted.query)
     if args.dry_run:
         return _tell_plan(args, run, target, items)
     if there is not None and target.is_complete and len(target.done(run)) == run.shards:
@@ -81,13 +82,12 @@ def _has_url(args: argparse.Namespace) -> bool:
 def _computed_by(args: argparse.Namespace) -> tuple[Networks, dict[str, str]]:
     """The networks that go to the workers, none where servers have them; and what the answers depend on."""
     if args.mode != "remote":
-        networks = read_networks(args.repository, args.embeddings)
+        networks = read_networks(args.repository, args.embeddings, message)
         return networks, fingerprint(networks)
-    engine = ServedEngine(options={}, embeddings=args.embeddings, **_served(args))
-    try:
-        return {}, engine.fingerprint()
-    finally:
-        engine.close()
+    with open_client(args) as client:
+        models = (client.recognizer, client.embedder) if args.embeddings else (client.model,)
+        check_ready(client, *models, wait=args.wait)
+        return {}, served_fingerprint(client, args.embeddings)
 
 
 def _served(args: argparse.Namespace) -> dict[str, Any]:
@@ -162,14 +162,15 @@ def _run(args: argparse.Namespace, run: Run, target: Target, networks: Networks)
         "begun": begun.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "pictures of this run": progress.counts.items,
-        "pictures a second": round(progress.counts.items / seconds, 1),
+        "seconds to start": round(seconds - progress.at_work, 1),
+        "pictures a second, once started": round(progress.rate, 1),
         "mode": args.mode,
     }
     summary = report.summarize(target, run)
     report.write(target, run, summary, facts)
     failed = sum(progress.counts.failures.values())
     message(
-        f"{progress.counts.items:,} pictures in {seconds:.0f} s ({progress.counts.items / seconds:.1f}/s), "
+        f"{progress.counts.items:,} pictures in {seconds:.0f} s ({progress.rate:.1f}/s once started), "
         f"{progress.counts.faces:,} faces, {failed:,} could not be read: {args.target}, and its _faces/report.html"
     )
 
@@ -186,17 +187,16 @@ def _hands(args: argparse.Namespace, work: Work, networks: Networks) -> Iterator
 
 def _one_by_one(running: Running, run: Run, metrics: Metrics) -> Iterator[int]:
     """An item a turn, for the bar. Where nobody sees one, as in a job's log, a line now and then stands for it."""
-    start = told = time.monotonic()
+    told = time.monotonic()
     for more in running:
         progress = running.progress
         metrics.show(progress.counts, progress.done, running.left)
         yield from range(more)
-        now = time.monotonic()
-        if not sys.stderr.isatty() and now - told >= _LINE_EVERY_S:
-            told, rate = now, progress.counts.items / (now - start)
+        if not sys.stderr.isatty() and time.monotonic() - told >= _LINE_EVERY_S:
+            told = time.monotonic()
             reached = running.done_items + progress.counts.items
-            left = f", {(run.items - reached) / rate / 60:.0f} minutes left" if rate else ""
-            message(f"{reached:,} of {run.items:,} pictures, {rate:.1f}/s, {_note(running)}{left}")
+            left = f", {(run.items - reached) / progress.rate / 60:.0f} minutes left" if progress.rate else ""
+            message(f"{reached:,} of {run.items:,} pictures, {progress.rate:.1f}/s, {_note(running)}{left}")
 
 
 def _note(running: Running) -> str:

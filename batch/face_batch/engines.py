@@ -55,14 +55,20 @@ class Engine(Protocol):
         """Lets go of what it holds."""
 
 
-def read_networks(repository: Path, embeddings: bool) -> Networks:
-    """The live networks of a model repository. Raises BatchError where one is missing."""
+def read_networks(repository: Path, embeddings: bool, tell: Callable[[str], None] = lambda _: None) -> Networks:
+    """The live networks of a model repository. tell: is told what whoever uses FaceNet must know: random weights, say.
+
+    Raises BatchError where one is missing.
+    """
     wanted = [network.name for network in STAGES] + ([FACENET.name] if embeddings else [])
     try:
-        found = Repository.read(repository, tuple(wanted))
+        found = Repository.read(repository)
     except RepositoryError as error:
-        hint = "; embeddings need `faces export --facenet vggface2`" if embeddings and "facenet" in str(error) else ""
-        raise BatchError(f"{error}{hint}") from error
+        raise BatchError(str(error)) from error
+    if embeddings and FACENET.name in found.missing:
+        raise BatchError(f"{repository} has no {FACENET.name}: embeddings need `faces export --facenet vggface2`")
+    for note in found.notes if embeddings else ():
+        tell(note)
     files = {name: found.path / name / str(latest(found.path / name)) / EXPORTED for name in wanted}
     return {name: file.read_bytes() for name, file in files.items()}
 
@@ -73,6 +79,14 @@ def fingerprint(networks: Networks) -> dict[str, str]:
         "release": version("triton-faces"),
         **{name: f"weights {_digest(content)}" for name, content in networks.items()},
     }
+
+
+def served_fingerprint(client: FaceClient, embeddings: bool) -> dict[str, str]:
+    """The same of a server, as far as it tells. Raises FaceError."""
+    told = {"release": version("triton-faces")}
+    if embeddings:
+        told["facenet"] = f"weights {client.weights().sha256[:_SHOWN_OF_DIGEST]}"
+    return told
 
 
 def _digest(file: bytes) -> str:
@@ -252,13 +266,6 @@ class ServedEngine:
             if isinstance(answer, ServerUnavailable | DeadlineExceeded | OSError):
                 raise WorkFailed(f"{self._client.url} does not answer: {answer}")
             yield answer
-
-    def fingerprint(self) -> dict[str, str]:
-        """What its answers depend on, as far as it tells. Raises FaceError."""
-        told = {"release": version("triton-faces")}
-        if self._embeddings:
-            told["facenet"] = f"weights {self._client.weights().sha256[:_SHOWN_OF_DIGEST]}"
-        return told
 
     def close(self) -> None:
         """See Engine."""

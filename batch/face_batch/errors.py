@@ -3,7 +3,8 @@
     BatchError
       BadSource         nothing can be listed there, or it holds no picture
       TargetRefused     the target cannot be taken: of another run, in use, or an address that must not be
-      StoreUnavailable  a disk or a bucket that does not take or give what it should; the run can be resumed
+      StoreUnavailable  a bucket that does not take or give what it should; the run can be resumed
+        DiskFailed      a disk likewise, where waiting does not help
       WorkFailed        a shard failed again and again; the run can be resumed
       Disagreement      what `verify` found wrong
 
@@ -24,7 +25,11 @@ class TargetRefused(BatchError):
 
 
 class StoreUnavailable(BatchError):
-    """A disk or a bucket does not take or give what it should, after all retries."""
+    """A bucket, or a disk, does not take or give what it should, after all retries."""
+
+
+class DiskFailed(StoreUnavailable):
+    """A disk: full, or broken. Its word is final."""
 
 
 class WorkFailed(BatchError):

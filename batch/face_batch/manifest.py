@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from face_batch import schema
+from face_batch.addresses import words
 from face_batch.errors import Disagreement, StoreUnavailable, TargetRefused
-from face_batch.places import Place, words
+from face_batch.places import Place
 from face_batch.sources import Item
 
 T = TypeVar("T")
@@ -72,8 +73,9 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """Of all that its rows depend on, the pictures apart."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Of all that its rows depend on, the pictures apart. The way to a store is none of it."""
+        own = {name: value for name, value in asdict(self).items() if name != "query"}
+        return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
     def facts(self, number: int) -> dict[str, Any]:
         """What the file of a shard says of itself."""
@@ -91,7 +93,7 @@ class Run:
     def _compared(self) -> dict[str, Any]:
         # As it is read again: a tuple is a list then.
         told = json.loads(json.dumps(asdict(self)))
-        own = {name: value for name, value in told.items() if name not in ("items", "shard_size")}
+        own = {name: value for name, value in told.items() if name not in ("items", "shard_size", "query")}
         # One by one: what differs is to be named.
         options, fingerprint = own.pop("options"), own.pop("fingerprint")
         return {**own, **options, **fingerprint}

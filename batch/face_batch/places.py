@@ -1,12 +1,7 @@
-"""Folders on disks and in object stores: one way to list, read and write both, through pyarrow's file systems.
-
-Credentials come from where the stores' own tools have them (environment, configuration files, the machine's role), and
-never from an address: addresses are written into manifests, tables and logs.
-"""
+"""Folders on disks and in object stores: one way to list, read and write both, through pyarrow's file systems."""
 
 import io
 import os
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -14,48 +9,29 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlencode
 
 import pyarrow as pa
 from pyarrow import fs
 
-from face_batch.errors import BadSource, StoreUnavailable, TargetRefused
+from face_batch.addresses import bucket_of, check_address, filesystem, is_remote, split_query, store_of, words
+from face_batch.errors import DiskFailed, StoreUnavailable
 
 T = TypeVar("T")
-
-SCHEMES = ("s3", "gs", "az")
-
-_WITHOUT_SECRETS = {
-    "s3": ("endpoint_override", "region", "scheme"),
-    "gs": ("endpoint_override", "scheme", "anonymous", "retry_limit_seconds"),
-    "az": (),
-}
-"""What an address may say after its `?`, as pyarrow reads it."""
-
-_BUCKET = re.compile(r"[\w.$-]+")
-# What follows this is a query: `=` is seldom in the part of a path that follows the `?` of a pattern.
-_QUERY = re.compile(r"\?(?=[^/?]*=)")
 
 _TRIES = 5
 _FIRST_PAUSE_S = 0.5
 # What asking again does not mend. A request without an answer's body, as for a file's size, says ACCESS_DENIED for all.
-_FINAL = ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "ExpiredToken")
+_FINAL = (
+    *("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "ExpiredToken"),
+    # Azure's.
+    *("AuthenticationFailed", "AuthorizationFailure"),
+)
 # Of the one file: an archive would have to bring it back first.
 _ARCHIVED = ("INVALID_OBJECT_STATE", "InvalidObjectState")
 # Nobody has such a folder.
 _NOWHERE = ".faces-batch-nowhere"
 # Of a local file that was not finished.
 _PART = ".part"
-
-
-def is_remote(address: str) -> bool:
-    """Whether an address is of an object store."""
-    return address.partition("://")[0] in SCHEMES
-
-
-def store_of(address: str) -> str:
-    """Scheme and bucket, which one connection is for: another bucket may lie elsewhere. Nothing for this machine."""
-    return f"{address.partition('://')[0]}://{_bucket(address)}" if is_remote(address) else ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +72,7 @@ class Place:
         # A pattern is no URI: what stands behind the bucket is taken as it is.
         bare, query = split_query(address)
         scheme, _, path = bare.partition("://")
-        return cls(_filesystem(scheme, _bucket(bare), query), path.rstrip("/"), f"{scheme}://")
+        return cls(filesystem(scheme, bucket_of(bare), query), path.rstrip("/"), f"{scheme}://")
 
     @property
     def address(self) -> str:
@@ -124,7 +100,10 @@ class Place:
         return _entry(info) if info.type == fs.FileType.File else None
 
     def is_folder(self) -> bool:
-        info = self._retried(lambda: self.filesystem.get_file_info([self.path])[0])
+        try:
+            info = self._retried(lambda: self.filesystem.get_file_info([self.path])[0])
+        except PermissionError:
+            return any(True for _ in self.files())
         return bool(info.type == fs.FileType.Directory)
 
     def files(self, recursive: bool = True) -> Iterator[Entry]:
@@ -154,19 +133,21 @@ class Place:
 
         def part() -> bytes:
             with self.filesystem.open_input_file(self.path) as file:
-                return bytes(file.read_at(size, offset))
+                # A store refuses to read behind its end.
+                return bytes(file.read_at(size, offset)) if offset < file.size() else b""
 
         return self._retried(part)
 
     def write(self, data: bytes | memoryview | pa.Buffer) -> None:
-        """Writes the file whole or not at all, in place of what was there. Raises StoreUnavailable."""
+        """Writes the file whole or not at all, in place of what was there. Raises StoreUnavailable, DiskFailed."""
         try:
             if self.is_local:
                 _write_local(Path(self.path), data)
             else:
                 self._retried(lambda: self._put(data))
         except OSError as error:
-            raise StoreUnavailable(f"{self.address} cannot be written: {words(error)}") from error
+            failed = DiskFailed if self.is_local else StoreUnavailable
+            raise failed(f"{self.address} cannot be written: {words(error)}") from error
 
     def _put(self, data: bytes | memoryview | pa.Buffer) -> None:
         # An object is there when its upload has ended, and whole.
@@ -235,6 +216,8 @@ class _Steady(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
+        if self._at >= self._size:
+            return 0
         data = self._place._retried(lambda: self._file.read_at(len(buffer), self._at))
         buffer[: len(data)] = data
         self._at += len(data)
@@ -243,13 +226,6 @@ class _Steady(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
-
-
-def words(error: Exception) -> str:
-    """An error in one line. pyarrow's own go on for pages, and name the file once more."""
-    number = error.errno if isinstance(error, OSError) else None
-    text = str(error) if number is None else os.strerror(number)
-    return " ".join(text.split())[:300]
 
 
 def _entry(info: Any) -> Entry:
@@ -270,90 +246,3 @@ def _write_local(path: Path, data: bytes | memoryview | pa.Buffer) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def split_query(address: str) -> tuple[str, str]:
-    """An address without what it says of its store, and that."""
-    begin = _QUERY.search(address) if is_remote(address) else None
-    return (address[: begin.start()], address[begin.end() :]) if begin else (address, "")
-
-
-def check_address(address: str) -> None:
-    """Raises TargetRefused for an address that nothing reads, that must not be written down, or says what none does."""
-    if not is_remote(address):
-        if "://" in address:
-            raise TargetRefused(f"{_shown(address)} is no address that is read: a path, s3://, gs:// or az:// is")
-        return
-    scheme = address.partition("://")[0]
-    bare, query = split_query(address)
-    if _credentials(address):
-        raise TargetRefused(
-            f"{_shown(address)} holds credentials, which would be written into the manifest: give them in the "
-            "environment, as the store's own tools read them"
-        )
-    if not _BUCKET.fullmatch(_bucket(bare)):
-        raise TargetRefused(f"{bare} names no bucket")
-    for name, _ in parse_qsl(query, keep_blank_values=True):
-        if name not in _WITHOUT_SECRETS[scheme]:
-            known = ", ".join(_WITHOUT_SECRETS[scheme]) or "nothing"
-            raise TargetRefused(f"{bare} says {name}= of its store; it may say {known}")
-
-
-def _bucket(address: str) -> str:
-    return address.partition("://")[2].partition("/")[0]
-
-
-def _credentials(address: str) -> bool:
-    # A secret may hold anything, so that what follows a name and a colon cannot be told from it.
-    bare, query = split_query(address)
-    return "@" in query or not {"@", ":"}.isdisjoint(_bucket(bare))
-
-
-def _shown(address: str) -> str:
-    """Without what may be secret."""
-    return f"{address.partition('://')[0]}://…" if _credentials(address) else address.partition("?")[0]
-
-
-def _filesystem(scheme: str, bucket: str, query: str) -> Any:
-    try:
-        if scheme == "az":
-            return _azure()
-        options = dict(parse_qsl(query))
-        if scheme == "s3":
-            return _s3(bucket, options)
-        # As pyarrow has it for Google's.
-        user = "anonymous@" if options.pop("anonymous", "") == "true" else ""
-        return fs.FileSystem.from_uri(f"{scheme}://{user}{bucket}?{urlencode(options)}")[0]
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OSError) as error:
-        raise BadSource(f"{scheme}://{bucket} cannot be opened: {words(error)}") from error
-
-
-def _s3(bucket: str, told: dict[str, str]) -> Any:
-    endpoints = (told.get("endpoint_override"), *map(os.environ.get, ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")))
-    if "region" not in told and not any(endpoints):
-        told["region"] = fs.resolve_s3_region(bucket)
-    # A Place tries again by itself, and knows what cannot help; ten attempts of the store's library take minutes.
-    retries = fs.AwsStandardS3RetryStrategy(max_attempts=2)
-    return fs.S3FileSystem(
-        **told,
-        retry_strategy=retries,
-        connect_timeout=10,
-        request_timeout=60,
-        # Small files in one request, which leaves no parts behind in the store where it is cut off.
-        allow_delayed_open=True,
-    )
-
-
-def _azure() -> Any:
-    """Account and key, or nothing for the machine's identity, as Azure's own tools name them."""
-    account = os.environ.get("AZURE_STORAGE_ACCOUNT", "")
-    if not account:
-        raise ValueError("AZURE_STORAGE_ACCOUNT must name the account")
-    options = {}
-    if key := os.environ.get("AZURE_STORAGE_KEY"):
-        options["account_key"] = key
-    if emulator := os.environ.get("AZURE_STORAGE_AUTHORITY"):
-        # HOST:PORT. It speaks HTTP, and answers for both of Azure's services.
-        for service in ("blob", "dfs"):
-            options |= {f"{service}_storage_authority": emulator, f"{service}_storage_scheme": "http"}
-    return fs.AzureFileSystem(account_name=account, **options)

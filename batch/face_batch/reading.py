@@ -9,7 +9,8 @@ from threading import Lock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from face_batch.places import Place, store_of, words
+from face_batch.addresses import store_of, words
+from face_batch.places import Place
 from face_batch.sources import CELL, MEMBER, Item, leaf
 
 # Files on the way at a time, of stores that answer slowly; a disk needs two.

@@ -10,21 +10,30 @@ import ray
 import ray.exceptions
 
 from face_batch.cluster import Hands
-from face_batch.errors import StoreUnavailable, WorkFailed
+from face_batch.errors import BatchError, DiskFailed, StoreUnavailable, WorkFailed
 from face_batch.manifest import Run, Target, shard_name
 from face_batch.shards import Counts
 
 _TRIES = 4
 _PAUSE_S = 2.0
-_WATCH_S = 0.5
+_WATCH_S = 1.0
 
 
 @dataclass
 class Progress:
-    """counts: of the shards of this run. done: shards that are there, those of earlier runs too."""
+    """counts: of the shards of this run. done: shards that are there, those of earlier runs too.
+
+    at_work: seconds since the first pictures were seen; before them workers start.
+    """
 
     counts: Counts = field(default_factory=Counts)
     done: int = 0
+    at_work: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second, while at work."""
+        return self.counts.items / self.at_work if self.at_work else 0.0
 
 
 class Running:
@@ -46,6 +55,7 @@ class Running:
 
     def __iter__(self) -> Iterator[int]:
         shown = 0
+        begun = None
         while self._left or self._given:
             self._give()
             ready, _ = ray.wait(list(self._given), timeout=_WATCH_S)
@@ -53,6 +63,9 @@ class Running:
                 self._take(reference, self._given.pop(reference))
             counts: Counts = ray.get(self._board.total.remote())
             self.progress.counts = counts
+            # What the first word told of was done before it.
+            begun = begun or (time.monotonic() - _WATCH_S if counts.items else None)
+            self.progress.at_work = time.monotonic() - begun if begun else 0.0
             # A shard that is looked at again does not turn the count back.
             yield max(0, counts.items - shown)
             shown = max(shown, counts.items)
@@ -75,9 +88,11 @@ class Running:
             ray.get(reference)
         except ray.exceptions.RayTaskError as error:
             cause = error.cause
-            if not isinstance(cause, StoreUnavailable | WorkFailed):
+            if not isinstance(cause, BatchError):
                 # A fault of ours: with its traceback.
                 raise
+            if isinstance(cause, DiskFailed) or not isinstance(cause, StoreUnavailable | WorkFailed):
+                raise cause from error
             self._again(number, cause)
         except ray.exceptions.RayError as error:
             # Its process or its machine ended, or the machine had too little memory.

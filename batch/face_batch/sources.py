@@ -4,12 +4,10 @@ An item is a picture or a video: a file, a member of a tar file (as WebDataset's
 """
 
 import io
-import re
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -18,8 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from face_batch.addresses import check_address, is_remote, split_query, store_of, words
 from face_batch.errors import BadSource, StoreUnavailable
-from face_batch.places import Entry, Place, check_address, is_remote, split_query, store_of, words
+from face_batch.patterns import is_pattern, matching, printable
+from face_batch.places import Entry, Place
 from face_pictures.folders import is_hidden, pictures_in
 from face_pictures.formats import SUFFIXES
 
@@ -35,7 +35,6 @@ VIDEO_SUFFIXES = frozenset(
 _LISTS = (".txt", ".lst", ".list")
 _TAR, _PARQUET = ".tar", ".parquet"
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
-_WILD = re.compile(r"[*?\[]")
 # One request gets so much of a tar file, in which most members' headers lie close together.
 _TAR_BUFFER = 1 << 20
 # So many paths of a list are asked about at a time.
@@ -123,15 +122,20 @@ def _items(source: str, column: str | None, notes: list[str]) -> Iterator[Item]:
     place = Place.at(source)
     if column is not None and _suffix(place.path) != _PARQUET:
         raise BadSource(f"--column {column} is of Parquet files, and {place.address} names none")
-    entry = place.info()
+    entry, denied = None, None
+    try:
+        entry = place.info()
+    except PermissionError as error:
+        # Who may read `photos/*` of a bucket, and list it, may not ask for `photos`.
+        denied = error
     if entry is not None:
         yield from _items_of_file(place, entry, column)
     elif place.is_folder():
         yield from _in_folder(place, notes) if place.is_local else _in_bucket(place)
-    elif _WILD.search(place.path):
+    elif is_pattern(place.path):
         yield from _of_pattern(place, column, notes)
     else:
-        raise BadSource(f"{place.address} is not there")
+        raise denied or BadSource(f"{place.address} is not there")
 
 
 def _suffix(path: str) -> str:
@@ -163,18 +167,14 @@ def _file(place: Place, entry: Entry | None) -> Item:
 
 def _in_folder(place: Place, notes: list[str]) -> Iterator[Item]:
     found = pictures_in(Path(place.path), VIDEO_SUFFIXES)
-    notes.extend(map(_printable, found.notes()))
+    notes.extend(map(printable, found.notes()))
     others = []
     for name in map(str, found.files):
-        if name == _printable(name):
+        if name == printable(name):
             yield _looked_up(place.sibling(name))
         else:
-            others.append(_printable(name))
+            others.append(printable(name))
     notes.extend(_left_out(others, "names that are not UTF-8, as a table's must be"))
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _left_out(names: Sequence[str], why: str) -> Iterator[str]:
@@ -194,7 +194,7 @@ def _in_bucket(place: Place) -> Iterator[Item]:
 def _of_pattern(place: Place, column: str | None, notes: list[str]) -> Iterator[Item]:
     """What a pattern matches: `*` and `?` within a name, `**` through folders. Tables and lists by their suffix."""
     matches, others = False, []
-    for entry in _matching(place):
+    for entry in matching(place):
         matches = True
         file, suffix = place.sibling(entry.path), _suffix(entry.path)
         if suffix in (*_LISTS, _PARQUET) and _suffix(place.path) != suffix:
@@ -204,46 +204,6 @@ def _of_pattern(place: Place, column: str | None, notes: list[str]) -> Iterator[
     if not matches:
         raise BadSource(f"no file matches {place.address}")
     notes.extend(_left_out(others, "no picture; a pattern with the same ending reads what it names"))
-
-
-def _matching(place: Place) -> Iterator[Entry]:
-    parts = place.path.split("/")
-    # A folder may be called `Summer [2019]`.
-    first = next(
-        (
-            n
-            for n, part in enumerate(parts)
-            if _WILD.search(part) and not place.sibling("/".join(parts[: n + 1])).is_folder()
-        ),
-        len(parts) - 1,
-    )
-    base, pattern = place.sibling("/".join(parts[:first])), parts[first:]
-    for entry in _candidates(base, pattern):
-        if _is_match(entry.path[len(base.path) :].lstrip("/").split("/"), pattern):
-            yield entry
-
-
-def _candidates(base: Place, pattern: Sequence[str]) -> Iterator[Entry]:
-    """Files among which those of the pattern are."""
-    if not base.is_local:
-        yield from base.files(recursive=len(pattern) > 1 or pattern[0] == "**")
-        return
-    # Python's looks into no folder that it need not see, and follows no links in circles; but its `**` are folders.
-    parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in pattern]
-    for path in map(str, Path(base.path).glob("/".join(parts) + ("/*" if parts[-1] == "**" else ""))):
-        if path == _printable(path) and (entry := base.sibling(path).info()) is not None:
-            yield entry
-
-
-def _is_match(names: Sequence[str], pattern: Sequence[str]) -> bool:
-    """As in a shell: what is hidden is matched only by what begins as it does."""
-    if not names or not pattern:
-        return not names and not pattern
-    is_shown = not is_hidden(names[0]) or pattern[0][:1] == names[0][:1]
-    if pattern[0] == "**":
-        # Through no folder or through this one; at its end it is any file.
-        return _is_match(names, pattern[1:] or ["*"]) or (is_shown and _is_match(names[1:], pattern))
-    return is_shown and fnmatchcase(names[0], pattern[0]) and _is_match(names[1:], pattern[1:])
 
 
 def _lines(place: Place) -> list[str]:
@@ -346,7 +306,7 @@ def _of_tar(place: Place, entry: Entry) -> Iterator[Item]:
                 for member in archive:
                     name = PurePosixPath(member.name)
                     if member.isfile() and name.suffix.lower() in SUFFIXES and not any(map(is_hidden, name.parts)):
-                        path = f"{place.address}/{_printable(member.name.removeprefix('./'))}"
+                        path = f"{place.address}/{printable(member.name.removeprefix('./'))}"
                         yield Item(path, MEMBER, place.address, member.offset_data, member.size, entry.version)
         except tarfile.TarError as error:
             raise BadSource(f"{place.address} is no tar file that can be read: {error}") from error

@@ -15,7 +15,7 @@ from face_batch.reading import Reader
 from face_batch.shards import Counts, look
 
 # Between two words of a worker about where it is.
-_TELL_S = 0.5
+_TELL_S = 1.0
 
 
 @dataclass(frozen=True)
