@@ -13,5 +13,5 @@ def bucket(tmp_path, monkeypatch):
     def opened(_scheme, _bucket, _query):
         return fs.SubTreeFileSystem(str(stores), fs.LocalFileSystem())
 
-    monkeypatch.setattr("face_batch.places._filesystem", opened)
+    monkeypatch.setattr("face_batch.places.filesystem", opened)
     return stores / "bucket"

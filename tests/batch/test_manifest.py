@@ -63,7 +63,7 @@ def test_how_many_shards(items, shards):
     ("more", "told"),
     [
         ({"source": "others"}, "source was photos, is others"),
-        ({"query": "region=x"}, "query was , is region=x"),
+        ({"query": "region=x"}, None),
         ({"embeddings": True}, "embeddings was False, is True"),
         ({"every": 5}, "every was 1, is 5"),
         ({"column": "x"}, "column was not given, is x"),

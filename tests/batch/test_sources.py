@@ -104,8 +104,8 @@ def test_a_list_between_disks_and_buckets(tmp_path, bucket):
 @pytest.mark.usefixtures("bucket")
 def test_a_list_opens_each_store_once(tmp_path, monkeypatch):
     opened = []
-    open_one = places._filesystem
-    monkeypatch.setattr(places, "_filesystem", lambda *what: (opened.append(what[1]), open_one(*what))[1])
+    open_one = places.filesystem
+    monkeypatch.setattr(places, "filesystem", lambda *what: (opened.append(what[1]), open_one(*what))[1])
     lines = [f"s3://{name}/{n}.jpg" for n in range(20) for name in ("bucket", "other")]
     (tmp_path / "list.txt").write_text("\n".join(lines))
     assert len(items_of(tmp_path / "list.txt")) == 40

@@ -13,6 +13,9 @@ from PIL import Image
 from tests.pictures import astronaut
 
 FACES = str(Path(sys.executable).with_name("faces"))
+PICTURES, SHARD_SIZE = 48, 6
+"""Of `batch_source` and `undisturbed` (conftest.py)."""
+
 FORMATS = ("jpg", "png", "webp", "bmp")
 
 

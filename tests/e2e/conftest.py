@@ -22,6 +22,7 @@ from face_export.exporter import export_facenet, model_path
 from face_export.readers.facenet import random_weights
 from face_repository.layout import REQUIRED
 from face_server import EmbeddedTriton, Settings
+from tests.e2e import batches
 from tests.export.conftest import CLASSES
 from tests.pictures import wall
 
@@ -107,6 +108,21 @@ def large_picture():
 def instances(grpc_client):
     """How many instances of the cascade take batches side by side."""
     return sum(group.count for group in grpc_client.get_model_config("mtcnn").config.instance_group)
+
+
+@pytest.fixture(scope="session")
+def batch_source(tmp_path_factory):
+    """Pictures for `faces batch`; nobody may change them."""
+    return batches.generate(tmp_path_factory.mktemp("source"), batches.PICTURES)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(batch_source, tmp_path_factory):
+    """The target of a run over them."""
+    target = tmp_path_factory.mktemp("undisturbed")
+    told = batches.run(batch_source, target, "--shard-size", batches.SHARD_SIZE)
+    assert f"{batches.PICTURES} pictures" in told
+    return target
 
 
 @contextmanager

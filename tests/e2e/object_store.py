@@ -16,6 +16,10 @@ from face_server.ports import LOOPBACK, free_ports
 
 KEY, SECRET = "faces", "a-secret-that-nobody-shows"
 BUCKET = "bucket"
+OPEN = "open"
+"""A folder of the bucket, all that a guest reads; it sees the names of others."""
+
+GUEST, GUEST_SECRET = "guest", "another-secret"
 
 _SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate</Message></Error>"
 _REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
@@ -32,9 +36,9 @@ def seaweed(folder):
     names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
     names += ("s3.port", "s3.port.grpc")
     ports = dict(zip(names, free_ports((LOOPBACK,) * len(names), (0,) * len(names)), strict=True))
-    identity = {"name": KEY, "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
     config = folder / "identities.json"
-    config.write_text(json.dumps({"identities": [identity]}))
+    guest = _identity(GUEST, GUEST_SECRET, f"List:{BUCKET}", f"Read:{BUCKET}/{OPEN}/*")
+    config.write_text(json.dumps({"identities": [_identity(KEY, SECRET, "Admin"), guest]}))
     command = [Path(sys.executable).with_name("weed"), "server", "-s3", f"-dir={folder}", f"-s3.config={config}"]
     command += [f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", "-master.volumeSizeLimitMB=64", "-volume.max=20"]
     command += ["-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
@@ -48,6 +52,10 @@ def seaweed(folder):
         # It does not end on less.
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+def _identity(key, secret, *actions):
+    return {"name": key, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
 
 
 def _make_bucket(port, process, log):
@@ -74,12 +82,15 @@ def _make_bucket(port, process, log):
 class Proxy:
     """Before a server, a connection at a time in a thread each.
 
-    delay_s: before each answer. refuse: how many of the next connections are answered with 503.
+    delay_s: before each answer. refuse: how many of the next connections are answered with 503; refuse_every: of all so
+    manieth are. connections, refused: how many there were.
     """
 
     def __init__(self, port):
         self.delay_s = 0.0
         self.refuse = 0
+        self.refuse_every = 0
+        self.connections = 0
         self.refused = 0
         self._to = port
         self._lock = threading.Lock()
@@ -88,6 +99,8 @@ class Proxy:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self):
+        # Whoever waits for a caller in another thread would take one more.
+        self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
     def _serve(self):
@@ -102,8 +115,10 @@ class Proxy:
         with caller, contextlib.suppress(OSError):
             first = caller.recv(1 << 16)
             with self._lock:
+                self.connections += 1
                 refused = self.refuse > 0
                 self.refuse -= refused
+                refused |= self.refuse_every > 0 and self.connections % self.refuse_every == 0
                 self.refused += refused
             if refused:
                 caller.sendall(_REFUSAL % (len(_SLOW_DOWN), _SLOW_DOWN))

@@ -13,36 +13,20 @@ import pytest
 
 from face_client import FaceClient
 from face_client.errors import FaceError
-from tests.e2e.batches import family, generate, kill, parts, run, start, wait_for, workers
-
-PICTURES = 48
-SIZE = "6"
+from tests.e2e.batches import PICTURES, SHARD_SIZE, family, generate, kill, parts, run, start, wait_for, workers
 
 # By hand: more of them.
 KILLS = int(os.environ.get("FACES_BATCH_KILLS", "2"))
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    return generate(tmp_path_factory.mktemp("source"), PICTURES)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(source, tmp_path_factory):
-    target = tmp_path_factory.mktemp("undisturbed")
-    told = run(source, target, "--shard-size", SIZE)
-    assert f"{PICTURES} pictures" in told
-    return target
 
 
 def rows(target):
     return ds.dataset(target).to_table().to_pylist()
 
 
-def test_every_picture_once_and_as_the_service_has_it(source, undisturbed, client):
+def test_every_picture_once_and_as_the_service_has_it(batch_source, undisturbed, client):
     table = rows(undisturbed)
     pictures = {row["path"]: row for row in table if row["face"] is None}
-    files = sorted(str(file) for file in source.rglob("*.*"))
+    files = sorted(str(file) for file in batch_source.rglob("*.*"))
     assert [row["path"] for row in table if row["face"] is None] == files
     found = 0
     for file, answer in zip(files, client.detect_each(files), strict=True):
@@ -66,27 +50,27 @@ def test_what_a_run_leaves(undisturbed):
     assert told["run"]["items"] == PICTURES
 
 
-def test_a_target_with_a_run(source, undisturbed, tmp_path):
+def test_a_target_with_a_run(batch_source, undisturbed, tmp_path):
     before = parts(undisturbed)
-    assert "--resume" in run(source, undisturbed, status=2)
-    assert "complete" in run(source, undisturbed, "--resume")
-    assert "min_face_size" in run(source, undisturbed, "--resume", "--min-face-size", 40, status=2)
+    assert "--resume" in run(batch_source, undisturbed, status=2)
+    assert "complete" in run(batch_source, undisturbed, "--resume")
+    assert "min_face_size" in run(batch_source, undisturbed, "--resume", "--min-face-size", 40, status=2)
     assert "source was" in run(tmp_path, undisturbed, "--resume", status=2)
     assert parts(undisturbed) == before
 
 
-def test_a_dry_run_writes_nothing(source, tmp_path):
-    told = run(source, tmp_path / "target", "--dry-run", "--limit", 10, "--shard-size", 4)
+def test_a_dry_run_writes_nothing(batch_source, tmp_path):
+    told = run(batch_source, tmp_path / "target", "--dry-run", "--limit", 10, "--shard-size", 4)
     assert "10 pictures" in told
     assert "3 files" in told
     assert not (tmp_path / "target").exists()
 
 
 @pytest.mark.parametrize("seed", range(KILLS))
-def test_killed_and_resumed(source, undisturbed, tmp_path, seed):
+def test_killed_and_resumed(batch_source, undisturbed, tmp_path, seed):
     """Alternately a worker, after which the run goes on by itself, and the driver, after which another goes on."""
     choice = random.Random(seed)
-    arguments = (source, tmp_path, "--shard-size", SIZE, "--resume")
+    arguments = (batch_source, tmp_path, "--shard-size", SHARD_SIZE, "--resume")
     process = start(*arguments)
     wait_for(lambda: workers(process))
     time.sleep(choice.uniform(0, 12))
@@ -101,8 +85,8 @@ def test_killed_and_resumed(source, undisturbed, tmp_path, seed):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_ctrl_c_ends_it_and_it_can_go_on(source, undisturbed, tmp_path):
-    process = start(source, tmp_path, "--shard-size", SIZE)
+def test_ctrl_c_ends_it_and_it_can_go_on(batch_source, undisturbed, tmp_path):
+    process = start(batch_source, tmp_path, "--shard-size", SHARD_SIZE)
     wait_for(lambda: workers(process))
     below = family(process)
     process.send_signal(signal.SIGINT)
@@ -111,14 +95,14 @@ def test_ctrl_c_ends_it_and_it_can_go_on(source, undisturbed, tmp_path):
     assert "go on with --resume" in err
     wait_for(lambda: not any(each.is_running() for each in below), 30)
     assert not (tmp_path / "_faces" / "holder.json").exists()
-    run(source, tmp_path, "--resume")
+    run(batch_source, tmp_path, "--resume")
     assert parts(tmp_path) == parts(undisturbed)
 
 
-def test_two_runs_on_one_target(source, tmp_path):
-    first = start(source, tmp_path, "--shard-size", SIZE)
+def test_two_runs_on_one_target(batch_source, tmp_path):
+    first = start(batch_source, tmp_path, "--shard-size", SHARD_SIZE)
     wait_for(lambda: (tmp_path / "_faces" / "run.json").exists())
-    assert "another run is at work" in run(source, tmp_path, "--resume", status=2)
+    assert "another run is at work" in run(batch_source, tmp_path, "--resume", status=2)
     kill(first)
 
 
@@ -138,26 +122,26 @@ def test_a_source_that_changes_and_vanishes(tmp_path):
     assert "complete" in run("verify", target)
 
 
-def test_a_full_disk(source, undisturbed, tmp_path):
+def test_a_full_disk(batch_source, undisturbed, tmp_path):
     """What is there then is whole, and the rest can follow."""
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True)
     try:
-        told = run(source, disk / "target", "--shard-size", SIZE, status=1)
+        told = run(batch_source, disk / "target", "--shard-size", SHARD_SIZE, status=1)
         assert "No space left on device" in told
         assert "--resume" in told
         assert not (disk / "target" / "_SUCCESS").exists()
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
-        run(source, disk / "target", "--shard-size", SIZE, "--resume")
+        run(batch_source, disk / "target", "--shard-size", SHARD_SIZE, "--resume")
         assert parts(disk / "target") == parts(undisturbed)
     finally:
         subprocess.run(["umount", disk], check=True)
 
 
-def test_embeddings_and_crops(source, repository, triton, tmp_path):
+def test_embeddings_and_crops(batch_source, repository, triton, tmp_path):
     with FaceClient(triton.grpc_url, timeout=120) as client:
-        run(source, tmp_path, "--embeddings", "--crops", "--limit", 4, "--repository", repository)
+        run(batch_source, tmp_path, "--embeddings", "--crops", "--limit", 4, "--repository", repository)
         for row in rows(tmp_path):
             if row["face"] is None:
                 continue

@@ -16,23 +16,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from face_server.ports import free_ports
-from tests.e2e.batches import family, generate, kill, parts, run, start, wait_for, workers
+from tests.e2e.batches import SHARD_SIZE, family, kill, parts, run, start, wait_for, workers
 
-PICTURES = 40
 RAY = str(Path(sys.executable).with_name("ray"))
 HEAD, OTHER = "127.0.0.2", "127.0.0.3"
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    return generate(tmp_path_factory.mktemp("source"), PICTURES)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(source, tmp_path_factory):
-    target = tmp_path_factory.mktemp("undisturbed")
-    run(source, target, "--shard-size", 4)
-    return target
 
 
 def node(environment, *arguments):
@@ -74,10 +61,10 @@ def end(process):
     process.wait()
 
 
-def test_a_node_dies_in_the_middle(source, undisturbed, cluster, tmp_path):
+def test_a_node_dies_in_the_middle(batch_source, undisturbed, cluster, tmp_path):
     address, environment, other = cluster
     (port,) = free_ports(("127.0.0.1",), (0,))
-    arguments = (source, tmp_path, "--shard-size", 4, "--ray", address, "--metrics-port", port)
+    arguments = (batch_source, tmp_path, "--shard-size", SHARD_SIZE, "--ray", address, "--metrics-port", port)
     process = start(*arguments, env=environment)
     wait_for(lambda: workers(other) and list(tmp_path.glob("part-*")))
     assert counted(port)["faces_batch_items_total"] > 0
@@ -100,17 +87,17 @@ def counted(port):
         time.sleep(0.2)
 
 
-def test_a_cluster_takes_nobody_without_its_token(source, cluster, tmp_path):
+def test_a_cluster_takes_nobody_without_its_token(batch_source, cluster, tmp_path):
     address, environment, _ = cluster
     told = run(
-        source, tmp_path, "--ray", address, status=1, env={**environment, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        batch_source, tmp_path, "--ray", address, status=1, env={**environment, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     )
     assert f"Ray at {address} does not" in told
 
 
-def test_no_cluster(source, tmp_path):
+def test_no_cluster(batch_source, tmp_path):
     (port,) = free_ports((HEAD,), (0,))
-    assert "does not answer: Connection refused" in run(source, tmp_path, "--ray", f"{HEAD}:{port}", status=1)
+    assert "does not answer: Connection refused" in run(batch_source, tmp_path, "--ray", f"{HEAD}:{port}", status=1)
 
 
 def faces(target):
@@ -122,19 +109,19 @@ def faces(target):
     ]
 
 
-def test_servers_elsewhere(source, undisturbed, triton, tmp_path):
-    run(source, tmp_path, "--shard-size", 10, "--url", triton.grpc_url, "--workers", 2)
+def test_servers_elsewhere(batch_source, undisturbed, triton, tmp_path):
+    run(batch_source, tmp_path, "--shard-size", SHARD_SIZE, "--url", triton.grpc_url, "--workers", 2)
     assert faces(tmp_path) == faces(undisturbed)
 
 
-def test_no_server(source, tmp_path):
+def test_no_server(batch_source, tmp_path):
     (port,) = free_ports(("127.0.0.1",), (0,))
-    told = run(source, tmp_path, "--limit", 2, "--url", f"127.0.0.1:{port}", "--retries", 0, status=1)
-    assert f"127.0.0.1:{port} does not answer" in told
+    told = run(batch_source, tmp_path, "--limit", 2, "--url", f"127.0.0.1:{port}", "--retries", 0, status=1)
+    assert f"no server with model 'mtcnn' is ready at 127.0.0.1:{port}" in told
 
 
-def test_a_server_on_each_node_that_is_killed(source, undisturbed, tmp_path):
-    process = start(source, tmp_path, "--shard-size", 4, "--mode", "node")
+def test_a_server_on_each_node_that_is_killed(batch_source, undisturbed, tmp_path):
+    process = start(batch_source, tmp_path, "--shard-size", SHARD_SIZE, "--mode", "node")
     wait_for(lambda: list(tmp_path.glob("part-*")), 120)
     (server,) = [each for each in family(process) if each.name() == "tritonserver"]
     below = family(process)
@@ -146,7 +133,7 @@ def test_a_server_on_each_node_that_is_killed(source, undisturbed, tmp_path):
     assert not [each for each in below if each.is_running() and each.name() == "tritonserver"]
 
 
-def test_the_server_of_a_node_ends_with_its_run(source, tmp_path):
-    process = start(source, tmp_path, "--shard-size", 4, "--mode", "node")
+def test_the_server_of_a_node_ends_with_its_run(batch_source, tmp_path):
+    process = start(batch_source, tmp_path, "--shard-size", SHARD_SIZE, "--mode", "node")
     wait_for(lambda: any(each.name() == "tritonserver" for each in family(process)), 120)
     kill(process)

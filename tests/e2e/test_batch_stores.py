@@ -1,7 +1,11 @@
 """Sources and targets in a real object store, well and ill."""
 
 import io
+import random
+import subprocess
+import sys
 import tarfile
+import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,8 +15,9 @@ from face_batch.errors import StoreUnavailable
 from face_batch.places import Place
 from face_batch.reading import NotRead, Reader
 from face_batch.sources import Item, list_source
-from tests.e2e.batches import generate, kill, parts, run, start, wait_for, workers
-from tests.e2e.object_store import BUCKET, KEY, SECRET, Proxy, query, seaweed
+from face_server.ports import LOOPBACK
+from tests.e2e.batches import SHARD_SIZE, kill, parts, run, start, wait_for, workers
+from tests.e2e.object_store import BUCKET, GUEST, GUEST_SECRET, KEY, OPEN, SECRET, Proxy, query, seaweed
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +47,7 @@ def at(port, path=""):
 
 def put(port, folder, files):
     for name, content in files.items():
-        Place.at(at(port, f"{folder}/{name}")).write(content)
+        Place.at(at(port, f"{folder}/{name}".lstrip("/"))).write(content)
 
 
 def listed(source, column=None):
@@ -98,6 +103,116 @@ def test_an_object_that_was_written_again(store):
     assert found == ["changed", "missing"]
 
 
+def test_random_doings_are_those_of_a_dictionary(store):
+    choice = random.Random(0)
+    root, files = Place.at(at(store, "d")), {}
+    for _ in range(150):
+        name = "/".join([*choice.choices("ab", k=choice.randrange(3)), choice.choice("xyz")])
+        place = root / name
+        match choice.randrange(3):
+            case 0:
+                files[name] = choice.randbytes(choice.choice((0, 3, 5000)))
+                place.write(files[name])
+            case 1:
+                place.delete()
+                files.pop(name, None)
+            case 2 if name in files:
+                begin, size = choice.randrange(6000), choice.randrange(6000)
+                assert place.read() == files[name]
+                assert place.read_part(begin, size) == files[name][begin : begin + size]
+            case 2:
+                assert place.info() is None
+                for ask in (place.read, place.open, lambda place=place: place.read_part(0, 1)):
+                    with pytest.raises(FileNotFoundError):
+                        ask()
+        assert {entry.path.removeprefix(f"{root.path}/"): entry.size for entry in root.files()} == {
+            name: len(content) for name, content in files.items()
+        }
+
+
+def test_a_list_on_this_machine(store, tmp_path, monkeypatch):
+    """The environment says where the store is, as its own tools have it."""
+    put(store, "l", {"a.jpg": b"1"})
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{store}")
+    (tmp_path / "list.txt").write_text(f"s3://{BUCKET}/l/a.jpg\ns3://{BUCKET}/l/gone.jpg")
+    found = [data for _, data in Reader().read_all(items(str(tmp_path / "list.txt")))]
+    assert (found[0], found[1].status) == (b"1", "missing")
+
+
+def test_objects_that_must_not_be_read(store, monkeypatch):
+    put(store, "", {f"{OPEN}/a.jpg": b"1", "shut/a.jpg": b"2"})
+    there = items(at(store, OPEN)) + items(at(store, "shut"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", GUEST)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", GUEST_SECRET)
+    assert items(at(store, "shut")) == there[1:]
+    found = [data for _, data in Reader(query(store)).read_all(there)]
+    assert (found[0], found[1].status) == (b"1", "unreadable")
+    assert "ACCESS_DENIED" in str(found[1])
+    with pytest.raises(StoreUnavailable, match=f"s3://{BUCKET}/shut/b.jpg cannot be written"):
+        put(store, "shut", {"b.jpg": b"3"})
+
+
+@pytest.mark.parametrize(("key", "secret"), [(KEY, "wrong-secret"), ("nobody", SECRET)])
+def test_credentials_that_are_not_taken(store, monkeypatch, key, secret):
+    """No row says that a picture cannot be read: it could, with others."""
+    put(store, "c", {"a.jpg": b"1"})
+    there = items(at(store, "c"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    for ask in (
+        lambda: list(Reader(query(store)).read_all(there)),
+        lambda: items(at(store, "c")),
+        lambda: put(store, "c", {"b.jpg": b"2"}),
+    ):
+        with pytest.raises(StoreUnavailable) as refused:
+            ask()
+        assert secret not in str(refused.value)
+
+
+def test_a_store_that_refuses_now_and_then(store, proxy):
+    """In the middle of files that are read piece by piece."""
+    images = [random.Random(number).randbytes(200_000) for number in range(30)]
+    archive, table = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for number, image in enumerate(images):
+            member = tarfile.TarInfo(f"{number:02d}.jpg")
+            member.size = len(image)
+            tar.addfile(member, io.BytesIO(image))
+    pq.write_table(pa.table({"image": images}), table, row_group_size=10)
+    put(store, "n", {"t.tar": archive.getvalue(), "t.parquet": table.getvalue()})
+    proxy.refuse_every = 2
+    for name, column in (("t.tar", None), ("t.parquet", "image")):
+        there = items(at(proxy.port, f"n/{name}"), column)
+        assert [data for _, data in Reader(query(proxy.port), column).read_all(there)] == images
+    # A connection carries many requests.
+    assert proxy.refused > 3
+
+
+def test_a_write_that_is_cut_off_leaves_nothing(store, proxy):
+    """More than one request's worth, by a process that is killed in the middle; then once more."""
+    address = at(proxy.port, "cut/x")
+    proxy.delay_s = 0.3
+    writes = f"from face_batch.places import Place; Place.at({address!r}).write(bytes(30 << 20))"
+    process = subprocess.Popen([sys.executable, "-c", writes])
+    wait_for(lambda: proxy.connections)
+    time.sleep(0.5)
+    process.kill()
+    process.wait()
+    assert Place.at(at(store, "cut/x")).info() is None
+    proxy.delay_s, proxy.refuse_every = 0, 3
+    content = random.Random(0).randbytes(30 << 20)
+    Place.at(address).write(content)
+    assert Place.at(at(store, "cut/x")).read() == content
+
+
+def test_a_store_that_is_not_there(store, monkeypatch):
+    monkeypatch.setattr("face_batch.places._FIRST_PAUSE_S", 0.01)
+    proxy = Proxy(store)
+    proxy.close()
+    with pytest.raises(StoreUnavailable, match=f"s3://{BUCKET}/x: .*[Cc]onnect"):
+        Place.at(at(proxy.port, "x")).read()
+
+
 def test_a_store_that_refuses_for_a_while(store, proxy):
     put(store, "r", {"a.jpg": b"1"})
     place = Place.at(at(proxy.port, "r/a.jpg"))
@@ -118,17 +233,6 @@ def test_a_store_that_refuses_for_good(store, proxy, monkeypatch):
         assert SECRET not in str(refused.value)
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return generate(tmp_path_factory.mktemp("pictures"), 24)
-
-
-def rows_of(folder):
-    """All columns but the paths, which are other ones here."""
-    tables = [pq.read_table(file).drop_columns(["path"]) for file in sorted(folder.glob("part-*"))]
-    return pa.concat_tables(tables).replace_schema_metadata(None).to_pandas().to_csv()
-
-
 def fetch(port, prefix, folder):
     folder.mkdir()
     place = Place.at(at(port, prefix))
@@ -138,34 +242,27 @@ def fetch(port, prefix, folder):
     return folder
 
 
-def test_from_a_slow_bucket_to_a_bucket_killed_and_resumed(store, proxy, pictures, tmp_path):
-    put(store, "p", {str(file.relative_to(pictures)): file.read_bytes() for file in pictures.rglob("*.*")})
-    run(pictures, tmp_path / "local", "--shard-size", 6)
-    run(at(store, "p"), at(store, "calm"), "--shard-size", 6)
+def rows_of(folder):
+    """All columns but the paths, which are other ones in a bucket."""
+    tables = [pq.read_table(file).drop_columns(["path"]) for file in sorted(folder.glob("part-*"))]
+    return pa.concat_tables(tables).replace_schema_metadata(None).to_pandas().to_csv()
+
+
+def test_from_a_slow_bucket_to_a_bucket_killed_and_resumed(store, proxy, batch_source, undisturbed, tmp_path):
+    put(store, "p", {str(file.relative_to(batch_source)): file.read_bytes() for file in batch_source.rglob("*.*")})
+    run(at(store, "p"), at(store, "calm"), "--shard-size", SHARD_SIZE)
     calm = fetch(store, "calm", tmp_path / "calm")
-    assert rows_of(calm) == rows_of(tmp_path / "local")
+    assert rows_of(calm) == rows_of(undisturbed)
 
     proxy.delay_s = 0.05
-    arguments = (at(proxy.port, "p"), at(proxy.port, "killed"), "--shard-size", 6, "--resume")
+    arguments = (at(proxy.port, "p"), at(proxy.port, "killed"), "--shard-size", SHARD_SIZE, "--resume")
     process = start(*arguments)
     wait_for(lambda: workers(process))
     wait_for(lambda: Place.at(at(store, "killed/part-00000.parquet")).info() is not None)
     kill(process)
-    proxy.refuse = 20
+    proxy.refuse = 8
     run(*arguments)
-    # Which bucket a run reads is part of what it is: by way of the proxy it is another.
-    assert rows_of(fetch(store, "killed", tmp_path / "killed")) == rows_of(calm)
+    assert parts(fetch(store, "killed", tmp_path / "killed")) == parts(calm)
     assert "complete" in run("verify", at(store, "killed"))
     state = b"".join(Place.at(at(store, f"killed/_faces/{name}")).read() for name in ("run.json", "report.json"))
     assert SECRET.encode() not in state
-
-
-def test_the_same_bytes_after_a_kill(store, pictures, tmp_path):
-    put(store, "q", {str(file.relative_to(pictures)): file.read_bytes() for file in pictures.rglob("*.*")})
-    run(at(store, "q"), tmp_path / "calm", "--shard-size", 6)
-    arguments = (at(store, "q"), at(store, "again"), "--shard-size", 6, "--resume")
-    process = start(*arguments)
-    wait_for(lambda: Place.at(at(store, "again/part-00000.parquet")).info() is not None)
-    kill(process)
-    run(*arguments)
-    assert parts(fetch(store, "again", tmp_path / "again")) == parts(tmp_path / "calm")
