@@ -55,8 +55,11 @@ CMD ["/opt/triton-faces/faces-serve.sh"]
 
 FROM embedded AS batch
 USER root
-# The packages of an extra of what is installed.
-RUN pip install --no-cache-dir "triton-faces[batch]" \
+# The packages of an extra of what is installed. As a node of KubeRay it needs Ray's job API, and wget for the probes.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends wget \
+    && rm -rf /var/lib/apt/lists/*
+RUN pip install --no-cache-dir "triton-faces[batch]" "ray[default]>=2.52,<3" \
     && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_batch.doing, av" \
     && rm -rf /tmp/numba
 USER 1000:1000

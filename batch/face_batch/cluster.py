@@ -1,18 +1,23 @@
 """Ray, on this machine for as long as a run lasts or on a cluster by its address, and who in it takes shards."""
 
-import os
+import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import ray
+import ray.exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from face_batch.engines import Networks
 from face_batch.errors import WorkFailed
 from face_batch.node import SHARDS_AT_ONCE, NodeServer
 from face_batch.working import Board, Work, do_shard
+from face_runtime.settings import cores
+from face_server.ending import Workplace
 from face_server.invocation import MALLOC, OPENMP
 
 # Ray's types do not know options beside a class.
@@ -36,25 +41,37 @@ def connected(address: str | None, workers: int | None) -> Iterator[None]:
         # As in a server's processes, which do the same work.
         "runtime_env": {"env_vars": {**MALLOC, **OPENMP}},
     }
-    if address is None:
-        options |= {
-            "address": "local",
-            "num_cpus": workers or len(os.sched_getaffinity(0)),
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
-        }
-    else:
-        _check_there(address)
-        options["address"] = address
-    try:
-        ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        where = f"Ray at {address}" if address else "Ray on this machine"
-        raise WorkFailed(f"{where} does not start or answer: {' '.join(str(error).split())[:300]}") from error
-    try:
+    with ExitStack() as stack:
+        if address is None:
+            # Not Ray's usual place, where `auto` would find this cluster instead of that of the machine.
+            place = Workplace.make()
+            stack.callback(_remove, place)
+            options |= {
+                "address": "local",
+                "num_cpus": workers or cores(),
+                "include_dashboard": False,
+                "_temp_dir": str(place.path),
+            }
+        else:
+            _check_there(address)
+            options["address"] = address
+        stack.callback(ray.shutdown)
+        # Ray takes this signal for itself, and would end without a word.
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            ray.init(**options)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            where = f"Ray at {address}" if address else "Ray on this machine"
+            raise WorkFailed(f"{where} does not start or answer: {' '.join(str(error).split())[:300]}") from error
+        finally:
+            signal.signal(signal.SIGTERM, handler)
         yield
-    finally:
-        ray.shutdown()
+
+
+def _remove(place: Workplace) -> None:
+    # Some of Ray's processes end a little later, and may still write their logs: the next start removes the rest.
+    with suppress(OSError):
+        place.remove()
 
 
 def _check_there(address: str) -> None:
@@ -72,7 +89,27 @@ def _check_there(address: str) -> None:
 def make_board() -> Any:
     """Where workers tell how far they are. It lies with the driver, whose end is the run's."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    return _remote(num_cpus=0)(Board).options(scheduling_strategy=here).remote()
+    # What a process that was killed knew is told anew.
+    options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+    return _remote(**options)(Board).options(scheduling_strategy=here).remote()
+
+
+@dataclass(frozen=True)
+class _Node:
+    address: str
+    cards: float
+
+
+def _nodes(avoid: Collection[str] = ()) -> dict[str, _Node]:
+    """Those that take work, by their id: a node without cores and cards takes none. Without those at the addresses to
+    avoid, unless there are no others."""
+    nodes = {
+        node["NodeID"]: _Node(node["NodeManagerAddress"], node["Resources"].get("GPU", 0))
+        for node in ray.nodes()
+        if node["Alive"] and not node["Resources"].keys().isdisjoint(("CPU", "GPU"))
+    }
+    others = {name: node for name, node in nodes.items() if node.address not in avoid}
+    return others or nodes
 
 
 class Hands(Protocol):
@@ -81,8 +118,11 @@ class Hands(Protocol):
     def free(self, taken: int) -> int:
         """How many more shards may be given while so many are taken."""
 
-    def give(self, number: int) -> Any:
-        """A reference that is ready when the shard is done; its value raises what went wrong."""
+    def give(self, number: int, avoid: Collection[str]) -> Any:
+        """A reference that is ready when the shard is done; its value raises what went wrong.
+
+        avoid: addresses of nodes that failed on it.
+        """
 
     def close(self) -> None:
         """Nothing more is given."""
@@ -100,12 +140,16 @@ class Tasks:
 
     def free(self, taken: int) -> int:
         """See Hands."""
-        cores = int(ray.cluster_resources().get("CPU", 0))
-        return (self._workers or max(1, cores) * _QUEUED) - taken
+        there = int(ray.cluster_resources().get("CPU", 0))
+        return (self._workers or max(1, there) * _QUEUED) - taken
 
-    def give(self, number: int) -> Any:
+    def give(self, number: int, avoid: Collection[str]) -> Any:
         """See Hands."""
-        return self._task.remote(self._work, self._networks, number, self._board)
+        task = self._task
+        if avoid and (nodes := list(_nodes(avoid))):
+            there = NodeAffinitySchedulingStrategy(nodes[number % len(nodes)], soft=True)
+            task = task.options(scheduling_strategy=there)
+        return task.remote(self._work, self._networks, number, self._board)
 
     def close(self) -> None:
         """See Hands."""
@@ -122,39 +166,36 @@ class Servers:
 
     def free(self, taken: int) -> int:
         """See Hands."""
-        alive = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
-        for node, resources in alive.items():
-            if node not in self._servers:
-                self._servers[node] = self._start(node, resources)
-        for node in self._servers.keys() - alive.keys():
-            del self._servers[node]
+        done, _ = ray.wait(list(self._at), num_returns=len(self._at), timeout=0) if self._at else ([], [])
+        for reference in done:
+            name = self._at.pop(reference)
+            if _is_of_dead(reference):
+                self._servers.pop(name, None)
+        nodes = _nodes()
+        for name in self._servers.keys() - nodes.keys():
+            del self._servers[name]
+        for name in nodes.keys() - self._servers.keys():
+            self._servers[name] = self._start(name, nodes[name])
         return SHARDS_AT_ONCE * len(self._servers) - taken
 
-    def _start(self, node: str, resources: dict[str, float]) -> Any:
-        there = NodeAffinitySchedulingStrategy(node, soft=False)
+    def _start(self, name: str, node: _Node) -> Any:
         options = {
             "num_cpus": 0,
-            "num_gpus": resources.get("GPU", 0),
-            "max_concurrency": SHARDS_AT_ONCE,
-            "max_restarts": -1,
+            "num_gpus": node.cards,
+            # One more, to close it.
+            "max_concurrency": SHARDS_AT_ONCE + 1,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(name, soft=False),
         }
-        server = _remote(**options)(NodeServer).options(scheduling_strategy=there)
-        return server.remote(self._work, self._networks)
+        return _remote(**options)(NodeServer).remote(self._work, self._networks)
 
-    def give(self, number: int) -> Any:
-        """See Hands. Raises WorkFailed where there is no node."""
-        if not self._servers:
-            raise WorkFailed("the cluster has no node that is alive")
-        pending, _ = ray.wait(list(self._at), num_returns=len(self._at), timeout=0) if self._at else ([], [])
-        for reference in pending:
-            del self._at[reference]
-        loads = dict.fromkeys(self._servers, 0)
-        for node in self._at.values():
-            if node in loads:
-                loads[node] += 1
-        node = min(loads, key=lambda node: loads[node])
-        reference = self._servers[node].do_shard.remote(number, self._board)
-        self._at[reference] = node
+    def give(self, number: int, avoid: Collection[str]) -> Any:
+        """See Hands."""
+        load = Counter(self._at.values())
+        # With servers that run, since `free`.
+        names = _nodes(avoid).keys() & self._servers.keys() or self._servers.keys()
+        name = min(names, key=lambda name: load[name])
+        reference = self._servers[name].do_shard.remote(number, self._board)
+        self._at[reference] = name
         return reference
 
     def close(self) -> None:
@@ -163,3 +204,14 @@ class Servers:
         # Those whose node is gone give no answer.
         if closing:
             ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_S)
+
+
+def _is_of_dead(reference: Any) -> bool:
+    """Whether this is no answer, since the actor that was to give it is no more."""
+    try:
+        ray.get(reference)
+    except ray.exceptions.RayActorError:
+        return True
+    except ray.exceptions.RayError:
+        return False
+    return False

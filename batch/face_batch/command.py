@@ -124,11 +124,14 @@ def _action(args: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
         from face_batch.asking import draw_sample
 
         return draw_sample
-    # Ray reads these when it is imported. It tells its makers of each run, unless it is told not to; and it runs
-    # whatever code reaches its ports: a cluster of one's own takes it from those alone who have this run's token.
+    # Ray reads these when it is imported. It tells its makers of each run, unless it is told not to, and stdout of each
+    # worker that ended, which is the run's to tell. It runs whatever code reaches its ports: a cluster of one's own,
+    # meant for no other machine, has them on loopback, and takes code from those alone who have this run's token.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "A worker died")
     if args.ray is None:
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     from face_batch.doing import do
 
     return do

@@ -27,7 +27,6 @@ from face_batch.working import Work
 from face_cascade import DetectionParameters
 from face_cascade import InvalidInput as WrongParameter
 from face_command.console import message, tracked
-from face_command.interrupts import Interrupted
 from face_tools.connection import check_ready, open_client, parameters_from, tls_from
 
 _NAMED = 3
@@ -153,7 +152,7 @@ def _run(args: argparse.Namespace, run: Run, target: Target, networks: Networks)
                 note=lambda: _note(running),
             ):
                 pass
-        except (BatchError, Interrupted):
+        except (BatchError, KeyboardInterrupt):
             message(f"{progress.done} of {run.shards} files are there; go on with --resume")
             raise
     seconds = time.monotonic() - start

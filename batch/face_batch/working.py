@@ -2,14 +2,14 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import ray
-
 from face_batch.engines import Engine, LocalEngine, Networks, ServedEngine
+from face_batch.errors import WorkFailed
 from face_batch.manifest import Run, Target
 from face_batch.reading import Reader
 from face_batch.shards import Counts, look
@@ -29,7 +29,7 @@ class Work:
 
 
 class Board:
-    """How far each shard is; an actor. A shard that is tried again replaces what it told before."""
+    """How far shards are that somebody is at; an actor. A shard that is tried again replaces what it told before."""
 
     def __init__(self) -> None:
         self._counts: dict[int, Counts] = {}
@@ -38,28 +38,21 @@ class Board:
         """Of a shard."""
         self._counts[number] = counts
 
-    def of(self, number: int) -> Counts:
-        """What a shard told last."""
-        return self._counts.get(number, Counts())
-
-    def total(self) -> Counts:
-        """Of all."""
-        total = Counts()
-        for counts in self._counts.values():
-            total.add(counts)
-        return total
+    def of(self, numbers: Sequence[int]) -> list[Counts]:
+        """What these shards told last."""
+        return [self._counts.get(number, Counts()) for number in numbers]
 
 
 _engines: dict[str, Engine] = {}
 """This process's: one, by the digest of its run."""
 
 
-def do_shard(work: Work, networks: Networks, number: int, board: Any) -> None:
-    """A task: the shard is there when it has ended. Raises StoreUnavailable, WorkFailed."""
+def do_shard(work: Work, networks: Networks, number: int, board: Any) -> Counts:
+    """A task: the shard is there when it has ended; returns what it has come to. Raises BatchError."""
     run = work.run
     if run.digest not in _engines:
         _engines[run.digest] = _engine(work, networks)
-    commit_shard(work, number, _engines[run.digest], board)
+    return commit_shard(work, number, _engines[run.digest], board)
 
 
 def _engine(work: Work, networks: Networks) -> Engine:
@@ -70,8 +63,9 @@ def _engine(work: Work, networks: Networks) -> Engine:
         return LocalEngine(networks, Path(folder), run.options, run.crops)
 
 
-def commit_shard(work: Work, number: int, engine: Engine, board: Any) -> None:
+def commit_shard(work: Work, number: int, engine: Engine, board: Any) -> Counts:
     """Looks at the items of a shard, and writes it."""
+    _check_release(work.run)
     target = Target.at(work.target)
     reader = Reader(work.run.query, work.run.column)
     last, told = Counts(), time.monotonic()
@@ -84,5 +78,11 @@ def commit_shard(work: Work, number: int, engine: Engine, board: Any) -> None:
             board.tell.remote(number, counts)
 
     target.commit(work.run, number, look(target.items(number), work.run, reader, engine, tell))
-    # Waited for: whoever reads the board after the last shard must see all of it.
-    ray.get(board.tell.remote(number, last))
+    return last
+
+
+def _check_release(run: Run) -> None:
+    """Another one may find other faces, and the fingerprint says whose they are."""
+    mine, wanted = version("triton-faces"), run.fingerprint["release"]
+    if mine != wanted:
+        raise WorkFailed(f"release {mine} of triton-faces is there, and the run is of {wanted}")

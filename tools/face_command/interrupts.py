@@ -53,9 +53,12 @@ class Interrupts:
                 self._handlers[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        # Compiled code that waits, as Ray's does, may raise one of its own in the place of ours.
+        if type(error) is KeyboardInterrupt and self._number is not None:
+            raise Interrupted(self._number) from error
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._number = number
