@@ -31,6 +31,12 @@ def test_alerts_fire_when_they_should_and_not_before():
     assert "SUCCESS" in run("test", "rules", "alerts_test.yml")
 
 
+@promtool
+def test_records_that_replicas_are_counted_by_are_what_they_should_be():
+    assert "2 rules found" in run("check", "rules", "scaling.yml")
+    assert "SUCCESS" in run("test", "rules", "scaling_test.yml")
+
+
 def test_every_alert_has_a_test_that_lets_it_fire():
     tests = yaml.safe_load((PROMETHEUS / "alerts_test.yml").read_text())["tests"]
     fired = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case["exp_alerts"]}

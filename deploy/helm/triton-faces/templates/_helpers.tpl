@@ -1,0 +1,64 @@
+{{/* What never changes of a release's server: a Deployment's selector cannot be changed. */}}
+{{- define "faces.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: server
+{{- end }}
+
+{{/* Of every object; `faces.selector` stands beside them where a server is meant. */}}
+{{- define "faces.labels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* (list root target): the image of a target of the Dockerfile. */}}
+{{- define "faces.image" -}}
+{{- $root := index . 0 -}}
+{{ $root.Values.image.registry }}/triton-faces-{{ index . 1 }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}
+{{- end }}
+
+{{/* Who the images run as (Dockerfile); "restricted" of the Pod Security Standards asks for the rest. */}}
+{{- define "faces.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+# Volumes and Secrets are of this group.
+fsGroup: 1000
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: { type: RuntimeDefault }
+{{- end }}
+
+{{- define "faces.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end }}
+
+{{/* Whether the exporter fetches weights of FaceNet; true or empty. */}}
+{{- define "faces.downloads" -}}
+{{- if and (not .Values.models.existingClaim) (has .Values.models.facenet (list "vggface2" "casia-webface")) }}true{{ end }}
+{{- end }}
+
+{{/* What a schema cannot say: values that do not go together. */}}
+{{- define "faces.check" -}}
+{{- with .Values }}
+{{- if and .tls.clientAuthoritySecretName (not .tls.secretName) }}
+{{- fail "tls.clientAuthoritySecretName needs tls.secretName: without a certificate gRPC is not encrypted" }}
+{{- end }}
+{{- if and (eq .profile "gpu") (not (dig "limits" "nvidia.com/gpu" "" .resources)) }}
+{{- fail "profile gpu needs resources.limits with nvidia.com/gpu: take values-gpu.yaml along" }}
+{{- end }}
+{{- if and (eq .profile "gpu") .server.options }}
+{{- fail "server.options are those of `faces serve`, which profile gpu does not run: leave them empty" }}
+{{- end }}
+{{- if gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas) }}
+{{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" }}
+{{- end }}
+{{- if and (eq (int .rollout.maxSurge) 0) (eq (int .rollout.maxUnavailable) 0) }}
+{{- fail "rollout.maxSurge and rollout.maxUnavailable are both 0: nothing could ever be updated" }}
+{{- end }}
+{{- end }}
+{{- end }}
