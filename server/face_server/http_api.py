@@ -71,6 +71,12 @@ def ask(url: str, body: Any = None, key: str | None = None, timeout: float = 5) 
         raise NoAnswer(f"the answer is none of Triton's: {error!r}") from error
 
 
+def answered(url: str, model: str, timeout: float = 5) -> int:
+    """Requests that a model has answered well since it was loaded. Raises NoAnswer."""
+    statistics = ask(f"{url}/v2/models/{model}/stats", timeout=timeout)["model_stats"]
+    return sum(version["inference_stats"]["success"]["count"] for version in statistics)
+
+
 def _reason(error: urllib.error.HTTPError) -> str:
     """Triton's own words; a server in between may have others."""
     try:

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from face_server.http_api import NoAnswer, TooLate, ask
+from face_server.http_api import NoAnswer, TooLate, answered, ask
 from face_server.supervision.stubs import Stub
 
 Group = dict[str, Any]
@@ -77,8 +77,7 @@ class ModelControl:
 
     def answered(self, model: str) -> int:
         """Requests that a model has answered well."""
-        statistics = ask(f"{self.url}/v2/models/{model}/stats")["model_stats"]
-        return sum(version["inference_stats"]["success"]["count"] for version in statistics)
+        return answered(self.url, model)
 
 
 @dataclass
