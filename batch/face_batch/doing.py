@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from face_batch import report
-from face_batch.addresses import split_query
+from face_batch.addresses import is_remote, split_query
 from face_batch.cluster import Hands, Servers, Tasks, connected, make_board
 from face_batch.engines import Networks, fingerprint, read_networks, served_fingerprint
 from face_batch.errors import BatchError, TargetRefused
@@ -140,7 +140,11 @@ def _run(args: argparse.Namespace, run: Run, target: Target, networks: Networks)
     """All shards that are not there, then the report and the word that all are."""
     metrics = Metrics(args.metrics_port, args.metrics_host)
     begun, start = datetime.now(UTC), time.monotonic()
-    work = Work(run, args.target, _served(args) if args.mode == "remote" else {})
+    work = Work(
+        run,
+        args.target if is_remote(args.target) else target.place.address,
+        _served(args) if args.mode == "remote" else {},
+    )
     with connected(args.ray, args.workers), _hands(args, work, networks) as (hands, board):
         running = Running(run, target, hands, board, message)
         progress = running.progress
@@ -156,7 +160,6 @@ def _run(args: argparse.Namespace, run: Run, target: Target, networks: Networks)
             message(f"{progress.done} of {run.shards} files are there; go on with --resume")
             raise
     seconds = time.monotonic() - start
-    target.succeed()
     facts = {
         "begun": begun.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
@@ -167,6 +170,7 @@ def _run(args: argparse.Namespace, run: Run, target: Target, networks: Networks)
     }
     summary = report.summarize(target, run)
     report.write(target, run, summary, facts)
+    target.succeed()
     failed = sum(progress.counts.failures.values())
     message(
         f"{progress.counts.items:,} pictures in {seconds:.0f} s ({progress.rate:.1f}/s once started), "

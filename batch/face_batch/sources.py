@@ -308,5 +308,9 @@ def _of_tar(place: Place, entry: Entry) -> Iterator[Item]:
                     if member.isfile() and name.suffix.lower() in SUFFIXES and not any(map(is_hidden, name.parts)):
                         path = f"{place.address}/{printable(member.name.removeprefix('./'))}"
                         yield Item(path, MEMBER, place.address, member.offset_data, member.size, entry.version)
+                # A header that is damaged ends the walk as the archive's end does, which is zeros or nothing.
+                buffered.seek(archive.offset)
+                if buffered.read(tarfile.BLOCKSIZE).strip(b"\0"):
+                    raise BadSource(f"{place.address} is damaged at byte {archive.offset}: the rest cannot be listed")
         except tarfile.TarError as error:
             raise BadSource(f"{place.address} is no tar file that can be read: {error}") from error

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 
+from face_client.errors import VideoError
 from face_tools.video import VideoReader
 from face_tools.video.frames import Frame
 
@@ -16,7 +17,12 @@ def frames(data: bytes, every: int, path: str) -> Iterator[Frame]:
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        with VideoReader(file.name) as video:
+        try:
+            # A file does not keep anybody waiting: a busy machine may.
+            video = VideoReader(file.name, read_timeout=None)
+        except VideoError as error:
+            raise VideoError(str(error).replace(file.name, path)) from None
+        with video:
             video.name = path
             for frame in video:
                 if frame.index % every == 0:

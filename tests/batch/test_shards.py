@@ -11,7 +11,8 @@ from face_batch.manifest import Run
 from face_batch.reading import Reader
 from face_batch.shards import Counts, look
 from face_batch.sources import Item, list_source
-from face_client.errors import InvalidImage, InvalidInput, ServerError, TooManyPixels
+from face_batch.videos import frames
+from face_client.errors import InvalidImage, InvalidInput, ServerError, TooManyPixels, VideoError
 from face_client.faces import Faces
 from tests import clips
 
@@ -187,3 +188,13 @@ def test_statistics_let_readers_pass_over_rows(tmp_path):
     assert columns["probability"].statistics.min == pytest.approx(0.7)
     assert columns["size"].statistics.max == 12
     assert columns["probability"].has_column_index
+
+
+def test_a_broken_video_is_called_by_its_name_each_time():
+    told = []
+    for _ in range(2):
+        with pytest.raises(VideoError) as error:
+            list(frames(b"no video", 1, "x.mp4"))
+        told.append(str(error.value))
+    assert told[0] == told[1]
+    assert told[0].startswith("x.mp4 cannot be read")
