@@ -26,6 +26,7 @@ from face_batch.sources import list_source
 from face_batch.working import Work
 from face_cascade import DetectionParameters
 from face_cascade import InvalidInput as WrongParameter
+from face_client.options import DEFAULT_URL
 from face_command.console import message, tracked
 from face_tools.connection import check_ready, open_client, parameters_from, tls_from
 
@@ -73,8 +74,6 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _has_url(args: argparse.Namespace) -> bool:
-    from face_client.options import DEFAULT_URL
-
     return bool(args.url != DEFAULT_URL)
 
 

@@ -31,7 +31,7 @@ FORMAT = 1
 
 STATE = "_faces"
 SUCCESS = "_SUCCESS"
-_RUN, _MANIFEST = f"{STATE}/run.json", f"{STATE}/manifest.parquet"
+_RUN, MANIFEST = f"{STATE}/run.json", f"{STATE}/manifest.parquet"
 
 # Footers that are read at a time.
 _LOOKS = 16
@@ -137,18 +137,18 @@ class Target:
             raise TargetRefused(f"{self.place.address} holds other Parquet files; name an empty folder")
         sink = pa.BufferOutputStream()
         pq.write_table(items, sink, compression=schema.COMPRESSION, row_group_size=run.shard_size)
-        (self.place / _MANIFEST).write(sink.getvalue())
+        (self.place / MANIFEST).write(sink.getvalue())
         (self.place / _RUN).write(f"{json.dumps(asdict(run), indent=1)}\n".encode())
 
     def items(self, number: int) -> list[Item]:
         """Those of a shard. Raises Disagreement where the manifest is damaged or not there."""
         return [
-            Item(**row) for row in _read(self.place / _MANIFEST, lambda file: file.read_row_group(number)).to_pylist()
+            Item(**row) for row in _read(self.place / MANIFEST, lambda file: file.read_row_group(number)).to_pylist()
         ]
 
     def manifest(self) -> pa.Table:
         """All items. Raises as `items` does."""
-        return _read(self.place / _MANIFEST, lambda file: file.read())
+        return _read(self.place / MANIFEST, lambda file: file.read())
 
     def shard(self, number: int) -> Place:
         """The file of a shard."""

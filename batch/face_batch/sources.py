@@ -5,7 +5,7 @@ An item is a picture or a video: a file, a member of a tar file (as WebDataset's
 
 import io
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +20,7 @@ from face_batch.addresses import check_address, is_remote, split_query, store_of
 from face_batch.errors import BadSource, StoreUnavailable
 from face_batch.patterns import is_pattern, matching, printable
 from face_batch.places import Entry, Place
-from face_pictures.folders import is_hidden, pictures_in
+from face_pictures.folders import is_hidden, left_out, pictures_in
 from face_pictures.formats import SUFFIXES
 
 T = TypeVar("T")
@@ -41,7 +41,6 @@ _TAR_BUFFER = 1 << 20
 _ASKED_AT_ONCE = 16
 # Items become columns so many at a time: as objects, millions would take gigabytes.
 _CHUNK = 10_000
-_NAMED = 5
 
 ITEM_SCHEMA = pa.schema(
     [
@@ -174,13 +173,8 @@ def _in_folder(place: Place, notes: list[str]) -> Iterator[Item]:
             yield _looked_up(place.sibling(name))
         else:
             others.append(printable(name))
-    notes.extend(_left_out(others, "names that are not UTF-8, as a table's must be"))
-
-
-def _left_out(names: Sequence[str], why: str) -> Iterator[str]:
-    if names:
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        yield f"left out {', '.join(names[:_NAMED])}{more} ({why})"
+    if others:
+        notes.append(left_out(others, "names that are not UTF-8, as a table's must be"))
 
 
 def _in_bucket(place: Place) -> Iterator[Item]:
@@ -203,7 +197,8 @@ def _of_pattern(place: Place, column: str | None, notes: list[str]) -> Iterator[
             yield from _items_of_file(file, entry, column)
     if not matches:
         raise BadSource(f"no file matches {place.address}")
-    notes.extend(_left_out(others, "no picture; a pattern with the same ending reads what it names"))
+    if others:
+        notes.append(left_out(others, "no picture; a pattern with the same ending reads what it names"))
 
 
 def _lines(place: Place) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from face_batch import schema
 from face_batch.errors import Disagreement
-from face_batch.manifest import STATE, SUCCESS, Run, Target, shard_name
+from face_batch.manifest import MANIFEST, SUCCESS, Run, Target, shard_name
 from face_batch.sources import VIDEO, Item
 
 Told: TypeAlias = Iterator[str]
@@ -19,7 +19,6 @@ Told: TypeAlias = Iterator[str]
 MOST_TOLD = 20
 """Sentences; where there are more, one at the end says so."""
 
-_MANIFEST = f"{STATE}/manifest.parquet"
 # What the rows of faces have from that of their picture, and what they leave to it.
 _SHARED = ("path", "frame", "time_s", "width", "height")
 _OF_PICTURES = ("status", "error", "faces", "candidates_dropped")
@@ -64,11 +63,11 @@ def _all(target: Target, run: Run) -> Told:
 
 def _manifest(items: pa.Table, run: Run) -> Told:
     if len(items) != run.items:
-        yield f"{_MANIFEST} has {len(items):,} items, and the run {run.items:,}"
+        yield f"{MANIFEST} has {len(items):,} items, and the run {run.items:,}"
     paths = items["path"].combine_chunks()
     is_later = pc.greater(paths.slice(1), paths.slice(0, max(0, len(paths) - 1)))
     for row in _first(~_mask(is_later)):
-        yield f"{_MANIFEST} is not sorted, or has a path twice: {paths[row + 1]}"
+        yield f"{MANIFEST} is not sorted, or has a path twice: {paths[row + 1]}"
 
 
 def _of_shard(target: Target, run: Run, number: int, items: Sequence[Item]) -> Told:

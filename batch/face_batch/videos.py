@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterator
 
-from face_client.errors import VideoError
 from face_tools.video import VideoReader
 from face_tools.video.frames import Frame
 
@@ -17,13 +16,8 @@ def frames(data: bytes, every: int, path: str) -> Iterator[Frame]:
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        try:
-            # A file does not keep anybody waiting: a busy machine may.
-            video = VideoReader(file.name, read_timeout=None)
-        except VideoError as error:
-            raise VideoError(str(error).replace(file.name, path)) from None
-        with video:
-            video.name = path
+        # A file does not keep anybody waiting: a busy machine may.
+        with VideoReader(file.name, read_timeout=None, name=path) as video:
             for frame in video:
                 if frame.index % every == 0:
                     yield frame

@@ -7,7 +7,7 @@ left out has a name and a reason, so that nobody has to wonder.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,9 +51,14 @@ class Found:
     def notes(self) -> Iterator[str]:
         """A sentence for each reason."""
         for reason, paths in self.left_out.items():
-            names = [str(path.relative_to(self.folder)) for path in paths[:_NAMED]]
-            more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-            yield f"{self.folder}: left out {', '.join(names)}{more} ({reason})"
+            names = [str(path.relative_to(self.folder)) for path in paths]
+            yield f"{self.folder}: {left_out(names, reason)}"
+
+
+def left_out(names: Sequence[str], reason: str) -> str:
+    """That these, of which some are named, were left out, and why."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"left out {', '.join(names[:_NAMED])}{more} ({reason})"
 
 
 def pictures_in(folder: Path, others: Collection[str] = ()) -> Found:

@@ -53,7 +53,7 @@ class VideoReader:
     options: FFmpeg's for that format.
     read_timeout: seconds to wait for the next frame, and for the first one after the source was opened; None: for ever.
 
-    name: what errors call it. path: of a file, else None. rate: frames a second on average.
+    name: what errors call it, by default the source. path: of a file, else None. rate: frames a second on average.
     has_sound: whether there is any. count: frames in it, as far as it tells; None if it does not.
     start: seconds of the first frame on the source's own clock, once that frame was read.
     damaged: packets left out so far because they could not be decoded.
@@ -71,10 +71,11 @@ class VideoReader:
         container: str | None = None,
         options: Mapping[str, str] | None = None,
         read_timeout: float | None = READ_TIMEOUT_S,
+        name: str | None = None,
     ) -> None:
         if read_timeout is not None and not read_timeout > 0:
             raise InvalidInput(f"read_timeout is {read_timeout}; it must be above 0, or None")
-        self.name = "standard input" if source == "-" else os.fspath(source)
+        self.name = name or ("standard input" if source == "-" else os.fspath(source))
         # What can be read a second time, for its sound.
         self.path = Path(source) if container is None and Path(source).is_file() else None
         self.damaged = 0
