@@ -51,9 +51,6 @@ class Engine(Protocol):
         Raises WorkFailed where nobody answers, which is no fault of a picture.
         """
 
-    def close(self) -> None:
-        """Lets go of what it holds."""
-
 
 def read_networks(repository: Path, embeddings: bool, tell: Callable[[str], None] = lambda _: None) -> Networks:
     """The live networks of a model repository. tell: is told what whoever uses FaceNet must know: random weights, say.
@@ -117,7 +114,6 @@ class LocalEngine:
         options: Mapping[str, Any],
         crops: bool = False,
         threads: int = 1,
-        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         # Not at the top: machine code is generated with the first import.
         from face_runtime.processor import network_from_file, on_this_processor
@@ -127,7 +123,7 @@ class LocalEngine:
             files[name] = folder / f"{name}.pt"
             files[name].write_bytes(content)
         stages = {
-            NETWORKS[name]: network_from_file(NETWORKS[name], files[name], warn)
+            NETWORKS[name]: network_from_file(NETWORKS[name], files[name], lambda _: None)
             for name in files
             if name != FACENET.name
         }
@@ -149,9 +145,6 @@ class LocalEngine:
             group.append(image)
             pixels += size
         yield from self._found(group)
-
-    def close(self) -> None:
-        """See Engine."""
 
     def _found(self, group: Sequence[Image | FaceError]) -> Iterator[Faces | FaceError]:
         images = [image for image in group if not isinstance(image, FaceError)]
@@ -266,7 +259,3 @@ class ServedEngine:
             if isinstance(answer, ServerUnavailable | DeadlineExceeded | OSError):
                 raise WorkFailed(f"{self._client.url} does not answer: {answer}")
             yield answer
-
-    def close(self) -> None:
-        """See Engine."""
-        self._client.close()

@@ -58,10 +58,8 @@ class Held:
     def _read(self) -> dict[str, Any] | None:
         try:
             told = json.loads(self._place.read())
-        except FileNotFoundError:
-            return None
-        except ValueError:
-            # Cut off in the middle.
+        except (FileNotFoundError, ValueError):
+            # ValueError: it was cut off in the middle.
             return None
         return told if isinstance(told, dict) else None
 
