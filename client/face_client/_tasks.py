@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Callable, TypeVar, Union, cast
 
@@ -15,7 +17,17 @@ import tritonclient.grpc.aio as triton
 from face_client.errors import InvalidInput
 from face_client.options import check_at_least
 
-__all__ = ["CHANNEL_CLOSED", "Closing", "Items", "Place", "in_thread", "is_cancelled", "map_in_order", "triton"]
+__all__ = [
+    "CHANNEL_CLOSED",
+    "Closing",
+    "Items",
+    "Place",
+    "finished",
+    "in_thread",
+    "is_cancelled",
+    "map_in_order",
+    "triton",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,6 +42,11 @@ CHANNEL_CLOSED = (asyncio.CancelledError, grpc.aio.UsageError)
 in_thread = asyncio.to_thread
 
 _END = object()
+
+
+async def finished(future: Future[None], seconds: float) -> None:
+    """Wait until it is, or so long."""
+    await asyncio.wait([asyncio.wrap_future(future)], timeout=None if seconds == math.inf else seconds)
 
 
 def is_cancelled() -> bool:

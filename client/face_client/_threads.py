@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Callable, TypeVar
 
@@ -14,7 +15,17 @@ import tritonclient.grpc as triton
 from face_client.forks import renew_in_children
 from face_client.options import check_at_least
 
-__all__ = ["CHANNEL_CLOSED", "Closing", "Items", "Place", "in_thread", "is_cancelled", "map_in_order", "triton"]
+__all__ = [
+    "CHANNEL_CLOSED",
+    "Closing",
+    "Items",
+    "Place",
+    "finished",
+    "in_thread",
+    "is_cancelled",
+    "map_in_order",
+    "triton",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,6 +39,11 @@ CHANNEL_CLOSED = (ValueError,)
 def in_thread(function: Callable[..., Result], *arguments: object) -> Result:
     """Nobody else waits for this thread."""
     return function(*arguments)
+
+
+def finished(future: Future[None], seconds: float) -> None:
+    """Wait until it is, or so long."""
+    wait([future], None if seconds == math.inf else seconds)
 
 
 def is_cancelled() -> bool:

@@ -1,4 +1,4 @@
-"""Which of several servers to ask. No I/O: the transports do the asking."""
+"""Which of several servers to ask. No I/O: the transports do the asking, and `names` the looking up."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ _LONGEST_PAUSE_S = 5.0
 
 _LAST_PORT = 65_535
 
+DNS = "dns:///"
+"""Before host:port: all addresses that this name has, as they come and go."""
+
 PROBE_TIMEOUT_S = 1.0
 """A server that was left alone has so long to say that it is there."""
 
 
 def addresses(url: str | Sequence[str]) -> list[str]:
-    """The endpoints that a URL names: one "host:port", several with commas between them, or a list of such.
+    """The endpoints that a URL names: one "host:port" or "dns:///host:port", several with commas between them, or a
+    list of such.
 
-    Raises InvalidInput where there is none, or one has a scheme or no port.
+    Raises InvalidInput where there is none, or one has another scheme or no port.
     """
     if not isinstance(url, str) and (not isinstance(url, Sequence) or not all(isinstance(text, str) for text in url)):
         raise InvalidInput(f"url is {url!r}; it must be host:port, or several of them with commas between or as a list")
@@ -42,14 +46,30 @@ def addresses(url: str | Sequence[str]) -> list[str]:
 def _check_address(address: str) -> None:
     if address.startswith("unix:"):
         return
-    if "://" in address:
-        raise InvalidInput(f"url is {address!r}; it must be host:port of the gRPC endpoint, without a scheme")
+    name = address[len(DNS) :] if address.startswith(DNS) else None
+    if "://" in address and (name is None or "/" in name):
+        raise InvalidInput(
+            f"url is {address!r}; it must be host:port of the gRPC endpoint, without a scheme, or {DNS}host:port "
+            "for all addresses of a name"
+        )
     # gRPC would ask port 443, where Triton hardly is.
-    host, _, port = address.rpartition(":")
+    host, _, port = (name or address).rpartition(":")
     if not host or not port.isdecimal() or not 1 <= int(port) <= _LAST_PORT:
         raise InvalidInput(f"url is {address!r}; it must be host:port, with the port of the gRPC endpoint, often 8001")
-    if ":" in host and not host.startswith(("[", "dns:", "ipv4:", "ipv6:")):
+    if name is not None:
+        _check_name(host, address)
+    elif ":" in host and not host.startswith(("[", "dns:", "ipv4:", "ipv6:")):
         raise InvalidInput(f"url is {address!r}; it must be host:port, an IPv6 address in brackets, as [::1]:8001")
+
+
+def _check_name(host: str, address: str) -> None:
+    try:
+        # What getaddrinfo does first.
+        host.encode("idna")
+    except UnicodeError:
+        host = ""
+    if not host or set(host) & set("[]:%, "):
+        raise InvalidInput(f"url is {address!r}; it must be host:port behind {DNS}, with a host name")
 
 
 def time_left(deadline: float) -> float:
@@ -60,18 +80,29 @@ def time_left(deadline: float) -> float:
     return left
 
 
-class Choice(NamedTuple):
-    """server: which, by its index. probe: first see whether it is there; then say so to `Endpoints.probed`."""
+class Server(NamedTuple):
+    """url: "host:port", or what else gRPC connects to. name: the "host:port" whose address that is, if it was found."""
 
-    server: int
+    url: str
+    name: str | None = None
+
+
+class Choice(NamedTuple):
+    """probe: first see whether the server is there; then say so to `Endpoints.probed`."""
+
+    server: Server
     probe: bool
 
 
 class Attempt(NamedTuple):
-    """A request to a server, by the server's index, and when it was sent."""
+    """A request to a server, and when it was sent."""
 
-    server: int
+    server: Server
     started: float
+
+
+class Gone(Exception):
+    """A server was chosen, and forgotten before it was asked."""
 
 
 @dataclass
@@ -82,10 +113,13 @@ class _State:
     aside_until: float | None = None
     probing: bool = False
     last_answer: float = 0.0
+    # Which choice was the last of it; 0 for none.
+    chosen: int = 0
+    listed: bool = True
 
 
 class Endpoints:
-    """Serving ones take turns, the one with the fewest requests in flight first; equals by chance.
+    """Serving ones take turns: first the one with the fewest requests in flight, of equals the one chosen longest ago.
 
     One that failed is put aside for all requests, and probed before it is asked again. Only what is the server's own
     failure counts: it could not be reached, it refused, or it let a time pass in which another one answered. A model
@@ -93,8 +127,9 @@ class Endpoints:
     Any number of threads may call this. clock: seconds that never go back.
     """
 
-    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._states = [_State() for _ in range(count)]
+    def __init__(self, servers: Iterable[Server] = (), clock: Callable[[], float] = time.monotonic) -> None:
+        self._states = {server: _State() for server in servers}
+        self._choices = 0
         self._clock = clock
         self._lock = threading.Lock()
         renew_in_children(self)
@@ -102,10 +137,29 @@ class Endpoints:
     def renew(self) -> None:
         """In a forked process: what its parent knows of the servers holds, but its requests are not in flight here."""
         self._lock = threading.Lock()
-        for state in self._states:
+        for state in self._states.values():
             state.in_flight, state.probing = 0, False
 
-    def choose(self, tried: Collection[int] = ()) -> Choice:
+    def update(self, servers: Collection[Server]) -> list[Server]:
+        """From now on these are chosen among, and no others. What is known of those that stay holds.
+
+        Returns those that are forgotten: no longer listed, now or before, and with no request in flight.
+        """
+        with self._lock:
+            for server in servers:
+                self._states.setdefault(server, _State())
+            for server, state in self._states.items():
+                state.listed = server in servers
+            gone = [
+                server
+                for server, state in self._states.items()
+                if not (state.listed or state.in_flight or state.probing)
+            ]
+            for server in gone:
+                del self._states[server]
+        return gone
+
+    def choose(self, tried: Collection[Server] = ()) -> Choice:
         """The server to ask next, one that this request has not tried unless it has tried all.
 
         Where all are aside, the one that may come back first is asked all the same.
@@ -113,35 +167,47 @@ class Endpoints:
         with self._lock:
             now = self._clock()
             serving = []
-            candidates = self.untried(tried) or range(len(self._states))
-            for index in candidates:
-                state = self._states[index]
+            candidates = self._untried(tried) or self._untried()
+            for server, state in candidates.items():
                 if state.aside_until is None:
-                    serving.append(index)
+                    serving.append(server)
                 elif state.aside_until <= now and not state.probing:
                     state.probing = True
-                    return Choice(index, True)
+                    return Choice(server, True)
             if serving:
-                return Choice(min(serving, key=lambda i: (self._states[i].in_flight, random.random())), False)
-            return Choice(min(candidates, key=lambda i: self._states[i].aside_until or 0.0), False)
+                return Choice(self._next_of(serving), False)
+            return Choice(min(candidates, key=lambda each: candidates[each].aside_until or 0.0), False)
 
-    def untried(self, tried: Collection[int]) -> list[int]:
+    def _next_of(self, serving: list[Server]) -> Server:
+        # At first by chance, so that clients that start together do not begin at the same server.
+        states = self._states
+        server = min(serving, key=lambda each: (states[each].in_flight, states[each].chosen, random.random()))
+        self._choices += 1
+        states[server].chosen = self._choices
+        return server
+
+    def untried(self, tried: Collection[Server] = ()) -> list[Server]:
         """The servers that a request may still go to."""
-        return [index for index in range(len(self._states)) if index not in tried]
+        with self._lock:
+            return list(self._untried(tried))
 
-    def share(self, left: float, tried: Collection[int]) -> float:
+    def _untried(self, tried: Collection[Server] = ()) -> dict[Server, _State]:
+        return {server: state for server, state in self._states.items() if state.listed and server not in tried}
+
+    def share(self, left: float, tried: Collection[Server]) -> float:
         """Of the seconds that a request has left, those for the attempt that it begins: half where a serving one is
         still untried, so that a server that hangs does not use them up; else all."""
-        others = any(self._states[index].aside_until is None for index in self.untried(tried))
+        with self._lock:
+            others = any(state.aside_until is None for state in self._untried(tried).values())
         return left / 2 if others else left
 
-    def probed(self, index: int, is_there: bool | None) -> None:
+    def probed(self, server: Server, is_there: bool | None) -> None:
         """What came of a probe; None for nothing, and somebody else may try soon.
 
         One that is there serves again; it is trusted when it has answered a request.
         """
         with self._lock:
-            state = self._states[index]
+            state = self._states[server]
             state.probing = False
             if is_there is None:
                 state.aside_until = self._clock() + _FIRST_PAUSE_S
@@ -151,13 +217,15 @@ class Endpoints:
                 self._put_aside(state)
 
     @contextmanager
-    def asking(self, index: int) -> Iterator[Attempt]:
-        """Around a request to a server: counts it, and learns from how it ends."""
-        state = self._states[index]
+    def asking(self, server: Server) -> Iterator[Attempt]:
+        """Around a request to a server: counts it, and learns from how it ends. Raises Gone where it is forgotten."""
         with self._lock:
+            if server not in self._states:
+                raise Gone
+            state = self._states[server]
             state.in_flight += 1
         try:
-            yield Attempt(index, self._clock())
+            yield Attempt(server, self._clock())
         except DeadlineExceeded:
             # Whose fault it is shows when the next one is asked; see `outrun`.
             raise
@@ -180,8 +248,8 @@ class Endpoints:
         """A request was answered after these attempts had run out of time. It was no more than a server can do: those
         that have answered nobody since are at fault."""
         for attempt in late:
-            state = self._states[attempt.server]
-            if state.last_answer < attempt.started:
+            state = self._states.get(attempt.server)
+            if state is not None and state.last_answer < attempt.started:
                 self._failed(state)
 
     def _answered(self, state: _State) -> None:

@@ -124,7 +124,7 @@ def check_model(field: str, name: object) -> None:
 
 
 URL_VARIABLE = "TRITON_FACES_URL"
-"""The environment variable that names another server than the default one, or several with commas between."""
+"""The environment variable that has another url than the default one, in any form that `--url` takes."""
 
 DEFAULT_URL = os.environ.get(URL_VARIABLE) or "127.0.0.1:8001"
 DEFAULT_TLS = tls_from_environment(os.environ)

@@ -39,12 +39,19 @@ _CHANNEL_OPTIONS = [
 _LONGEST_DEADLINE_S = 365 * 86_400.0
 
 
-def connection_arguments(url: str, tls: Tls | None) -> dict[str, Any]:
-    """Those of tritonclient's clients, for threads or for asyncio. url: host:port. Raises InvalidInput."""
+def connection_arguments(url: str, tls: Tls | None, name: str | None = None) -> dict[str, Any]:
+    """Those of tritonclient's clients, for threads or for asyncio. url: host:port. name: host:port, where `url` is an
+    address of it: the server's certificate must be for that host. Raises InvalidInput."""
     tls_arguments = {} if tls is None else tls.connection_arguments()
-    # A proxy that is set for the world has no part in what stays on this machine.
-    proxy = ("grpc.enable_http_proxy", int(not url.startswith(("127.", "localhost:"))))
-    return {"url": url, "channel_args": [*_CHANNEL_OPTIONS, proxy], **tls_arguments}
+    # A proxy that is set for the world has no part in what stays on this machine, nor in which replica is asked.
+    uses_proxy = name is None and not url.startswith(("127.", "localhost:"))
+    options: list[tuple[str, int | str]] = [*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", int(uses_proxy))]
+    if name is not None:
+        options += [
+            ("grpc.default_authority", name),
+            ("grpc.ssl_target_name_override", name.rpartition(":")[0].rstrip(".")),
+        ]
+    return {"url": url, "channel_args": options, **tls_arguments}
 
 
 def deadline(timeout: float) -> float | None:

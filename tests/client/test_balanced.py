@@ -228,9 +228,10 @@ def test_a_task_that_is_cancelled_during_a_probe_is_no_failure_of_the_server(two
     async def run():
         async with AsyncFaceClient(urls(two)) as client:
             endpoints = client._transport._endpoints
-            endpoints._failed(endpoints._states[0])
+            (server, state), *_ = endpoints._states.items()
+            endpoints._failed(state)
             await asyncio.sleep(0.3)
-            server_is_ready = client._transport._transports[0].is_ready
+            server_is_ready = client._transport._transports[server].is_ready
             asked = asyncio.Event()
 
             async def slow(model, timeout):
@@ -238,14 +239,14 @@ def test_a_task_that_is_cancelled_during_a_probe_is_no_failure_of_the_server(two
                 await asyncio.sleep(60)
                 return await server_is_ready(model, timeout)
 
-            client._transport._transports[0].is_ready = slow
+            client._transport._transports[server].is_ready = slow
             task = asyncio.ensure_future(client.detect(pictures(1)[0]))
             await asyncio.wait_for(asked.wait(), 20)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert not endpoints._states[0].probing
-            assert endpoints._states[0].failures == 1
+            assert not state.probing
+            assert state.failures == 1
 
     asyncio.run(run())
 

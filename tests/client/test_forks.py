@@ -57,7 +57,8 @@ elif kind.startswith("async"):
     client = AsyncFaceClient(url)
     used = lambda: asyncio.run(found(client))
 else:
-    client = FaceClient([url, url] if kind == "balanced" else url)
+    balanced = [url, f"dns:///localhost:{url.rpartition(':')[2]}"]
+    client = FaceClient({"balanced": balanced, "name": balanced[1]}.get(kind, url))
     used = lambda: sum(map(len, client.detect_batch([picture] * 3))) if kind == "batch" else len(client.detect(picture))
 print(used(), end=" ", flush=True)
 if kind == "async-then-sync":
@@ -82,6 +83,7 @@ print(used())
     [
         ("one", "4 4 4"),
         ("balanced", "4 4 4"),
+        ("name", "4 4 4"),
         ("batch", "12 12 12"),
         ("async-then-sync", "4 4 4"),
         ("torch", "4 4 4"),
@@ -112,7 +114,14 @@ def test_a_lock_that_a_thread_held_at_the_fork_is_free_in_the_child():
 @pytest.mark.parametrize("kind", [FaceClient, AsyncFaceClient])
 def test_a_client_travels_without_its_connection(kind):
     client = kind(
-        ["a:1", "b:2"], model="m", recognizer="r", embedder="e", timeout=None, retries=7, tls=Tls(), retry_budget=None
+        ["a:1", "dns:///b:2"],
+        model="m",
+        recognizer="r",
+        embedder="e",
+        timeout=None,
+        retries=7,
+        tls=Tls(),
+        retry_budget=None,
     )
     copy = pickle.loads(pickle.dumps(client))
     assert type(copy) is kind

@@ -92,7 +92,8 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         type=server_url,
         default=DEFAULT_URL,
         metavar="HOST:PORT",
-        help="the server's gRPC endpoint, or several with commas between (%(default)s; TRITON_FACES_URL sets another)",
+        help="the server's gRPC endpoint, or several with commas between; dns:///HOST:PORT for all addresses of a name "
+        "(%(default)s; TRITON_FACES_URL sets another)",
     )
     group.add_argument(
         "--timeout",
@@ -160,7 +161,7 @@ def add_parameters(
 
 
 def server_url(text: str) -> str:
-    """An argument type: one endpoint, or several with commas between."""
+    """An argument type: endpoints as `face_client.endpoints.addresses` reads them."""
     try:
         addresses(text)
     except InvalidInput as error:

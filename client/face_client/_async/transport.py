@@ -41,10 +41,12 @@ class AsyncGrpcTransport:
     """A Triton server at "host:port". Connects at the first call, and anew in a forked process.
 
     With asyncio the connection belongs to that call's event loop; when this has ended, another may make its own.
+
+    name: the "host:port" whose address `url` is, and whose certificate the server must have.
     """
 
-    def __init__(self, url: str, tls: Tls | None = None) -> None:
-        self._arguments = connection_arguments(url, tls)
+    def __init__(self, url: str, tls: Tls | None = None, name: str | None = None) -> None:
+        self._arguments = connection_arguments(url, tls, name)
         self._tls = tls
         self._lock = threading.Lock()
         self._made: Any = None

@@ -4,54 +4,83 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 
-from face_client._sync.transport import Transport
-from face_client.endpoints import PROBE_TIMEOUT_S, Attempt, Endpoints, time_left
-from face_client.errors import DeadlineExceeded, FaceError, ServerUnavailable
+from face_client._sync.transport import GrpcTransport, Transport
+from face_client._threads import finished
+from face_client.endpoints import PROBE_TIMEOUT_S, Attempt, Endpoints, Gone, Server, time_left
+from face_client.errors import Cancelled, DeadlineExceeded, FaceError, ServerUnavailable
+from face_client.forks import renew_in_children
 from face_client.messages import Request, Response
+from face_client.names import Names
+from face_client.tls import Tls
 
 
 class BalancedTransport:
-    """One transport a server.
+    """One transport a server: of those that stand behind the names among the targets, those that do so now.
 
     A request goes on to the next server here where the last one let its share of the time pass, or could not take it
     for a reason that is not its own, such as a model that it does not have. Any other failure is the client's matter,
     whose retries choose anew.
     """
 
-    def __init__(self, transports: Sequence[Transport]) -> None:
-        self._transports = transports
-        self._endpoints = Endpoints(len(transports))
+    def __init__(self, targets: Sequence[str], tls: Tls | None = None) -> None:
+        if tls is not None:
+            # Files that cannot be read are told of now, not when a server is found.
+            tls.connection_arguments()
+        self._tls = tls
+        self._names = Names(targets)
+        self._endpoints = Endpoints()
+        self._transports: dict[Server, Transport] = {}
+        self._closed = False
+        self._lock = threading.Lock()
+        self._update()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """In a forked process: a thread that is not there may have held the lock."""
+        self._lock = threading.Lock()
 
     def infer(self, request: Request, timeout: float) -> Response:
         deadline = time.monotonic() + timeout
-        tried: set[int] = set()
+        tried: set[Server] = set()
         late: list[Attempt] = []
         while True:
-            index = self._choose(request.model, deadline, tried)
+            self._look_up(deadline)
+            server = self._choose(request.model, deadline, tried)
             seconds = self._endpoints.share(time_left(deadline), tried)
             try:
-                with self._endpoints.asking(index) as attempt:
-                    response = self._transports[index].infer(request, seconds)
+                with self._endpoints.asking(server) as attempt:
+                    response = self._transports[server].infer(request, seconds)
+            except Gone:
+                continue
             except ServerUnavailable as error:
+                if error.of_endpoint:
+                    self._names.refresh(soon=True)
                 if error.of_endpoint or not self._endpoints.untried(tried):
                     raise
             except DeadlineExceeded:
+                self._names.refresh(soon=True)
                 if not self._endpoints.untried(tried):
                     raise
                 late.append(attempt)
             else:
                 self._endpoints.outrun(late)
                 return response
+            finally:
+                self._take_over()
 
     def is_ready(self, model: str, timeout: float) -> bool:
         """Whether the model takes requests on any server."""
+        self._look_up(time.monotonic() + timeout)
+        with self._lock:
+            transports = [self._transports[server] for server in self._endpoints.untried()]
         failure: FaceError | None = None
-        for transport in self._transports:
+        for transport in transports:
             try:
-                if transport.is_ready(model, timeout / len(self._transports)):
+                if transport.is_ready(model, timeout / len(transports)):
                     return True
             except FaceError as error:
                 failure = error
@@ -60,25 +89,57 @@ class BalancedTransport:
         return False
 
     def close(self) -> None:
-        for transport in self._transports:
+        with self._lock:
+            self._closed = True
+            transports = list(self._transports.values())
+        self._names.close()
+        for transport in transports:
             transport.close()
 
-    def _choose(self, model: str, deadline: float, tried: set[int]) -> int:
+    def _look_up(self, deadline: float) -> None:
+        """Brings the servers up to date. Raises ServerUnavailable where none is known."""
+        waiting = self._names.refresh()
+        if waiting is not None:
+            lookup, patience = waiting
+            finished(lookup, min(patience, time_left(deadline)))
+        self._take_over()
+        if self._closed:
+            raise Cancelled("the client is closed")
+        if not self._endpoints.untried():
+            raise ServerUnavailable(self._names.why_none())
+
+    def _take_over(self) -> None:
+        """Has new servers take part, and closes those that have left and have answered what they were asked."""
+        for transport in self._update():
+            transport.close()
+
+    def _update(self) -> list[Transport]:
+        """Those that nobody needs any more."""
+        servers = self._names.servers()
+        with self._lock:
+            if self._closed:
+                return []
+            for server in servers:
+                if server not in self._transports:
+                    self._transports[server] = GrpcTransport(server.url, self._tls, server.name)
+            return [self._transports.pop(server) for server in self._endpoints.update(servers)]
+
+    def _choose(self, model: str, deadline: float, tried: set[Server]) -> Server:
         """A server that serves, if any does, and from now on is tried."""
         while True:
             left = time_left(deadline)
-            index, probe = self._endpoints.choose(tried)
-            tried.add(index)
-            if not probe or self._is_there(index, model, left):
-                return index
+            server, probe = self._endpoints.choose(tried)
+            tried.add(server)
+            if not probe or self._is_there(server, model, left):
+                return server
 
-    def _is_there(self, index: int, model: str, left: float) -> bool:
+    def _is_there(self, server: Server, model: str, left: float) -> bool:
         """Whether a server answers at all; what it says of the model is another matter."""
         # Who has little time leaves half of it for another server, and learns nothing if that was not enough.
         timeout = min(PROBE_TIMEOUT_S, left / 2)
         is_there: bool | None = None
         try:
-            self._transports[index].is_ready(model, timeout)
+            self._transports[server].is_ready(model, timeout)
             is_there = True
         except DeadlineExceeded:
             is_there = False if timeout == PROBE_TIMEOUT_S else None
@@ -86,5 +147,5 @@ class BalancedTransport:
             is_there = False
         finally:
             # Also where the task is cancelled: somebody else must be able to probe.
-            self._endpoints.probed(index, is_there)
+            self._endpoints.probed(server, is_there)
         return bool(is_there)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from face_client._sync.balanced import BalancedTransport
 from face_client._sync.transport import GrpcTransport, Transport
 from face_client._threads import Closing, Items, in_thread, map_in_order
-from face_client.endpoints import addresses
+from face_client.endpoints import DNS, addresses
 from face_client.errors import Cancelled, FaceError, InvalidInput, ModelNotLoaded, ServerUnavailable
 from face_client.faces import BatchAnswer, Faces
 from face_client.images import ImageLike, pictures
@@ -66,8 +66,9 @@ class FaceClient:
     which it is used, or one after the other, and a task that is cancelled cancels its request on the server too.
     Both can be pickled for another process, and FaceClient goes on in one that is forked: they connect anew there.
 
-    url: "host:port" of the server's gRPC endpoint; or several, with commas between or as a list. Requests are spread
-        over them, and go to the others when one is gone. None: the default.
+    url: "host:port" of the server's gRPC endpoint; or several, with commas between or as a list; or "dns:///host:port"
+        for all addresses of a name, as they come and go. Requests are spread over them, and go to the others when one
+        is gone. None: the default.
     model: the name of the detector on the server.
     recognizer, embedder: those of the models that `recognize` and `embed` ask. Where the server has no FaceNet, they
         and what builds on them raise ModelNotLoaded.
@@ -116,10 +117,10 @@ class FaceClient:
         self._transport: Transport
         if transport is not None:
             self._transport = transport
-        elif len(endpoints) == 1:
+        elif len(endpoints) == 1 and not endpoints[0].startswith(DNS):
             self._transport = GrpcTransport(endpoints[0], tls)
         else:
-            self._transport = BalancedTransport([GrpcTransport(endpoint, tls) for endpoint in endpoints])
+            self._transport = BalancedTransport(endpoints, tls)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a client is made of, without its connection."""
