@@ -122,6 +122,14 @@ def _remove(directory: Path) -> None:
         shutil.rmtree(directory)
 
 
+def has_ended(process: subprocess.Popen[str]) -> bool:
+    """For whoever looks again and again. A signal whose handler raises, as that of `faces serve` does, may come within
+    `poll()` and leave its lock taken: then nobody could wait for the process any more."""
+    if process.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def end(process: subprocess.Popen[str], log: LogReader, grace: float) -> None:
     """Stops a server; returns when it and its stubs are gone. One that has ended already may have left stubs.
 

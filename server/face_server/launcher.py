@@ -14,7 +14,7 @@ from face_repository.configurations import TUNED, refresh
 from face_repository.laying_out import renew
 from face_repository.layout import Repository, RepositoryError
 from face_repository.tuned import Tuned
-from face_server.ending import Workplace, end, without_orphans
+from face_server.ending import Workplace, end, has_ended, without_orphans
 from face_server.errors import SetupError, StartError
 from face_server.gpu import gpu_count
 from face_server.http_api import is_up
@@ -97,7 +97,7 @@ class EmbeddedTriton:
     @property
     def is_running(self) -> bool:
         """Whether tritonserver was started and has not ended."""
-        return self._running is not None and self._running.process.poll() is None
+        return self._running is not None and not has_ended(self._running.process)
 
     @property
     def log_lines(self) -> list[str]:
@@ -107,7 +107,7 @@ class EmbeddedTriton:
     @property
     def failure_reason(self) -> str:
         """Why Triton ended: its own words, or whose signal it was."""
-        if self._live.process.returncode == -signal.SIGKILL:
+        if self._live.process.poll() == -signal.SIGKILL:
             return "it was killed, as the kernel does where memory is short"
         return self._live.log.reason()
 
@@ -154,7 +154,7 @@ class EmbeddedTriton:
         deadline = time.monotonic() + timeout
         waiting = ["/v2/health/ready", *(f"/v2/models/{name}/ready" for name in self.models)]
         while waiting:
-            if self._live.process.poll() is not None:
+            if has_ended(self._live.process):
                 self._live.log.join()
                 raise StartError(f"Triton stopped before it was ready: {self._live.log.reason()}")
             if time.monotonic() > deadline:

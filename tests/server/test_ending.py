@@ -184,6 +184,17 @@ def start():
         process.wait()
 
 
+def test_whether_it_has_ended_takes_no_lock_that_a_signal_could_leave_taken(start):
+    process, _ = start(_OBEYS)
+    with process._waitpid_lock:
+        assert not ending.has_ended(process)
+        process.kill()
+        while not ending.has_ended(process):
+            time.sleep(0.01)
+    assert process.wait() == -signal.SIGKILL
+    assert ending.has_ended(process)
+
+
 def test_one_that_obeys(start):
     process, log = start(_OBEYS)
     ending.end(process, log, 600)
