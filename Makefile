@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 NETWORKS := $(foreach name,pnet rnet onet,model_repository/$(name)/1/model.pt)
 PHOTO := tests/data/astronaut.png
 
-.PHONY: help demo test test-fast fuzz check bench bulk tune load saturate soak bundle train-demo format env export clean
+.PHONY: help demo test test-fast fuzz check bench bulk tune load saturate scaling soak bundle train-demo format env export clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -56,6 +56,9 @@ load: export  ## a short load with locust on an embedded server; report, HTML, C
 saturate: export  ## the highest rate that this machine sustains, and three times as much; report and plot in saturate/
 	PYTHONPATH=load_tests $(BIN)/python -m face_load saturate $(ARGS)
 
+scaling: env  ## a simulated day against the chart's rule for replicas (ARGS="--profile gpu"); report and plot in scaling/
+	PYTHONPATH=load_tests $(BIN)/python -m face_scaling simulate $(ARGS)
+
 soak: export  ## MINUTES (20) of mixed load: errors, restarts, slopes of memory and files; report and plot in soak/
 	PYTHONPATH=load_tests $(BIN)/python -m face_load soak --minutes $(or $(MINUTES),20) $(ARGS)
 
@@ -85,5 +88,5 @@ train-demo: env  ## train on a small generated set, export, serve and measure: e
 	OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m face_training.rehearsal
 
 clean:  ## remove the environments, the exported networks, what the other targets wrote
-	rm -rf $(VENV) .venv-uv .venv-peers .venv-perf demo bench bulk gpu tune bundle build/bundle load saturate soak fuzz train-demo model_repository/*/1/model.pt model_repository/*/1/export.json \
+	rm -rf $(VENV) .venv-uv .venv-peers .venv-perf demo bench bulk gpu tune bundle build/bundle load saturate scaling soak fuzz train-demo model_repository/*/1/model.pt model_repository/*/1/export.json \
 		model_repository/*/configs model_repository/mtcnn/tuned.json model_repository/*/[2-9] model_repository/*/[1-9][0-9]*

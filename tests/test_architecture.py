@@ -117,6 +117,7 @@ ARROWS = {
     "load_tests": (
         "face_bench",
         "face_load",
+        "face_scaling",
         "face_cascade",
         "face_pictures",
         "face_client",
@@ -129,7 +130,12 @@ ARROWS = {
     ),
 }
 
-OURS = {home.split("/")[1] for home in ARROWS if "/face_" in home} | {"face_bench", "face_load", "tests"}
+OURS = {home.split("/")[1] for home in ARROWS if "/face_" in home} | {
+    "face_bench",
+    "face_load",
+    "face_scaling",
+    "tests",
+}
 
 
 def sources() -> list[Path]:
