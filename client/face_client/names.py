@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Callable
 
 from face_client.endpoints import DNS, Server
+from face_client.errors import ServerUnavailable
 from face_client.forks import renew_in_children
 
 PERIOD_S = 5.0
@@ -24,6 +25,8 @@ _SHORTEST_PERIOD_S = 0.5
 
 _PATIENCE_S = 1.0
 """A request after a silence waits so long for a lookup: most addresses may be others by then."""
+
+_EMPTY = "it has none"
 
 
 def lookup(name: str) -> list[Server]:
@@ -44,6 +47,27 @@ def _leads_there(family: int, address: tuple[object, ...]) -> bool:
             return True
     except OSError:
         return False
+
+
+def find(targets: Sequence[str]) -> list[Server]:
+    """The servers behind all targets (see `Names`) now, each once. Raises ServerUnavailable where a name has none."""
+    found: list[Server] = []
+    for target in targets:
+        if not target.startswith(DNS):
+            found.append(Server(target))
+            continue
+        try:
+            servers = lookup(target[len(DNS) :])
+        except OSError as error:
+            raise ServerUnavailable(_none_known(target, error.strerror or str(error))) from error
+        if not servers:
+            raise ServerUnavailable(_none_known(target, _EMPTY))
+        found += servers
+    return list(dict.fromkeys(found))
+
+
+def _none_known(target: str, reason: str) -> str:
+    return f"no address of {target} is known: {reason}; is it spelled right, and is a server of it ready?"
 
 
 class Names:
@@ -80,8 +104,8 @@ class Names:
     def why_none(self) -> str:
         """A sentence for whoever has asked when no server is known."""
         name = self._names[0]
-        reason = self._reasons.get(name, "it has none") if self._last is not None else "no name server has answered yet"
-        return f"no address of {DNS}{name} is known: {reason}; is it spelled right, and is a server of it ready?"
+        reason = self._reasons.get(name, _EMPTY) if self._last is not None else "no name server has answered yet"
+        return _none_known(DNS + name, reason)
 
     def refresh(self, soon: bool = False) -> tuple[Future[None], float] | None:
         """Begins a lookup if it is time for one. Returns it, and for how many seconds to wait for it; None for no

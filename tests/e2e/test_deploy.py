@@ -1,98 +1,40 @@
 """A retrained PNet onto a server that is asked all the while, and back."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 from face_admin.deploy.errors import SwitchFailed
 from face_admin.deploy.store import Deployment, Store
-from face_admin.deploy.switching import Control, switch
+from face_admin.deploy.switching import Control, Member, switch
 from face_client import FaceClient
-from face_command.main import main
 from face_export.exporter import export_stage
-from face_export.readers import read_stage
 from face_export.weights import Weights
-from face_repository.configurations import refresh
 from face_server import EmbeddedTriton, Settings
 from face_server.settings import ADMIN_KEY_VARIABLE
-from tests.e2e.conftest import REPOSITORY
-from tests.pictures import DATA, astronaut, wall
+from tests.e2e.conftest import own_repository, with_one_instance
+from tests.e2e.deploying import KEY, altered_pnet, deploy, photos_with_faces, retrained_pnet, served
+from tests.pictures import astronaut
 from tests.tools.deploy.repositories import content
-
-FACES = Path(sys.executable).with_name("faces")
-KEY = "0123456789abcdef"
-
-
-def altered_pnet(by):
-    """The pretrained PNet's tensors, with its boxes moved by so much of a window, or blind for 1 and more."""
-    tensors = {name: tensor.clone() for name, tensor in read_stage("pnet").tensors.items()}
-    if by < 1:
-        tensors["conv4_2.bias"] += by
-    else:
-        tensors["conv4_1.bias"] += torch.tensor([20.0, -20.0])
-    return tensors
 
 
 @pytest.fixture(scope="module")
 def retrained(tmp_path_factory):
     """Weights of a PNet that finds the same faces by other windows."""
-    path = tmp_path_factory.mktemp("retrained") / "retrained.pt"
-    torch.save(altered_pnet(0.005), path)
-    return path
+    return retrained_pnet(tmp_path_factory.mktemp("retrained"))
 
 
 @pytest.fixture
 def models(tmp_path):
-    """A model repository of one's own, with nothing but version 1."""
-    folder = tmp_path / "models"
-    shutil.copytree(
-        REPOSITORY, folder, ignore=shutil.ignore_patterns("[2-9]", "[1-9][0-9]*", "facenet", ".*", "__pycache__")
-    )
-    return folder
+    return own_repository(tmp_path / "models")
 
 
 @pytest.fixture
 def photos(tmp_path):
-    """Four pictures with 35 faces: enough to show that nine of ten are the same."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    shutil.copy(DATA / "astronaut.png", folder)
-    for width, height in ((1280, 720), (1600, 900), (1920, 1080)):
-        Image.fromarray(wall(width, height)).save(folder / f"{width}.png")
-    return folder
-
-
-@contextmanager
-def served(models):
-    """`faces serve` as a user runs it, supervised; its gRPC endpoint, and its log as it grows."""
-    command = [FACES, "serve", "--any-ports", "--repository", models]
-    environment = {**os.environ, ADMIN_KEY_VARIABLE: KEY}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    ) as server:
-        log = []
-        reader = threading.Thread(target=lambda: log.extend(server.stdout))
-        try:
-            for line in server.stdout:
-                log.append(line)
-                if line.strip() == "ready":
-                    break
-            reader.start()
-            yield re.search(r"^gRPC +(\S+)$", "".join(log), re.MULTILINE).group(1), log
-        finally:
-            server.terminate()
-            reader.join()
-    assert server.returncode == 0
+    return photos_with_faces(tmp_path / "photos")
 
 
 class Callers:
@@ -140,20 +82,6 @@ class Callers:
                     self.answers.append((caller, asked, time.monotonic(), boxes))
                 # Leaves some of the processor to those who compile.
                 self._end.wait(0.1)
-
-
-def deploy(*arguments):
-    """`faces deploy` in this process, which compiles each network once."""
-    return main(["deploy", *map(str, arguments)])
-
-
-def with_one_instance(models):
-    """Half the time of compiling; the other test has all instances."""
-    config = models / "mtcnn" / "config.pbtxt"
-    one, count = re.subn(r"instance_group \[[^]]*\]", "instance_group [ { count: 1 } ]", config.read_text())
-    assert count == 1
-    config.write_text(one)
-    refresh(models)
 
 
 def test_a_retrained_network_goes_live_under_load_and_back(models, photos, retrained, monkeypatch, capsys):
@@ -225,7 +153,7 @@ def test_networks_of_their_own_are_switched_and_what_does_not_start_changes_noth
         with store.staging() as staging:
             stage(staging, "pnet", 2, altered_pnet(0.005)).write_bytes(b"corrupt")
             with pytest.raises(SwitchFailed, match=r"model\.pt is no TorchScript archive.*; nothing was changed$"):
-                switch(store, control, staging, {"pnet": Deployment("t1", 1)}, lambda: None)
+                switch(store, [Member(control, lambda: None)], staging, {"pnet": Deployment("t1", 1)})
         assert content(models) == before
 
         # A network that finds nothing: the gate stays closed.
@@ -238,7 +166,7 @@ def test_networks_of_their_own_are_switched_and_what_does_not_start_changes_noth
 
         with store.staging() as staging:
             stage(staging, "pnet", 2, altered_pnet(0.005))
-            switch(store, control, staging, {"pnet": Deployment("t2", 1)}, lambda: None)
+            switch(store, [Member(control, lambda: None)], staging, {"pnet": Deployment("t2", 1)})
         switched = time.monotonic()
         new, end = found(server), callers.hear()
         assert new != old

@@ -46,7 +46,6 @@ def deploy(*arguments):
         ((), "give a new network: --pnet, --rnet or --onet FILE"),
         (("--pnet", "x.pt"), "--photos DIR is needed to compare on"),
         (("--rollback", "--rnet", "x.pt"), "--rnet goes with a deployment only"),
-        (("--list", "--url", "a:1,b:2"), "give one server at a time in --url"),
         (("--pnet", "x.pt", "--photos", ".", "--min-recall", "0.5"), "--min-recall needs --labels"),
         (
             ("--pnet", "x.pt", "--photos", ".", "--min-face-size", "5"),
@@ -77,6 +76,15 @@ def test_a_server_that_is_not_there(repository, capsys, tmp_path):
         capsys, "--rollback", "--key-file", tmp_path / "key", "--repository", repository, "--url", "127.0.0.1:1"
     )
     assert words.startswith("faces deploy: no server answers at 127.0.0.1:1")
+
+
+def test_names_that_stand_for_no_server(repository, capsys, tmp_path):
+    (tmp_path / "key").write_text("secret\n")
+    here = ("--repository", repository, "--url", "dns:///no-such-name.invalid:8001")
+    words = failure(capsys, "--rollback", "--key-file", tmp_path / "key", *here)
+    assert words.startswith("faces deploy: no address of dns:///no-such-name.invalid:8001 is known: ")
+    assert deploy("--list", *here) == 0
+    assert "no address of dns:///no-such-name.invalid:8001 is known" in capsys.readouterr().err
 
 
 def test_files_that_are_no_weights(repository, capsys, tmp_path, photos):

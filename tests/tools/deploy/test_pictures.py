@@ -43,6 +43,8 @@ class FakeServer:
 
 
 class DeadServer:
+    url = "there:8001"
+
     def detect_batch(self, paths, **_options):
         raise ServerUnavailable(f"nobody answers {len(paths)} requests")
 
@@ -99,5 +101,5 @@ def test_pictures_with_faces_are_asked_first():
 
 
 def test_a_server_that_does_not_answer():
-    with pytest.raises(DeployError, match="the server does not answer: nobody answers 1 requests"):
+    with pytest.raises(DeployError, match="the server at there:8001 does not answer: nobody answers 1 requests"):
         differs(DeadServer(), {"0": answer()}, names(1), {})

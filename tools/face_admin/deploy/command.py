@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,7 +20,8 @@ from face_tools.connection import OF_DETECTION, add_connection, add_parameters, 
 
 if TYPE_CHECKING:
     from face_admin.deploy.judging import Judgement, Named
-    from face_admin.deploy.steps import Server, Trial
+    from face_admin.deploy.servers import Fleet
+    from face_admin.deploy.steps import Trial
 
 
 HELP = "swap retrained networks into a running server, if they pass a comparison with the live ones"
@@ -33,10 +33,11 @@ examples:
   faces deploy --rnet my_rnet.pt --photos WIDER_val/images --labels wider_face_val_bbx_gt.txt --yes
   faces deploy --rollback                                     back to what was live before
   faces deploy --list                                         versions, and which are live
+  faces deploy --pnet my_pnet.pt --photos holiday/ --url dns:///faces:8001   all replicas, or none
 
 The server must have been started with {ADMIN_KEY_VARIABLE} in its environment; the same variable, or --key-file, gives
 the key here. It answers all the while: no request is lost, and every answer is wholly of the old or of the new
-networks.
+networks. Several servers in --url must read one repository: all of them are switched, or all switched back.
 Exit status: 0 switched (or passed, with --dry-run), 1 not.
 """
 
@@ -116,14 +117,14 @@ def run(args: argparse.Namespace) -> int:
             _show_versions(args)
         elif args.rollback:
             store = Store(args.repository)
-            with _server(args) as server:
-                _say_switched(args, roll_back(store, server))
+            with _fleet(args) as fleet:
+                roll_back(store, fleet, _Person(args))
         elif args.dry_run:
             compare_only(_trial(args), _Person(args))
         else:
             trial = _trial(args)
-            with _server(args) as server:
-                _say_switched(args, deploy(trial, server, _Person(args)))
+            with _fleet(args) as fleet:
+                deploy(trial, fleet, _Person(args))
     except (DeployError, ExportError) as error:
         message(f"faces deploy: {error}")
         return 1
@@ -133,8 +134,6 @@ def run(args: argparse.Namespace) -> int:
 def _wrong(args: argparse.Namespace) -> str:
     """Why the arguments do not go together; empty where they do."""
     new = [name for name in NETWORKS if getattr(args, name)]
-    if "," in args.url:
-        return "give one server at a time in --url"
     if args.list or args.rollback:
         return f"--{new[0]} goes with a deployment only" if new else ""
     if not new:
@@ -170,10 +169,10 @@ def _trial(args: argparse.Namespace) -> "Trial":
     return Trial(store, weights, album, gate, parameters_from(args), args.trust)
 
 
-def _server(args: argparse.Namespace) -> AbstractContextManager["Server"]:
-    from face_admin.deploy.steps import Server
+def _fleet(args: argparse.Namespace) -> "Fleet":
+    from face_admin.deploy.servers import Fleet
 
-    return Server.at(args.url, _admin_key(args.key_file), tls_from(args), args.timeout)
+    return Fleet(args.url, _admin_key(args.key_file), tls_from(args), args.timeout)
 
 
 def _admin_key(file: Path | None) -> str:
@@ -213,6 +212,9 @@ class _Person:
             of = judgement.comparison
             message(f"the candidate passes the gate on {of.pictures} pictures, {of.either} faces")
 
+    def hear(self, sentence: str) -> None:
+        message(sentence)
+
     def confirm(self, question: str) -> None:
         if self._args.yes:
             return
@@ -251,18 +253,16 @@ def _share(value: float | None) -> str:
 
 
 def _show_versions(args: argparse.Namespace) -> None:
-    """A table of the versions, and what the server says."""
-    from face_admin.deploy.switching import Control
+    """A table of the versions, and what each server says."""
+    from face_admin.deploy.servers import switched_to
 
     print_table(_VERSIONS_HEADER, version_rows(Store(args.repository)))
     try:
-        with Control(args.url, "", tls_from(args)) as control:
-            switched = control.switched_to()
+        for url, versions in switched_to(args.url, tls_from(args)):
+            # Before a switch only its own environment tells.
+            message(f"the server at {url} runs {to_text(versions) or 'what was live when it started'}")
     except ControlError as error:
         message(str(error))
-    else:
-        # Before a switch only its own environment tells.
-        message(f"the server at {args.url} runs {to_text(switched) or 'what was live when it started'}")
 
 
 def version_rows(store: Store) -> list[Row]:
@@ -287,7 +287,3 @@ def _how(deployment: Deployment | None) -> str:
         return "exported"
     what = "deployed" if deployment.copy_of is None else f"rollback to {deployment.copy_of}"
     return f"{what}, {deployment.time[:_SECONDS]}Z"
-
-
-def _say_switched(args: argparse.Namespace, versions: Mapping[str, int]) -> None:
-    message(f"the server at {args.url} answers with {to_text(versions)}")

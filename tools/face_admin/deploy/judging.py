@@ -210,7 +210,7 @@ def differs(
     """
     # Pictures with faces say more.
     names = sorted(expected, key=lambda name: len(expected[name].boxes) == 0)[:_ASKED_OF_SERVER]
-    with _server_answers():
+    with _server_answers(client):
         found = [
             Answer(faces.boxes, faces.landmarks, faces.probabilities)
             for faces in client.detect_batch([pictures[name] for name in names], **options)
@@ -223,13 +223,13 @@ def differs(
 
 def check_alive(client: FaceClient) -> None:
     """Raises DeployError unless the server answers to a small picture."""
-    with _server_answers():
+    with _server_answers(client):
         ask_canary(client)
 
 
 @contextmanager
-def _server_answers() -> Iterator[None]:
+def _server_answers(client: FaceClient) -> Iterator[None]:
     try:
         yield
     except FaceError as error:
-        raise DeployError(f"the server does not answer: {error}") from error
+        raise DeployError(f"the server at {client.url} does not answer: {error}") from error

@@ -1,38 +1,22 @@
 """A deployment: export, comparison, gate, question, switch; and the way back. Everything raises DeployError."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from face_admin.deploy.comparison import Gate
 from face_admin.deploy.errors import DeployError, GateClosed
 from face_admin.deploy.judging import Album, Judgement, Named, check_alive, differs, judge
+from face_admin.deploy.servers import Fleet, Replica
 from face_admin.deploy.store import Deployment, Store
-from face_admin.deploy.switching import Control, running, switch
-from face_client import FaceClient
+from face_admin.deploy.switching import Member, running, switch
 from face_client.options import DetectOptions
-from face_client.tls import Tls
 from face_export.exporter import export_stage, model_path
 from face_export.readers import read_stage
 from face_repository.versions import to_text
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running server: its model control, and a client that asks it about pictures."""
-
-    control: Control
-    client: FaceClient
-
-    @classmethod
-    @contextmanager
-    def at(cls, url: str, key: str, tls: Tls | None, timeout: float) -> Iterator["Server"]:
-        """url: host:port of its gRPC endpoint. key: opens its model control. timeout: seconds for one picture."""
-        with Control(url, key, tls) as control, FaceClient(url, timeout=timeout, tls=tls) as client:
-            yield cls(control, client)
 
 
 class Audience(Protocol):
@@ -46,6 +30,9 @@ class Audience(Protocol):
 
     def confirm(self, question: str) -> None:
         """Raises DeployError for no. Is asked when nothing but the switch is left to do."""
+
+    def hear(self, sentence: str) -> None:
+        """Of each server that has switched."""
 
 
 @dataclass(frozen=True)
@@ -88,39 +75,60 @@ def compare_only(trial: Trial, audience: Audience) -> None:
         trial.judge(trial.store.live(), staging, audience)
 
 
-def deploy(trial: Trial, server: Server, audience: Audience) -> dict[str, int]:
-    """Export, compare, show, ask, switch; returns all versions that are live then. Also raises ExportError."""
-    store, url = trial.store, server.control.url
+def deploy(trial: Trial, fleet: Fleet, audience: Audience) -> None:
+    """Export, compare, show, ask, switch all servers. Also raises ExportError."""
+    store = trial.store
     with store.staging() as staging:
-        server.control.check()
-        before = running(store, server.control)
+        replicas = fleet.newcomers()
+        before = running(store, [replica.control for replica in replicas])
         answers = trial.judge(before, staging, audience).answers
-        difference = differs(server.client, answers.live, trial.album.pictures, trial.options)
-        if difference:
-            raise DeployError(
-                f"the server at {url} does not answer as {to_text(before)} of {store.path} do: {difference}; "
-                "start it again, or give its own --repository"
-            )
-        audience.confirm(f"switch the server at {url} to the new {', '.join(trial.weights)}?")
-
-        def check() -> None:
-            difference = differs(server.client, answers.candidate, trial.album.pictures, trial.options)
+        for replica in replicas:
+            difference = differs(replica.client, answers.live, trial.album.pictures, trial.options)
             if difference:
-                raise DeployError(f"the server does not answer as the candidate does: {difference}")
+                raise DeployError(
+                    f"the server at {replica.url} does not answer as {to_text(before)} of {store.path} do: "
+                    f"{difference}; start it again, or give its own --repository"
+                )
+        audience.confirm(f"switch {_in_words(replicas)} to the new {', '.join(trial.weights)}?")
+
+        def check(replica: Replica) -> None:
+            difference = differs(replica.client, answers.candidate, trial.album.pictures, trial.options)
+            if difference:
+                raise DeployError(f"the server at {replica.url} does not answer as the candidate does: {difference}")
 
         time = _now()
         deployments = {network: Deployment(time, before[network]) for network in trial.weights}
-        return switch(store, server.control, staging, deployments, check)
+        _switch(store, fleet, replicas, staging, deployments, check, audience)
 
 
-def roll_back(store: Store, server: Server) -> dict[str, int]:
-    """Brings back what was live before the last deployment; returns all versions that are live then."""
+def roll_back(store: Store, fleet: Fleet, audience: Audience) -> None:
+    """Brings back what was live before the last deployment, on all servers."""
     with store.staging() as staging:
-        server.control.check()
-        before, way_back, time = running(store, server.control), store.way_back(), _now()
+        replicas = fleet.newcomers()
+        before, way_back, time = running(store, [replica.control for replica in replicas]), store.way_back(), _now()
         store.copy(staging, way_back)
         deployments = {network: Deployment(time, before[network], copy_of=old) for network, old in way_back.items()}
-        return switch(store, server.control, staging, deployments, lambda: check_alive(server.client))
+        _switch(store, fleet, replicas, staging, deployments, lambda replica: check_alive(replica.client), audience)
+
+
+def _switch(
+    store: Store,
+    fleet: Fleet,
+    replicas: Iterable[Replica],
+    staging: Path,
+    deployments: Mapping[str, Deployment],
+    check: Callable[[Replica], None],
+    audience: Audience,
+) -> None:
+    def members(replicas: Iterable[Replica]) -> list[Member]:
+        return [Member(replica.control, partial(check, replica)) for replica in replicas]
+
+    switch(store, members(replicas), staging, deployments, lambda: members(fleet.newcomers()), audience.hear)
+
+
+def _in_words(replicas: Collection[Replica]) -> str:
+    urls = ", ".join(replica.url for replica in replicas)
+    return f"the server at {urls}" if len(replicas) == 1 else f"the {len(replicas)} servers at {urls}"
 
 
 def _now() -> str:

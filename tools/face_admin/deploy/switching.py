@@ -7,9 +7,10 @@ new networks, and none is lost.
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
@@ -37,13 +38,14 @@ Answer = TypeVar("Answer")
 class Control:
     """The model control of the server at `url`, host:port of its gRPC endpoint, as far as a switch needs it.
 
-    key: opens it where a call changes something. All methods raise ControlError.
+    key: opens it where a call changes something. name: the host:port that `url` is an address of, if it is one.
+    All methods raise ControlError.
     """
 
-    def __init__(self, url: str, key: str, tls: Tls | None = None) -> None:
+    def __init__(self, url: str, key: str, tls: Tls | None = None, name: str | None = None) -> None:
         self.url = url
         self._headers = {_GRPC_PREFIX + ADMIN_HEADER: key}
-        self._triton = triton.InferenceServerClient(**connection_arguments(url, tls))
+        self._triton = triton.InferenceServerClient(**connection_arguments(url, tls, name))
 
     def close(self) -> None:
         self._triton.close()
@@ -127,62 +129,129 @@ class Control:
         return f"the server at {self.url} refused: {words}"
 
 
-def running(store: Store, control: Control) -> dict[str, int]:
-    """The versions that the server answers with. Raises DeployError where the repository cannot be the server's."""
-    versions = {**store.live(), **control.switched_to()}
-    for network, number in versions.items():
-        if not store.file(network, number).is_file():
-            raise DeployError(
-                f"the server at {control.url} runs version {number} of {network}, which {store.path} does not have: "
-                "give its own --repository"
-            )
+def running(store: Store, controls: Collection[Control]) -> dict[str, int]:
+    """The versions that all these servers answer with.
+
+    Raises DeployError where they differ, or the repository cannot be theirs.
+    """
+    live = store.live()
+    by_server = {control.url: {**live, **control.switched_to()} for control in controls}
+    for url, versions in by_server.items():
+        for network, number in versions.items():
+            if not store.file(network, number).is_file():
+                raise DeployError(
+                    f"the server at {url} runs version {number} of {network}, which {store.path} does not have: "
+                    "give its own --repository"
+                )
+    versions, *others = by_server.values()
+    if any(other != versions for other in others):
+        each = "; ".join(f"{url} runs {to_text(versions)}" for url, versions in by_server.items())
+        raise DeployError(
+            f"the servers run different networks: {each}; start again those that are to have the live ones"
+        )
     return versions
+
+
+class Member(NamedTuple):
+    """A server that takes part in a switch. check: raises DeployError where it does not answer as it should then."""
+
+    control: Control
+    check: Callable[[], None]
 
 
 def switch(
     store: Store,
-    control: Control,
+    members: Collection[Member],
     staging: Path,
     deployments: Mapping[str, Deployment],
-    check: Callable[[], None],
+    newcomers: Callable[[], Collection[Member]] = tuple,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, int]:
-    """Makes the staged candidates live, in the repository and on the server; returns all versions that are live then.
+    """Makes the staged candidates live, in the repository and on all servers; returns all versions that are live then.
 
-    check: raises DeployError where the server does not answer as it should afterwards.
-    Raises SwitchFailed, with everything as it was.
+    newcomers: servers that have come since it was last asked; they may have started before the candidates were there,
+    and take part. tell: hears of each server that has switched.
+    Raises SwitchFailed, with everything as it was on all of them.
     """
-    before = running(store, control)
-    added = store.add(staging, deployments)
-    now = {**before, **added}
-    begun = False
+    members = [*members, *newcomers()]
+    before = running(store, [member.control for member in members])
+    turn = _Turn(store, before, store.add(staging, deployments))
     try:
-        for network, number in added.items():
-            control.load(network, {before[network], number})
-        begun = True
-        control.switch(now)
-        check()
-        if control.switched_to() != now:
-            raise DeployError("a process of the cascade died in these seconds and was renewed with the networks before")
+        while members:
+            turn.stage(members)
+            turn.switch(members, tell)
+            members = newcomers()
+        turn.verify()
     except DeployError as error:
-        raise SwitchFailed(f"{error}; {_take_back(store, control, before, added, begun)}") from error
+        raise SwitchFailed(f"{error}; {turn.take_back(newcomers)}") from error
     except BaseException:
-        _take_back(store, control, before, added, begun)
+        turn.take_back(newcomers)
         raise
-    return now
+    return turn.now
 
 
-def _take_back(store: Store, control: Control, before: Mapping[str, int], added: Mapping[str, int], begun: bool) -> str:
-    """Returns, in words, how that went."""
-    try:
-        if begun:
-            control.switch(before)
-    except DeployError as error:
-        store.remove(added)
-        return f"the repository is as before, but the server must be started again: {error}"
-    store.remove(added)
-    try:
-        for network in added:
-            control.load(network, {before[network]})
-    except DeployError as error:
-        return f"the networks before answer again, but the server should be started again: {error}"
-    return "nothing was changed"
+class _Turn:
+    """From the versions that all servers run to others, and the way back."""
+
+    def __init__(self, store: Store, before: Mapping[str, int], added: Mapping[str, int]) -> None:
+        self.now = {**before, **added}
+        self._store, self._before, self._added = store, before, added
+        self._staged: list[Control] = []
+        self._begun: list[Control] = []
+
+    def stage(self, members: Iterable[Member]) -> None:
+        """Each server loads the new networks beside those that it asks."""
+        for control, _ in members:
+            self._staged.append(control)
+            for network, number in self._added.items():
+                control.load(network, {self._before[network], number})
+
+    def switch(self, members: Iterable[Member], tell: Callable[[str], None]) -> None:
+        """One server after the other: what fails on the first never reaches the second."""
+        for control, check in members:
+            self._begun.append(control)
+            control.switch(self.now)
+            check()
+            tell(f"the server at {control.url} answers with {to_text(self.now)}")
+
+    def verify(self) -> None:
+        """Raises DeployError where a server has gone back by itself since."""
+        for control in self._staged:
+            if control.switched_to() != self.now:
+                raise DeployError(
+                    f"a process of the cascade at {control.url} died in these seconds and was renewed with the "
+                    "networks before"
+                )
+
+    def take_back(self, newcomers: Callable[[], Collection[Member]]) -> str:
+        """All servers and the repository; returns, in words, how that went."""
+        with suppress(DeployError):
+            # Started meanwhile, they may have the candidates.
+            self._begun += [control for control, _ in newcomers()]
+        lost = _failures(self._begun, lambda control: control.switch(self._before))
+        self._store.remove(self._added)
+        if lost:
+            return f"the repository is as before, but {_to_start_again('must', lost)}"
+        untidy = _failures(self._staged, self._unload)
+        if untidy:
+            return f"the networks before answer again, but {_to_start_again('should', untidy)}"
+        return "nothing was changed"
+
+    def _unload(self, control: Control) -> None:
+        for network in self._added:
+            control.load(network, {self._before[network]})
+
+
+def _failures(controls: Iterable[Control], what: Callable[[Control], None]) -> dict[str, DeployError]:
+    """Does it with each of them; what was raised, by the server's url."""
+    failures = {}
+    for control in controls:
+        try:
+            what(control)
+        except DeployError as error:
+            failures[control.url] = error
+    return failures
+
+
+def _to_start_again(how_needed: str, failures: Mapping[str, DeployError]) -> str:
+    return "; ".join(f"the server at {url} {how_needed} be started again: {error}" for url, error in failures.items())
