@@ -9,7 +9,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Callable
 
@@ -63,7 +63,15 @@ def find(targets: Sequence[str]) -> list[Server]:
         if not servers:
             raise ServerUnavailable(_none_known(target, _EMPTY))
         found += servers
-    return list(dict.fromkeys(found))
+    return _each_once(found)
+
+
+def _each_once(servers: Iterable[Server]) -> list[Server]:
+    """Two names, or a name and a url, may lead to the same one."""
+    by_url: dict[str, Server] = {}
+    for server in servers:
+        by_url.setdefault(server.url, server)
+    return list(by_url.values())
 
 
 def _none_known(target: str, reason: str) -> str:
@@ -99,7 +107,7 @@ class Names:
         """Those that are known, each once."""
         with self._lock:
             found = [server for name in self._names for server in self._found.get(name, ())]
-        return list(dict.fromkeys([*self._given, *found]))
+        return _each_once([*self._given, *found])
 
     def why_none(self) -> str:
         """A sentence for whoever has asked when no server is known."""

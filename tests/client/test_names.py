@@ -1,6 +1,8 @@
 """Servers behind a name: what a lookup says, when there is one, and clients whose servers come and go."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from face_client.names import Names, lookup
 from tests.client.small_server import SmallServer
 from tests.client.test_balanced import batch, counts, one, pictures
 from tests.e2e.certificates import Authority
+from tests.name_server import asking_it, can_be_asked, name_server
 
 NAME = "faces.example:8001"
 URL = f"dns:///{NAME}"
@@ -51,6 +54,22 @@ def test_a_lookup_of_this_machine():
     assert Server("127.0.0.1:8001", "localhost:8001") in lookup("localhost:8001")
     with pytest.raises(OSError, match=r"."):
         lookup("no-such-name.invalid:8001")
+
+
+@pytest.mark.skipif(not can_be_asked(), reason="needs root, for port 53 and a namespace")
+def test_a_lookup_at_a_real_name_server(tmp_path):
+    code = "import sys; from face_client.names import find; print(*(server.url for server in find(sys.argv[1:])))"
+
+    def said(*urls):
+        command = asking_it(tmp_path, sys.executable, "-c", code, *urls)
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    with name_server({"a.example": ["127.0.0.2", "127.0.0.3", "::1"], "b.example": ["127.0.0.4"]}) as server:
+        both = said("dns:///a.example:8001", "dns:///b.example:8001", "127.0.0.2:8001")
+        assert sorted(both.stdout.split()) == ["127.0.0.2:8001", "127.0.0.3:8001", "127.0.0.4:8001", "[::1]:8001"]
+        assert "no address of dns:///c.example:8001 is known: " in said("dns:///c.example:8001").stderr
+        server.fails = True
+        assert "no address of dns:///a.example:8001 is known: " in said("dns:///a.example:8001").stderr
 
 
 class Lookups:
@@ -150,7 +169,7 @@ def test_what_is_known_is_kept(lookups):
         ({NAME: ["a:1"], other: ["d:4"]}, ["c:3", "a:1", "d:4"]),
         ({NAME: OSError("no")}, ["c:3", "a:1", "d:4"]),
         ({NAME: [], other: ["e:5"]}, ["c:3", "a:1", "e:5"]),
-        ({NAME: ["b:2"]}, ["c:3", "b:2", "e:5"]),
+        ({NAME: ["b:2", "e:5", "c:3"]}, ["c:3", "b:2", "e:5"]),
     ):
         lookups.answers = answers
         clock.now += 6
