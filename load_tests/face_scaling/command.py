@@ -33,7 +33,7 @@ _SECONDS_ALONE = {"cpu": 1200, "gpu": 120}
 
 _SIMULATE_HELP = """\
 Replays a day of arrivals against the chart's own rule for scaling, tries other numbers in its place, and compares with
-what hindsight would have done. Service times are measured ones: the data files beside this command name their source.
+what hindsight would have done. Service times are measured ones: see docs/scaling.md.
 
 examples:
   make scaling                                    the CPU profile

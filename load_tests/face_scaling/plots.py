@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from face_bench.plots import picture
 from face_scaling.report import ScalingReport
@@ -71,7 +72,9 @@ def _cost(axes: Axes, report: ScalingReport) -> None:
         axes.plot(row.replica_hours, share, marker, color="black", markersize=9, label=name, fillstyle="none")
     axes.axhline(100 * PROMISE, color=_GREY, linestyle=":", linewidth=1)
     axes.set_yscale("log")
-    axes.set_xlabel("replica-hours of the day")
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("replica-hours")
     axes.set_ylabel("late, refused or given up, %")
     axes.set_title("Targets: what they cost and whom they fail")
     axes.grid(axis="y", color="#eeeeee")

@@ -9,6 +9,7 @@ import yaml
 from tests.deploy.charts import (
     CHART,
     METADATA,
+    VALUES,
     WATCHED,
     helm,
     profiles,
@@ -68,7 +69,8 @@ def test_replicas_are_counted_by_requests_that_wait():
     pods = re.search(r'pod=~"([^"]*)"', trigger["metadata"]["query"])[1]
     assert re.fullmatch(pods, "faces-5d5b6c7f9-x2x4z")
     assert not re.fullmatch(pods, "faces-gpu-5d5b6c7f9-x2x4z"), "another release"
-    assert trigger["metadata"]["threshold"] == metric["pods"]["target"]["averageValue"] == "4"
+    assert trigger["metadata"]["threshold"] == metric["pods"]["target"]["averageValue"]
+    assert metric["pods"]["target"]["averageValue"] == str(VALUES["autoscaling"]["pendingRequests"])
     behavior = objects["HorizontalPodAutoscaler", "faces"]["spec"]["behavior"]
     assert keda["advanced"]["horizontalPodAutoscalerConfig"]["behavior"] == behavior
 
