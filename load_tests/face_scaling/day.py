@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_scaling.chart import HPA, Scaling
+from face_scaling.events import SLOTS
 from face_scaling.hpa import SYNC_S, Autoscaler, Pod, desired_by_pods, desired_by_sum
-from face_scaling.queues import SLOTS, Counts, Queues
+from face_scaling.queues import Counts, Queues
 from face_scaling.server import Server
 
 EVALUATION_S = 15.0

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from face_scaling.queues import DEADLINE_S, Queues, percentile
+from face_scaling.events import DEADLINE_S
+from face_scaling.queues import Queues, percentile
 from face_scaling.server import Server
 
 # The events are compiled first.
