@@ -49,7 +49,7 @@ def copies() -> dict[str, str]:
     found = {}
     for instructions in stages().values():
         for instruction, rest in instructions:
-            if instruction == "COPY":
+            if instruction == "COPY" and not rest.startswith("--from="):
                 *sources, target = rest.split()
                 found.update(dict.fromkeys(sources, target))
     return found

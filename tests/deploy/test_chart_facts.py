@@ -90,13 +90,13 @@ def test_without_links_a_release_of_any_name_keeps_its_variables():
 @profiles
 def test_what_the_images_write_to_is_a_volume(values):
     pod = server_pod(values)
-    stage = "triton" if values else "embedded"
+    stage = "triton" if values else "packages"
     known = environment(stage)
     (exporter,), (container,) = pod["initContainers"], pod["containers"]
     assert known["HOME"] == "/tmp"
     assert known["NUMBA_CACHE_DIR"].startswith("/tmp/")
     assert {"/tmp", "/dev/shm"} <= set(mounts(container))
-    assert environment("embedded")["TRITON_FACES_CACHE"] in mounts(exporter)
+    assert environment("packages")["TRITON_FACES_CACHE"] in mounts(exporter)
     if values:
         assert known["TRITON_CACHE_DIR"] in mounts(container)
     volumes = {volume["name"] for volume in pod["volumes"]}

@@ -24,13 +24,14 @@ def test_everything_that_is_copied_exists_and_reaches_the_builder():
 
 
 def copied_by(target):
-    return {source for instruction, rest in stages()[target] if instruction == "COPY" for source in rest.split()[:-1]}
+    copied = [rest for instruction, rest in stages()[target] if instruction == "COPY"]
+    return {source for rest in copied if not rest.startswith("--from=") for source in rest.split()[:-1]}
 
 
 def test_packages_find_all_their_sources():
     """setuptools passes over a folder that is not there, and the command line would lack its verbs."""
     folders = re.search(r"^where = \[(.*)\]$", PYPROJECT, re.MULTILINE)[1]
-    assert {*re.findall(r'"(\w+)"', folders), "client", "pyproject.toml"} <= copied_by("embedded")
+    assert {*re.findall(r'"(\w+)"', folders), "client", "pyproject.toml"} <= copied_by("wheels")
 
 
 def test_the_gpu_image_has_what_runs_inside_triton_and_neither_export_nor_training():
@@ -67,17 +68,21 @@ def test_compiled_kernels_go_where_the_images_user_alone_may_write():
 def test_what_is_installed_stands_in_pyproject():
     extras = set(re.findall(r"^(\w+) = \[", PYPROJECT, re.MULTILINE))
     installed = " ".join(rest for target in stages() for instruction, rest in stages()[target] if instruction == "RUN")
-    wanted = {name for names in re.findall(r'"\.\[([\w,]+)\]"', installed) for name in names.split(",")}
-    assert wanted
-    assert wanted <= extras
+    wanted = {
+        name for names in re.findall(r'"(?:\.|triton-faces)\[([\w,]+)\]"', installed) for name in names.split(",")
+    }
+    assert {"embedded", "batch", "tracing"} <= wanted <= extras
     assert {f'"{name}"' for name in re.findall(r'"(locust[^"]*)"', installed)} <= set(re.findall(r'"[^"]+"', PYPROJECT))
 
 
 def test_images_do_not_run_as_root():
     final = {name: [rest for instruction, rest in body if instruction == "USER"] for name, body in stages().items()}
     assert final == {
+        "wheels": [],
+        "requirements": [],
+        "packages": [],
         "embedded": ["1000:1000"],
-        "batch": ["root", "1000:1000"],
+        "batch": ["1000:1000"],
         "exporter": [],
         "cpu": [],
         "triton": ["root", "1000:1000"],
@@ -86,7 +91,23 @@ def test_images_do_not_run_as_root():
     bases = {
         rest.split(" AS ")[1]: rest.split(" AS ")[0] for instruction, rest in dockerfile() if instruction == "FROM"
     }
-    assert bases["exporter"] == bases["cpu"] == bases["batch"] == "embedded"
+    assert bases["exporter"] == bases["cpu"] == "embedded"
+
+
+def requirements(wanted):
+    script = ROOT / "deploy" / "container" / "requirements.py"
+    command = [sys.executable, str(script), *wanted]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_what_our_packages_need_is_installed_before_them_and_is_not_ours():
+    found = requirements(["triton-faces[embedded,tracing]"])
+    assert set(EXTRAS["embedded"]) - {"triton-faces-tools[rich]==0.1.0"} <= set(found)
+    assert set(EXTRAS["tracing"]) <= set(found)
+    client = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())["project"]
+    assert {*client["dependencies"], *client["optional-dependencies"]["heif"]} <= set(found)
+    assert not [each for each in requirements(["triton-faces[dev]"]) if each.startswith("triton-faces")]
+    assert requirements(["locust>=2"]) == ["locust>=2"]
 
 
 @pytest.mark.parametrize("argument", ["PYTHON_IMAGE", "TRITON_IMAGE"])

@@ -91,7 +91,7 @@ def test_the_exporter_understands_its_command():
     assert (args.repository, args.facenet) == (Path("/models"), "none")
     assert "models:/models" in map(filled_in, SERVICES["exporter"]["volumes"])
     # Docker gives a new volume the owner of the image's folder, and the exporter writes there.
-    (made,) = [rest for _, rest in stages()["embedded"] if "/models" in rest]
+    (made,) = [rest for _, rest in stages()["packages"] if "/models" in rest]
     assert "install --directory --owner=1000 --group=1000 /models" in made
     assert filled_in(SERVICES["exporter"]["user"]) == "1000:1000"
 
