@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 NETWORKS := $(foreach name,pnet rnet onet,model_repository/$(name)/1/model.pt)
 PHOTO := tests/data/astronaut.png
 
-.PHONY: help demo test test-fast fuzz check bench bulk tune load saturate scaling soak bundle train-demo format env export clean
+.PHONY: help demo test test-fast containers fuzz check bench bulk tune load saturate scaling soak bundle train-demo format env export clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -26,6 +26,9 @@ test: export  ## all tests, on a real Triton
 test-fast: env  ## the tests that need no Triton and are quick: a minute and a half on two cores
 	# A worker a core, so one thread each: more would wait for one another. A file stays whole: its fixtures are made once.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile --ignore tests/e2e -m "not slow"
+
+containers: env  ## builds and runs the CPU's images with podman: the compose stack, TLS, pods of the chart; killed, stopped, replaced
+	$(BIN)/python -m pytest tests/containers --durations=5 $(ARGS)
 
 fuzz: export  ## bad input in bulk against one server (COUNT=10000); summary and failing requests in fuzz/
 	PYTHONPATH=.:load_tests $(BIN)/python -m tests.e2e.fuzz --count $(or $(COUNT),10000) $(ARGS)
