@@ -133,8 +133,14 @@ class Names:
                     return None
                 self._wait_until = now + _PATIENCE_S if age > 2 * PERIOD_S else now
                 self._running = Future()
-                threading.Thread(target=self._look_up, args=(self._running,), name="faces-dns", daemon=True).start()
-            patience = self._wait_until - now if self._found else math.inf
+                thread = threading.Thread(target=self._look_up, args=(self._running,), name="faces-dns", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    # No room for a thread, or Python ends: what is known stays, and the next request tries again.
+                    self._running = None
+                    return None
+            patience = self._wait_until - now if self._found or self._given else math.inf
             return (self._running, patience) if patience > 0 else None
 
     def close(self) -> None:

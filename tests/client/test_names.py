@@ -159,6 +159,28 @@ def test_who_waits(lookups):
     assert names.refresh() is None
 
 
+def test_a_given_server_waits_for_no_name_server(lookups):
+    clock = Clock()
+    names = Names(["c:3", URL], clock)
+    lookups.let_go.clear()
+    assert names.refresh()[1] == 1
+    clock.now += 1
+    assert names.refresh() is None
+
+
+def test_without_room_for_a_thread_the_next_request_looks_up(lookups, monkeypatch):
+    def no_room(_thread):
+        raise RuntimeError("can't start new thread")
+
+    names = Names([URL], Clock())
+    lookups.answers[NAME] = ["a:1"]
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_room)
+        assert names.refresh() is None
+    assert looked_up(names)
+    assert urls(names) == ["a:1"]
+
+
 def test_what_is_known_is_kept(lookups):
     clock = Clock()
     other = "others.example:8001"

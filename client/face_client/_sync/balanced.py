@@ -70,17 +70,19 @@ class BalancedTransport:
                 self._endpoints.outrun(late)
                 return response
             finally:
-                self._take_over()
+                self._close(self._update(connect=False))
 
     def is_ready(self, model: str, timeout: float) -> bool:
         """Whether the model takes requests on any server."""
-        self._look_up(time.monotonic() + timeout)
+        deadline = time.monotonic() + timeout
+        self._look_up(deadline)
         with self._lock:
             transports = [self._transports[server] for server in self._endpoints.untried()]
         failure: FaceError | None = None
+        share = time_left(deadline) / len(transports)
         for transport in transports:
             try:
-                if transport.is_ready(model, timeout / len(transports)):
+                if transport.is_ready(model, share):
                     return True
             except FaceError as error:
                 failure = error
@@ -93,8 +95,7 @@ class BalancedTransport:
             self._closed = True
             transports = list(self._transports.values())
         self._names.close()
-        for transport in transports:
-            transport.close()
+        self._close(transports)
 
     def _look_up(self, deadline: float) -> None:
         """Brings the servers up to date. Raises ServerUnavailable where none is known."""
@@ -102,27 +103,32 @@ class BalancedTransport:
         if waiting is not None:
             lookup, patience = waiting
             finished(lookup, min(patience, time_left(deadline)))
-        self._take_over()
+        self._close(self._update())
         if self._closed:
             raise Cancelled("the client is closed")
         if not self._endpoints.untried():
             raise ServerUnavailable(self._names.why_none())
 
-    def _take_over(self) -> None:
-        """Has new servers take part, and closes those that have left and have answered what they were asked."""
-        for transport in self._update():
+    def _close(self, transports: Sequence[Transport]) -> None:
+        for transport in transports:
             transport.close()
 
-    def _update(self) -> list[Transport]:
-        """Those that nobody needs any more."""
-        servers = self._names.servers()
+    def _update(self, connect: bool = True) -> list[Transport]:
+        """Takes over the servers that are known now. Returns the transports of those that have left and have answered
+        what they were asked.
+
+        connect: new ones take part too. That reads TLS files, whose loss is no reason to lose an answer.
+        """
         with self._lock:
             if self._closed:
                 return []
-            for server in servers:
-                if server not in self._transports:
-                    self._transports[server] = GrpcTransport(server.url, self._tls, server.name)
-            return [self._transports.pop(server) for server in self._endpoints.update(servers)]
+            servers = self._names.servers()
+            if connect:
+                for server in servers:
+                    if server not in self._transports:
+                        self._transports[server] = GrpcTransport(server.url, self._tls, server.name)
+            connected = [server for server in servers if server in self._transports]
+            return [self._transports.pop(server) for server in self._endpoints.update(connected)]
 
     def _choose(self, model: str, deadline: float, tried: set[Server]) -> Server:
         """A server that serves, if any does, and from now on is tried."""
