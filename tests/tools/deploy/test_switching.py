@@ -194,6 +194,25 @@ def test_one_that_cannot_be_taken_back_is_named_and_the_others_are(store):
     with pytest.raises(SwitchFailed, match=r"^call 1 refused; .* but the server at b must be started again: call 2"):
         deploy_to(store, controls)
     assert [control.answers_with for control in controls] == [OLD, {}, {}]
+    assert [controls[0].calls[-1], controls[2].calls[-1]] == [("load", "pnet", 1)] * 2, (
+        "the candidate is nowhere loaded"
+    )
+    assert store.live() == OLD
+
+
+def test_those_that_have_come_and_cannot_be_asked_are_told_of(store):
+    answers = iter([[], ControlError("no server answers at late")])
+
+    def newcomers():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    controls = fleet(store, (), {1})
+    with pytest.raises(SwitchFailed, match=r"; nothing was changed; servers that have come since must .*: no s"):
+        deploy_to(store, controls, newcomers)
+    assert [control.answers_with for control in controls] == [OLD, OLD]
     assert store.live() == OLD
 
 

@@ -259,8 +259,11 @@ def _show_versions(args: argparse.Namespace) -> None:
     print_table(_VERSIONS_HEADER, version_rows(Store(args.repository)))
     try:
         for url, versions in switched_to(args.url, tls_from(args)):
-            # Before a switch only its own environment tells.
-            message(f"the server at {url} runs {to_text(versions) or 'what was live when it started'}")
+            if isinstance(versions, ControlError):
+                message(str(versions))
+            else:
+                # Before a switch only its own environment tells.
+                message(f"the server at {url} runs {to_text(versions) or 'what was live when it started'}")
     except ControlError as error:
         message(str(error))
 

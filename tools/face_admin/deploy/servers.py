@@ -63,11 +63,17 @@ class Fleet:
         return Replica(control, self._open.enter_context(client))
 
 
-def switched_to(url: str, tls: Tls | None) -> Iterator[tuple[str, dict[str, int]]]:
-    """Of each server that a url names its own url and `Control.switched_to`. Raises ControlError, which names it."""
+def switched_to(url: str, tls: Tls | None) -> Iterator[tuple[str, dict[str, int] | ControlError]]:
+    """Of each server that a url names its own url and `Control.switched_to`, or what that raised.
+
+    Raises ControlError where a name has no address.
+    """
     for server in _servers(addresses(url)):
         with Control(server.url, "", tls, server.name) as control:
-            yield server.url, control.switched_to()
+            try:
+                yield server.url, control.switched_to()
+            except ControlError as error:
+                yield server.url, error
 
 
 def _servers(targets: Sequence[str]) -> list[Server]:

@@ -8,7 +8,6 @@ new networks, and none is lost.
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -185,7 +184,7 @@ def switch(
     except DeployError as error:
         raise SwitchFailed(f"{error}; {turn.take_back(newcomers)}") from error
     except BaseException:
-        turn.take_back(newcomers)
+        tell(turn.take_back(newcomers))
         raise
     return turn.now
 
@@ -225,17 +224,23 @@ class _Turn:
 
     def take_back(self, newcomers: Callable[[], Collection[Member]]) -> str:
         """All servers and the repository; returns, in words, how that went."""
-        with suppress(DeployError):
+        since = ""
+        try:
             # Started meanwhile, they may have the candidates.
-            self._begun += [control for control, _ in newcomers()]
+            late = [control for control, _ in newcomers()]
+        except DeployError as error:
+            late, since = [], f"; servers that have come since must be started again: {error}"
+        self._begun += late
+        self._staged += late
         lost = _failures(self._begun, lambda control: control.switch(self._before))
         self._store.remove(self._added)
+        untidy = _failures([control for control in self._staged if control.url not in lost], self._unload)
         if lost:
-            return f"the repository is as before, but {_to_start_again('must', lost)}"
-        untidy = _failures(self._staged, self._unload)
+            also = f"; {_to_start_again('should', untidy)}" if untidy else ""
+            return f"the repository is as before, but {_to_start_again('must', lost)}{also}{since}"
         if untidy:
-            return f"the networks before answer again, but {_to_start_again('should', untidy)}"
-        return "nothing was changed"
+            return f"the networks before answer again, but {_to_start_again('should', untidy)}{since}"
+        return f"nothing was changed{since}"
 
     def _unload(self, control: Control) -> None:
         for network in self._added:
