@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,10 @@ def test_nobody_can_change_grafana_and_it_calls_nobody():
     assert given["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
 
 
+def locust_command():
+    return shlex.split(filled_in(SERVICES["locust"]["command"]))
+
+
 def test_locust_finds_its_file_its_code_and_its_picture():
     """load_tests/face_load takes its picture from tests/data, two folders above its own."""
     home = PurePosixPath("/srv")
@@ -78,7 +83,7 @@ def test_locust_finds_its_file_its_code_and_its_picture():
     assert (ROOT / "load_tests" / PurePosixPath(file).relative_to(where["load_tests"])).is_file()
     assert environment("load")["PYTHONPATH"] == str(where["load_tests"])
     assert where["tests/data/astronaut.png"] == home / "tests/data"
-    command = SERVICES["locust"]["command"]
+    command = locust_command()
     assert command[command.index("--host") + 1] == f"triton:{DEFAULT_PORTS[1]}"
 
 
@@ -109,7 +114,7 @@ def test_prometheus_knows_its_options():
 
 
 def test_locust_knows_its_options():
-    words = [*json.loads(dict(stages()["load"])["ENTRYPOINT"]), *SERVICES["locust"]["command"]]
+    words = [*json.loads(dict(stages()["load"])["ENTRYPOINT"]), *locust_command()]
     command = [sys.executable, "-m", "locust", "--help"]
     known = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {option for option in options_of(words) if f"{option} " not in known}
