@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dnslib import AAAA, QTYPE, RCODE, RR, A
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
-ADDRESS = "127.0.0.53"
+# Not 127.0.0.53, where systemd has its own.
+ADDRESS = "127.0.0.153"
 
 
 def can_be_asked():

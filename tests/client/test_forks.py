@@ -57,8 +57,8 @@ elif kind.startswith("async"):
     client = AsyncFaceClient(url)
     used = lambda: asyncio.run(found(client))
 else:
-    balanced = [url, f"dns:///localhost:{url.rpartition(':')[2]}"]
-    client = FaceClient({"balanced": balanced, "name": balanced[1]}.get(kind, url))
+    urls = {"balanced": [url, f"ipv4:{url}"], "name": f"dns:///localhost:{url.rpartition(':')[2]}"}
+    client = FaceClient(urls.get(kind, url))
     used = lambda: sum(map(len, client.detect_batch([picture] * 3))) if kind == "batch" else len(client.detect(picture))
 print(used(), end=" ", flush=True)
 if kind == "async-then-sync":
