@@ -52,10 +52,11 @@ def stack(podman, socket, built, tmp_path_factory):
             compose("up", "--detach", "--no-build", *services)
             yield compose
         finally:
-            for service in services:
-                print(
-                    f"--- {service}\n{compose('logs', '--tail', '100', '--no-color', service)[-6000:]}", file=sys.stderr
-                )
-            compose("down", "--volumes", "--timeout", "50")
+            try:
+                for service in services:
+                    said = compose("logs", "--tail", "100", "--no-color", service)
+                    print(f"--- {service}\n{said[-6000:]}", file=sys.stderr)
+            finally:
+                compose("down", "--volumes", "--timeout", "50")
 
     return start

@@ -96,7 +96,9 @@ class Pod:
         return self._podman.inspect(self.container)["State"]["ExitCode"]
 
     def remove(self) -> None:
-        self._podman("pod", "rm", "--force", self.name)
-        for volume in self._spec["volumes"]:
-            if volume["emptyDir"].get("medium") == "Memory":
-                subprocess.run(["umount", self._folder / volume["name"]], check=True)
+        """Whatever there is of it; more than once if need be."""
+        if self._podman.succeeds("pod", "exists", self.name):
+            self._podman("pod", "rm", "--force", self.name)
+        for place in self._folder.iterdir():
+            if place.is_mount():
+                subprocess.run(["umount", place], check=True)

@@ -44,7 +44,10 @@ class Podman:
 
     def succeeds(self, *arguments: str | Path, timeout: float = 120) -> bool:
         command = ["podman", *map(str, arguments)]
-        return not subprocess.run(command, env=self.environment, capture_output=True, timeout=timeout).returncode
+        try:
+            return not subprocess.run(command, env=self.environment, capture_output=True, timeout=timeout).returncode
+        except subprocess.TimeoutExpired:
+            return False
 
     def healthy(self, container: str) -> bool:
         """By the check of docker-compose.yml, asked here: podman has systemd ask, which not all machines run."""

@@ -45,13 +45,12 @@ def start(podman, built, network, tmp_path_factory):
 
     yield new
     for pod in pods:
-        if podman.succeeds("pod", "exists", pod.name):
-            pod.remove()
+        pod.remove()
 
 
 @pytest.fixture(scope="module")
 def pod(start):
-    first = start("faces-a")
+    first = start(f"faces-a-{os.getpid()}")
     first.wait_until_ready()
     return first
 
@@ -97,7 +96,7 @@ def test_a_pod_is_confined_as_the_chart_has_it(podman, pod):
 
 
 def test_replacing_a_pod_fails_no_request(pod, start, calling):
-    new = start("faces-b")
+    new = start(f"faces-b-{os.getpid()}")
     new.wait_until_ready()
     wait_until(lambda: answered(new) > 20, 30, "the new pod is asked too")
     assert pod.stop() == 0
