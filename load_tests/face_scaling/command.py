@@ -1,5 +1,4 @@
-"""The command: `simulate` replays a day and tries other numbers, `measure` takes the service times that it
-stands on."""
+"""The command: `simulate` replays a day and tries other numbers, `measure` takes the service times it stands on."""
 
 import argparse
 import sys

@@ -32,8 +32,7 @@ class Cluster:
 
     pull_s: from a pod's creation until its server's process starts: scheduling, image, networks from a claim, and where
     nodes come and go the node itself. notice_s: from readiness until callers choose the replica, and from its end
-    until they
-    no longer do: probe and DNS.
+    until they no longer do: probe and DNS.
     """
 
     pull_s: float

@@ -48,6 +48,7 @@ def _uniform(states: Any, stream: int) -> float:
 
 @njit(cache=True)
 def first(clock: Any, rates: Any, random: Any) -> None:
+    """Sets the clock to the first arrival."""
     clock[1] = _next_arrival(0.0, rates, random)
 
 
