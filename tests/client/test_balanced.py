@@ -73,7 +73,8 @@ def test_the_one_with_less_to_do_is_asked(twin, two):
     assert batch(client, pictures(*[2] * 8)) == [2] * 8
     before = [server.calls for server in two]
     two[0].seconds = 0.1
-    assert batch(client, pictures(*[2] * 40), in_flight=4) == [2] * 40
+    # Answers come in order, so that the slow ones hold up the others: with four in flight it is close to even.
+    assert batch(client, pictures(*[2] * 40), in_flight=8) == [2] * 40
     assert two[0].calls - before[0] < two[1].calls - before[1]
 
 
