@@ -31,7 +31,7 @@ def socket(podman):
 @pytest.fixture(scope="session")
 def built(podman):
     """All images that need no GPU, by target of the Dockerfile, and Prometheus'."""
-    targets = ["exporter", "cpu", "load", "batch"]
+    targets = ["cpu", "batch", "load", "exporter"]
     images.build(podman, targets)
     return {target: images.image(target) for target in targets} | {"prometheus": images.prometheus(podman)}
 

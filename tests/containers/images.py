@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,10 +24,20 @@ def image(target: str) -> str:
 
 
 def build(podman: Podman, targets: list[str]) -> None:
-    """Each target of the Dockerfile, as docker-compose.yml names it; what was built before is taken from the cache."""
+    """Each target of the Dockerfile, as docker-compose.yml names it; what was built before is taken from the cache.
+
+    The first one alone, since it makes the layers that others share; then two at a time.
+    """
     options = ["--network=host", "--build-arg", f"PYTHON_IMAGE={_base(podman)}", *_pip_settings(podman.folder)]
-    for target in targets:
+
+    def make(target: str) -> None:
         podman("build", *options, "--target", target, "--tag", image(target), ROOT, timeout=900)
+
+    first, *others = targets
+    make(first)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(make, others):
+            pass
 
 
 def _base(podman: Podman) -> str:
