@@ -19,7 +19,7 @@ from face_bench.machine import CHECKOUT, Machine
 from face_bench.many_clients import SweepStep, sweep
 from face_bench.output import Table, bar, make_folder, save_report, say, show
 from face_bench.pictures import PORTRAIT, Picture, photo, photos
-from face_bench.plots import picture
+from face_bench.plots import ORANGE, TEAL, picture
 from face_bench.processes import server_state
 from face_bench.wire import MODEL, picture_requests
 from face_command.arguments import whole
@@ -195,8 +195,8 @@ def _table(report: Report) -> Table:
 
 def _draw_memory(axes: Axes, report: Report) -> None:
     minutes = [each.seconds / 60 for each in report.memory]
-    axes.plot(minutes, [each.total / 1e6 for each in report.memory], color="#1b7f79", label="all processes")
-    axes.plot(minutes, [sum(each.workers) / 1e6 for each in report.memory], color="#e07a3f", label="workers")
+    axes.plot(minutes, [each.total / 1e6 for each in report.memory], color=TEAL, label="all processes")
+    axes.plot(minutes, [sum(each.workers) / 1e6 for each in report.memory], color=ORANGE, label="workers")
     axes.set_ylim(0)
     axes.set_xlabel("minutes")
     axes.set_ylabel("MB (PSS)")

@@ -24,19 +24,22 @@ _TITLE_INCHES = 0.5
 MAX_PICTURES = 6
 """More would be bars too thin to read; the tables have them all."""
 
-_OURS_COLOUR = "#1b7f79"
+TEAL, YELLOW, ORANGE, GREY = "#1b7f79", "#e8b04a", "#e07a3f", "#999999"
+"""Of all reports' pictures."""
+
+_OURS_COLOUR = TEAL
 _COLOURS = {
     OURS_RAW: _OURS_COLOUR,
     OURS_JPEG: "#6cc3b8",
-    FACENET_PYTORCH: "#e07a3f",
+    FACENET_PYTORCH: ORANGE,
     IPAZC_MTCNN: "#b9b4ab",
 }
 _STAGE_COLOURS = {
     "decode": "#8d6a9f",
     "integral": "#b8a1c9",
-    "pnet": "#1b7f79",
-    "rnet": "#e8b04a",
-    "onet": "#e07a3f",
+    "pnet": TEAL,
+    "rnet": YELLOW,
+    "onet": ORANGE,
     "nms": "#9c4a2f",
     "other": "#6b5b4b",
     "answer": "#3f3a36",
@@ -164,7 +167,7 @@ def _draw_throughput(axes: Axes, report: Report) -> None:
     axes.plot(clients, rates, marker="o", color=_OURS_COLOUR, linewidth=2)
     for x, y in zip(clients, rates, strict=True):
         _annotate(axes, x, y, f"{y:.1f}")
-    axes.axhline(rates[0], color="#999999", linestyle=":", linewidth=1)
+    axes.axhline(rates[0], color=GREY, linestyle=":", linewidth=1)
     _client_axis(axes, clients)
     axes.set_ylim(0, 1.2 * max(rates) or 1)
     axes.set_ylabel("images a second")
@@ -174,8 +177,8 @@ def _draw_throughput(axes: Axes, report: Report) -> None:
 def _draw_latency_under_load(axes: Axes, report: Report) -> None:
     clients = [step.clients for step in report.sweep]
     lines = (
-        ("p99", [step.p99_ms for step in report.sweep], "#e07a3f"),
-        ("p95", [step.p95_ms for step in report.sweep], "#e8b04a"),
+        ("p99", [step.p99_ms for step in report.sweep], ORANGE),
+        ("p95", [step.p95_ms for step in report.sweep], YELLOW),
         ("p50", [step.p50_ms for step in report.sweep], _OURS_COLOUR),
     )
     for name, values, colour in lines:

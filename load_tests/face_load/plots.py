@@ -6,12 +6,9 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from face_bench.plots import picture
+from face_bench.plots import GREY, ORANGE, TEAL, YELLOW, picture
 from face_load.saturation_report import SaturationReport, Step
 from face_load.soak_report import MB, SoakReport
-
-_TEAL, _YELLOW, _ORANGE = "#1b7f79", "#e8b04a", "#e07a3f"
-_GREY = "#999999"
 
 
 def draw_saturation(report: SaturationReport, path: Path) -> None:
@@ -22,7 +19,7 @@ def draw_saturation(report: SaturationReport, path: Path) -> None:
 def _latency(axes: Axes, report: SaturationReport) -> None:
     steps = _by_rate(report)
     rates = [step.rate for step in steps]
-    for name, colour in (("p99", _ORANGE), ("p95", _YELLOW), ("p50", _TEAL)):
+    for name, colour in (("p99", ORANGE), ("p95", YELLOW), ("p50", TEAL)):
         values = [getattr(step.summary.good, name) for step in steps]
         axes.plot(rates, values, marker="o", color=colour, linewidth=2, label=name)
     rejected = [step for step in steps if step.summary.rejected.p99 == step.summary.rejected.p99]
@@ -34,7 +31,7 @@ def _latency(axes: Axes, report: SaturationReport) -> None:
         color="black",
         label="rejected, p99",
     )
-    axes.axhline(report.p95_ms, color=_GREY, linestyle=":", linewidth=1)
+    axes.axhline(report.p95_ms, color=GREY, linestyle=":", linewidth=1)
     _mark_sustainable(axes, report)
     axes.set_ylim(0)
     axes.set_ylabel("milliseconds from when due")
@@ -45,8 +42,8 @@ def _latency(axes: Axes, report: SaturationReport) -> None:
 def _goodput(axes: Axes, report: SaturationReport) -> None:
     steps = _by_rate(report)
     rates = [step.rate for step in steps]
-    axes.plot(rates, [s.summary.goodput for s in steps], marker="o", color=_TEAL, linewidth=2, label="good answers")
-    axes.plot([0, max(rates)], [0, max(rates)], color=_GREY, linestyle=":", linewidth=1, label="all of them")
+    axes.plot(rates, [s.summary.goodput for s in steps], marker="o", color=TEAL, linewidth=2, label="good answers")
+    axes.plot([0, max(rates)], [0, max(rates)], color=GREY, linestyle=":", linewidth=1, label="all of them")
     _mark_sustainable(axes, report)
     axes.set_ylim(0, 1.5 * report.overload.peak)
     axes.set_ylabel("a second")
@@ -59,7 +56,7 @@ def _by_rate(report: SaturationReport) -> Sequence[Step]:
 
 
 def _mark_sustainable(axes: Axes, report: SaturationReport) -> None:
-    axes.axvline(report.sustainable, color=_TEAL, linestyle="--", linewidth=1)
+    axes.axvline(report.sustainable, color=TEAL, linestyle="--", linewidth=1)
     axes.annotate(
         f"{report.sustainable:.1f}/s sustained",
         (report.sustainable, 1),
@@ -67,7 +64,7 @@ def _mark_sustainable(axes: Axes, report: SaturationReport) -> None:
         xytext=(4, -10),
         textcoords="offset points",
         fontsize=9,
-        color=_TEAL,
+        color=TEAL,
     )
     axes.set_xlim(0)
     axes.set_xlabel("requests a second")
@@ -96,25 +93,25 @@ def _memory(axes: Axes, report: SoakReport) -> None:
 
 
 def _shared_memory(axes: Axes, report: SoakReport) -> None:
-    axes.plot(_minutes(report), [s.state.shared_memory / MB for s in report.samples], color=_TEAL, linewidth=2)
+    axes.plot(_minutes(report), [s.state.shared_memory / MB for s in report.samples], color=TEAL, linewidth=2)
     _over_minutes(axes, "Shared memory", "MB")
 
 
 def _open_files(axes: Axes, report: SoakReport) -> None:
-    axes.plot(_minutes(report), [s.state.open_files for s in report.samples], color=_TEAL, linewidth=2)
+    axes.plot(_minutes(report), [s.state.open_files for s in report.samples], color=TEAL, linewidth=2)
     _over_minutes(axes, "Open files", "of all processes")
 
 
 def _load_over_time(axes: Axes, report: SoakReport) -> None:
     ends = [sum(part.seconds for part in report.over_time[: n + 1]) / 60 for n in range(len(report.over_time))]
     middles = [end - part.seconds / 120 for end, part in zip(ends, report.over_time, strict=True)]
-    axes.plot(middles, [part.goodput for part in report.over_time], color=_TEAL, linewidth=2)
+    axes.plot(middles, [part.goodput for part in report.over_time], color=TEAL, linewidth=2)
     _over_minutes(axes, "Load and its latency", "good answers a second")
-    axes.yaxis.label.set_color(_TEAL)
+    axes.yaxis.label.set_color(TEAL)
     right = axes.twinx()
-    right.plot(middles, [part.good.p95 for part in report.over_time], color=_ORANGE, linewidth=2)
+    right.plot(middles, [part.good.p95 for part in report.over_time], color=ORANGE, linewidth=2)
     right.set_ylim(0)
-    right.set_ylabel("p95, milliseconds", color=_ORANGE)
+    right.set_ylabel("p95, milliseconds", color=ORANGE)
     right.spines["right"].set_visible(True)
 
 

@@ -97,6 +97,19 @@ class Measured:
     run: LocustRun
 
 
+def watched(
+    triton: EmbeddedTriton, prefix: Path, arguments: Sequence[str], interval_s: float
+) -> tuple[Watcher, LocustRun]:
+    """Runs locust, and reads what the server tells every so many seconds. Raises BenchError."""
+    watcher = Watcher(triton)
+    with Locust(triton.grpc_url, prefix, arguments) as locust:
+        # Once it is gone its processor time counts as others': the last reading must come before.
+        while locust.is_running:
+            watcher.read()
+            time.sleep(interval_s)
+        return watcher, locust.finish()
+
+
 def measure(
     triton: EmbeddedTriton, prefix: Path, arguments: Sequence[str], warm_up_s: float, seconds: float | None = None
 ) -> Measured:
@@ -104,13 +117,7 @@ def measure(
 
     Raises BenchError.
     """
-    watcher = Watcher(triton)
-    with Locust(triton.grpc_url, prefix, arguments) as locust:
-        # Once it is gone its processor time counts as others': the last reading must come before.
-        while locust.is_running:
-            watcher.read()
-            time.sleep(INTERVAL_S)
-        run = locust.finish()
+    watcher, run = watched(triton, prefix, arguments, INTERVAL_S)
     started = run.generator.started
     end = seconds + warm_up_s if seconds is not None else max((s.due_s for s in run.samples), default=0.0) + 1e-6
     return Measured(

@@ -20,7 +20,7 @@ from face_bench.processes import QUIET_CORES, OtherLoad, Watcher, use_between
 from face_bench.spread import percentiles
 from face_bench.wire import GOOD, MODEL, Request, WireClient, picture_requests
 from face_load.options import DEFAULT_SIZES, parse_sizes
-from face_load.run import Locust, users
+from face_load.run import users, watched
 from face_scaling.points import Measurement, Point
 from face_server import EmbeddedTriton, Settings
 
@@ -121,12 +121,7 @@ def _open(triton: EmbeddedTriton, prefix: Path, bounded: bool, rate: float, seco
     total = round(WARM_UP_S + seconds)
     seed = str(time.time_ns() % 2**31)
     options = (*users(_CONNECTIONS, total), "--rate", f"{rate / _CONNECTIONS:.6g}", "--seed", seed)
-    watcher = Watcher(triton)
-    with Locust(triton.grpc_url, prefix, options) as locust:
-        while locust.is_running:
-            watcher.read()
-            time.sleep(_INTERVAL_S)
-        run = locust.finish()
+    watcher, run = watched(triton, prefix, options, _INTERVAL_S)
     due = [sample for sample in run.samples if WARM_UP_S <= sample.due_s < total]
     good = [sample.latency_ms for sample in due if sample.outcome == GOOD]
     times = run.generator.started + WARM_UP_S, run.generator.started + total

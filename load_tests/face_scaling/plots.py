@@ -5,11 +5,10 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from face_bench.plots import picture
+from face_bench.plots import GREY, ORANGE, TEAL, YELLOW, picture
 from face_scaling.report import ScalingReport
 from face_scaling.sweep import PROMISE
 
-_TEAL, _YELLOW, _ORANGE, _GREY = "#1b7f79", "#e8b04a", "#e07a3f", "#999999"
 _LEAST_SHARE, _LEAST_MS = 1e-5, 1.0
 
 
@@ -23,8 +22,8 @@ def _hours(report: ScalingReport) -> list[float]:
 
 def _arrivals(axes: Axes, report: ScalingReport) -> None:
     due = report.day.due
-    axes.fill_between(_hours(report), due, color=_TEAL, alpha=0.25, linewidth=0)
-    axes.plot(_hours(report), due, color=_TEAL, linewidth=1)
+    axes.fill_between(_hours(report), due, color=TEAL, alpha=0.25, linewidth=0)
+    axes.plot(_hours(report), due, color=TEAL, linewidth=1)
     _over_the_day(axes, report, "Arrivals", "requests a second")
     axes.set_ylim(0)
 
@@ -32,9 +31,9 @@ def _arrivals(axes: Axes, report: ScalingReport) -> None:
 def _replicas(axes: Axes, report: ScalingReport) -> None:
     needed = [rate / report.capacity for rate in report.day.due]
     hours = _hours(report)
-    axes.plot(hours, needed, color=_GREY, linewidth=1, label="that would just do, all busy")
-    axes.step(hours, report.day_in_hindsight.pods, color=_YELLOW, linewidth=1.2, label="in hindsight", where="post")
-    axes.step(hours, report.day.pods, color=_TEAL, linewidth=1.6, label="by the chart's rule", where="post")
+    axes.plot(hours, needed, color=GREY, linewidth=1, label="that would just do, all busy")
+    axes.step(hours, report.day_in_hindsight.pods, color=YELLOW, linewidth=1.2, label="in hindsight", where="post")
+    axes.step(hours, report.day.pods, color=TEAL, linewidth=1.6, label="by the chart's rule", where="post")
     _over_the_day(axes, report, "Replicas", "pods")
     axes.set_ylim(0, 1.35 * max(*report.day.pods, *report.day_in_hindsight.pods))
     axes.legend(loc="upper left", ncols=3, fontsize=9)
@@ -43,9 +42,9 @@ def _replicas(axes: Axes, report: ScalingReport) -> None:
 def _waits(axes: Axes, report: ScalingReport) -> None:
     day = report.day
     for name, values, colour in (
-        ("p99", day.wait_p99_ms, _ORANGE),
-        ("p95", day.wait_p95_ms, _YELLOW),
-        ("p50", day.wait_p50_ms, _TEAL),
+        ("p99", day.wait_p99_ms, ORANGE),
+        ("p95", day.wait_p95_ms, YELLOW),
+        ("p50", day.wait_p50_ms, TEAL),
     ):
         axes.plot(_hours(report), [max(_LEAST_MS, v) for v in values], color=colour, linewidth=1, label=name)
     axes.set_yscale("log")
@@ -70,7 +69,7 @@ def _cost(axes: Axes, report: ScalingReport) -> None:
     for row, marker, name in ((report.hindsight, "*", "hindsight"), (report.chart, "D", "the chart's")):
         share = 100 * max(_LEAST_SHARE, row.missed)
         axes.plot(row.replica_hours, share, marker, color="black", markersize=9, label=name, fillstyle="none")
-    axes.axhline(100 * PROMISE, color=_GREY, linestyle=":", linewidth=1)
+    axes.axhline(100 * PROMISE, color=GREY, linestyle=":", linewidth=1)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
