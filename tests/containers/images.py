@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.containers.podman import Podman
+from tests.containers.podman import Podman, mounts
 from tests.deploy.containers import ROOT, SERVICES, dockerfile
 
 TAG = SERVICES["exporter"]["image"].partition(":")[2]
@@ -40,14 +41,20 @@ def build(podman: Podman, targets: list[str]) -> None:
             pass
 
 
+@cache
 def _base(podman: Podman) -> str:
     (published,) = [rest.partition("=")[2] for kind, rest in dockerfile() if kind == "ARG" and "PYTHON_IMAGE" in rest]
     published = f"docker.io/library/{published}"
-    if podman.succeeds("image", "exists", published) or podman.succeeds("pull", "--quiet", published, timeout=300):
+    if _can_be_had(podman, published):
         return published
     if not podman.succeeds("image", "exists", _DEBIAN_BASE):
         _import_debian(podman)
     return _DEBIAN_BASE
+
+
+def _can_be_had(podman: Podman, published: str) -> bool:
+    """It is here, or comes from its registry."""
+    return podman.succeeds("image", "exists", published) or podman.succeeds("pull", "--quiet", published, timeout=300)
 
 
 def _import_debian(podman: Podman) -> None:
@@ -68,7 +75,7 @@ def _import_debian(podman: Podman) -> None:
 def prometheus(podman: Podman) -> str:
     """The published image, or one of Debian's package as this machine has it."""
     published = f"docker.io/{SERVICES['prometheus']['image']}"
-    if podman.succeeds("image", "exists", published) or podman.succeeds("pull", "--quiet", published, timeout=300):
+    if _can_be_had(podman, published):
         return published
     context = podman.folder / "prometheus"
     context.mkdir()
@@ -96,5 +103,4 @@ def _pip_settings(folder: Path) -> list[str]:
                 places.add(Path(word))
     file = folder / "pip.conf"
     file.write_text("\n".join(["[global]", *(f"{name} = {value}" for name, value in settings.items())]))
-    mounts = [f"{file}:/etc/pip.conf:ro", *(f"{place}:{place}:ro" for place in sorted(places) if place.exists())]
-    return [word for mount in mounts for word in ("--volume", mount)]
+    return mounts(f"{file}:/etc/pip.conf:ro", *(f"{place}:{place}:ro" for place in sorted(places) if place.exists()))

@@ -102,6 +102,11 @@ def run(command: list, environment: Mapping[str, str], timeout: float) -> str:
     return done.stdout
 
 
+def mounts(*volumes: str) -> list[str]:
+    """Options that mount volumes, "SOURCE:TARGET" or "SOURCE:TARGET:ro"."""
+    return [f"--volume={volume}" for volume in volumes]
+
+
 def wait_until(holds, seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     while not holds():

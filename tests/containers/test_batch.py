@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 import pytest
 
+from tests.containers.podman import mounts
 from tests.pictures import DATA
 
 CONFINED = ("--rm", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
@@ -25,9 +26,8 @@ def test_a_folder_of_pictures(podman, built, folders):
     photos, models, faces = folders
     shutil.copy(DATA / "astronaut.png", photos)
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    podman("run", *CONFINED, "--tmpfs=/tmp", "--volume", f"{models}:/models", built["exporter"], "--facenet", "none")
-    mounts = (f"{photos}:/photos:ro", f"{models}:/models:ro", f"{faces}:/faces")
-    volumes = [word for mount in mounts for word in ("--volume", mount)]
+    podman("run", *CONFINED, "--tmpfs=/tmp", *mounts(f"{models}:/models"), built["exporter"], "--facenet", "none")
+    volumes = mounts(f"{photos}:/photos:ro", f"{models}:/models:ro", f"{faces}:/faces")
     # Workers' object store is shared memory.
     sizes = ("--tmpfs=/tmp", "--shm-size=1g")
     command = ("/photos", "/faces", "--repository", "/models", "--workers", "1")

@@ -3,13 +3,13 @@
 import json
 import os
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
+from face_bench.metrics import scrape
 from tests.containers.images import TAG
 from tests.containers.kubelet import Pod
-from tests.containers.podman import wait_until
+from tests.containers.podman import mounts, wait_until
 from tests.deploy.charts import render
 from tests.pictures import DATA
 
@@ -59,8 +59,7 @@ def pod(start):
 def calling(podman, built, network):
     """A container whose callers ask all replicas that the name has. Returns what counts and ends it."""
     name = f"caller-{os.getpid()}"
-    mounts = [f"{CALLER}:/caller.py:ro", f"{DATA / 'astronaut.png'}:/photo.png:ro"]
-    volumes = [word for mount in mounts for word in ("--volume", mount)]
+    volumes = mounts(f"{CALLER}:/caller.py:ro", f"{DATA / 'astronaut.png'}:/photo.png:ro")
     command = ("--entrypoint", "python3", built["load"], "/caller.py", "dns:///faces:8001", "/photo.png")
     podman("run", "--detach", "--name", name, "--network", network, *volumes, *command)
     wait_until(lambda: "asking" in podman("logs", name), 60, "a first answer")
@@ -76,11 +75,7 @@ def calling(podman, built, network):
 
 def answered(pod):
     """Requests that the cascade of a pod has answered, as Prometheus reads them."""
-    with urlopen(f"http://{pod.address}:8002/metrics", timeout=5) as page:
-        lines = page.read().decode().splitlines()
-    return sum(
-        float(line.split()[-1]) for line in lines if line.startswith('nv_inference_request_success{model="mtcnn"')
-    )
+    return scrape(f"http://{pod.address}:8002/metrics").total("nv_inference_request_success", model="mtcnn") or 0.0
 
 
 def test_a_pod_is_confined_as_the_chart_has_it(podman, pod):
