@@ -11,6 +11,7 @@ FROM ${PYTHON_IMAGE} AS wheels
 WORKDIR /src
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY client client
+COPY gallery gallery
 COPY tools tools
 COPY cascade cascade
 COPY export export
@@ -18,7 +19,7 @@ COPY model_repository model_repository
 COPY server server
 COPY training training
 COPY batch batch
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels ./client ./tools .
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels ./client ./gallery ./tools .
 
 
 # What is not ours, by name. The date: builders compare files by it too, and a layer shall change with what it needs alone.
@@ -26,8 +27,9 @@ FROM ${PYTHON_IMAGE} AS requirements
 WORKDIR /src
 COPY pyproject.toml deploy/container/requirements.py ./
 COPY client/pyproject.toml client/
+COPY gallery/pyproject.toml gallery/
 COPY tools/pyproject.toml tools/
-RUN python3 requirements.py "triton-faces[embedded,tracing]" >embedded.txt \
+RUN python3 requirements.py "triton-faces[embedded,gallery,tracing]" >embedded.txt \
     && python3 requirements.py "triton-faces[batch]" "ray[default]>=2.52,<3" >batch.txt \
     && touch --date=@0 embedded.txt batch.txt
 
@@ -115,12 +117,13 @@ RUN install --directory --owner=1000 --group=1000 --mode=700 /var/cache/triton-k
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY client client
+COPY gallery gallery
 COPY cascade cascade
 COPY export/face_repository export/face_repository
 COPY server server
 # No command line and no second Triton: those are in the extra `embedded`. The Python backend's stub runs the system's
 # Python, so that is where all packages go, whether or not the distribution marks it as its own.
-RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir ./client ".[tracing]" \
+RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir ./client "./gallery[postgres]" ".[tracing]" \
     && rm -rf /src/* \
     && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_pictures.decoding, face_server.healthcheck, pillow_heif, PIL.AvifImagePlugin" \
     && rm -rf /tmp/numba

@@ -23,6 +23,8 @@ ARROWS = {
     "client/face_pictures": (),
     "client/face_client": ("face_pictures",),
     "client/examples": ("face_client",),
+    # Only the client, and what it says of faces.
+    "gallery/face_gallery": ("face_client",),
     "export/face_repository": ("face_cascade",),
     "export/face_export": ("face_cascade", "face_repository"),
     "server/face_runtime": ("face_cascade", "face_pictures", "face_repository"),
@@ -32,7 +34,7 @@ ARROWS = {
     "server/face_server/backends": ("face_runtime",),
     # The ground of every command line.
     "tools/face_command": (),
-    "tools/face_tools": ("face_pictures", "face_client", "face_command"),
+    "tools/face_tools": ("face_pictures", "face_client", "face_command", "face_gallery"),
     # The verbs of those who run the service.
     "tools/face_admin": (
         "face_cascade",

@@ -43,7 +43,7 @@ imports comes with a machine made for torch."""
 PINNED = ("facenet-pytorch==2.6.0", "nvidia-nvimgcodec-cu13==0.9.0.20", "nvidia-nvjpeg==13.3.2.43")
 """What the check compares with, whose weights of PNet, RNet and ONet lie inside; the decoder of JPEG on a GPU."""
 
-OURS = ("triton-faces", "triton-faces-client", "triton-faces-tools")
+OURS = ("triton-faces", "triton-faces-client", "triton-faces-gallery", "triton-faces-tools")
 
 # Also by the old name of 2_17: pip takes a pure Python wheel rather than one with that name alone.
 _PLATFORMS = ("_2_35", "_2_28", "_2_27", "_2_24", "_2_17", "2014")
@@ -86,6 +86,7 @@ TREE = (
     "cascade",
     "client",
     "export",
+    "gallery",
     "load_tests",
     "model_repository",
     "server",

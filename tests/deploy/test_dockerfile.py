@@ -31,12 +31,12 @@ def copied_by(target):
 def test_packages_find_all_their_sources():
     """setuptools passes over a folder that is not there, and the command line would lack its verbs."""
     folders = re.search(r"^where = \[(.*)\]$", PYPROJECT, re.MULTILINE)[1]
-    assert {*re.findall(r'"(\w+)"', folders), "client", "pyproject.toml"} <= copied_by("wheels")
+    assert {*re.findall(r'"(\w+)"', folders), "client", "gallery", "pyproject.toml"} <= copied_by("wheels")
 
 
 def test_the_gpu_image_has_what_runs_inside_triton_and_neither_export_nor_training():
-    sources = {"pyproject.toml", "README.md", "LICENSE", "client", "cascade", "server", "export/face_repository"}
-    assert copied_by("triton") == {*sources, "deploy/container/tritonserver.sh"}
+    sources = {"pyproject.toml", "README.md", "LICENSE", "deploy/container/tritonserver.sh"}
+    assert copied_by("triton") == {*sources, "client", "gallery", "cascade", "server", "export/face_repository"}
 
 
 def test_the_gpu_image_has_what_the_engine_on_a_gpu_needs_with_pyprojects_pins():
@@ -45,7 +45,7 @@ def test_the_gpu_image_has_what_the_engine_on_a_gpu_needs_with_pyprojects_pins()
     engine, ours = (set(re.findall(r'"([^" ]+)"', command.partition("&&")[0])) for command in installing)
     (torch,) = [name for name in EXTRAS["embedded"] if name.startswith("torch==")]
     assert engine == {torch, *EXTRAS["gpu"]} - {"triton-faces[embedded]"}
-    assert ours == {".[tracing]"}, "neither export nor training, nor a second Triton"
+    assert ours == {"./gallery[postgres]", ".[tracing]"}, "neither export nor training, nor a second Triton"
     # Gigabytes that do not change with our sources.
     assert body.index(("RUN", installing[0])) < min(
         n for n, (instruction, _) in enumerate(body) if instruction == "COPY"

@@ -15,7 +15,7 @@ from tests.pictures import DATA
 
 ROOT = Path(__file__).parents[2]
 
-SOURCES = ("batch", "cascade", "client", "export", "model_repository", "server", "tools", "training")
+SOURCES = ("batch", "cascade", "client", "export", "gallery", "model_repository", "server", "tools", "training")
 FILES = ("LICENSE", "README.md", "pyproject.toml", "setup.py")
 
 
@@ -37,7 +37,7 @@ def binaries(folder):
         shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     wheels = folder.parent / "wheels"
-    folders = (source / "client", source / "tools", source)
+    folders = (source / "client", source / "gallery", source / "tools", source)
     subprocess.run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, *folders], check=True)
     shutil.rmtree(source)
     environment = folder / "env"

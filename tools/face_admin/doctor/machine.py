@@ -11,6 +11,7 @@ from pathlib import Path
 
 from face_admin.doctor.finding import BAD, GOOD, NOTE, Finding, bad_if
 
+_OURS = ("triton-faces", "triton-faces-client", "triton-faces-gallery", "triton-faces-tools")
 _PACKAGES = {
     "nvidia-pytriton": "0.7.0",
     "numpy": "",
@@ -62,7 +63,7 @@ def interpreter() -> Iterator[Finding]:
 
 
 def packages() -> Iterator[Finding]:
-    found = {name: _version(name) for name in ("triton-faces", "triton-faces-client", "triton-faces-tools", *_PACKAGES)}
+    found = {name: _version(name) for name in (*_OURS, *_PACKAGES)}
     told = ", ".join(f"{name} {version or 'absent'}" for name, version in found.items())
     wrong = [name for name, only in _PACKAGES.items() if not found[name] or (only and found[name] != only)]
     yield bad_if(

@@ -1,0 +1,261 @@
+"""A gallery in PostgreSQL with pgvector, for processes of many machines.
+
+A search is the database's: exact as it stands, approximate once there is an HNSW index (Malkov and Yashunin 2016), see
+`add_hnsw`. Needs the extra `postgres`, and a database in which the extension `vector` is or may be made.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from pgvector.psycopg import register_vector
+
+from face_client.forks import renew_in_children
+from face_gallery.errors import GalleryError, GalleryUnavailable, GalleryUnfit
+from face_gallery.nearest import Hit, nearest_people
+from face_gallery.records import Filter
+from face_gallery.store import SCHEMA, Cursor, Embeddings, SearchingStore
+
+_CONNECT_S = 10
+_SIZE = 512
+"""Values of an embedding: pgvector's indexes want to know."""
+
+_SLACK = 16
+"""Faces more than wanted: pgvector's sums are in single precision, the order that counts is in double."""
+
+_TABLES = f"""
+CREATE EXTENSION IF NOT EXISTS vector;
+CREATE SCHEMA face_gallery;
+SET search_path TO face_gallery, public;
+CREATE TABLE people (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, collection TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL, metadata JSONB NOT NULL, created DOUBLE PRECISION NOT NULL,
+    UNIQUE (collection, name));
+CREATE INDEX people_by_metadata ON people USING gin (metadata);
+CREATE TABLE faces (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, person BIGINT NOT NULL REFERENCES people,
+    added DOUBLE PRECISION NOT NULL, details JSONB NOT NULL, crop BYTEA);
+CREATE INDEX faces_of_a_person ON faces (person);
+CREATE TABLE indexes (
+    number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, weights TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+    random BOOLEAN NOT NULL, calibration JSONB);
+CREATE TABLE embeddings (
+    face BIGINT NOT NULL REFERENCES faces, weights TEXT NOT NULL, change BIGINT NOT NULL,
+    embedding VECTOR({_SIZE}) NOT NULL);
+CREATE UNIQUE INDEX embeddings_of_a_face ON embeddings (face, weights);
+CREATE INDEX embeddings_by_change ON embeddings (weights, change, face);
+CREATE TABLE erased (face BIGINT NOT NULL, change BIGINT NOT NULL);
+CREATE INDEX erased_by_change ON erased (change);
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE counter (value BIGINT NOT NULL);
+INSERT INTO counter VALUES (0);
+INSERT INTO settings VALUES ('schema', '{SCHEMA}');
+"""
+
+_MAKING = 0x46414347
+"""Of the advisory lock of whoever makes the tables."""
+
+
+class PostgresStore(SearchingStore):
+    """A gallery in the schema `face_gallery` of a database.
+
+    address: `postgresql://user@host/database`, as libpq takes it; PGPASSWORD and `~/.pgpass` are libpq's too.
+    Raises GalleryUnavailable where the database cannot be reached, GalleryUnfit where it cannot hold a gallery.
+    """
+
+    def __init__(self, address: str, *, create: bool = True) -> None:
+        super().__init__()
+        self.where = _without_password(address)
+        self._address = address
+        self._create = create
+        self._connection: psycopg.Connection[Any] | None = None
+        with self._lock, self._translated():
+            self._open()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """In a forked process: the connection is the parent's. It is let go of without a word to the server."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _OF_PARENTS.append(connection)
+        SearchingStore.__init__(self)
+
+    def close(self) -> None:
+        """End the connection. The store makes a new one when it is asked."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def compact(self) -> None:
+        """Write the tables anew (VACUUM FULL), and make the server write all it holds. Others wait meanwhile."""
+        with self._lock, self._translated():
+            connection = self._open()
+            for table in ("embeddings", "faces", "people", "erased"):
+                connection.execute(f"VACUUM (FULL, ANALYZE) {table}")
+            with suppress(psycopg.errors.InsufficientPrivilege):
+                connection.execute("CHECKPOINT")
+
+    def add_hnsw(self, m: int = 16, ef_construction: int = 64) -> None:
+        """Make searches approximate and fast, by an HNSW index over all embeddings; see pgvector's documentation."""
+        with self._lock, self._translated():
+            self._open().execute(
+                "CREATE INDEX IF NOT EXISTS embeddings_hnsw ON embeddings USING hnsw (embedding vector_cosine_ops) "
+                f"WITH (m = {int(m)}, ef_construction = {int(ef_construction)})"
+            )
+
+    def drop_hnsw(self) -> None:
+        """Make searches exact again."""
+        with self._lock, self._translated():
+            self._open().execute("DROP INDEX IF EXISTS embeddings_hnsw")
+
+    def search(
+        self,
+        queries: Embeddings,
+        weights: str,
+        top: int,
+        collections: Sequence[str] | None = None,
+        where: Filter | None = None,
+    ) -> list[list[Hit]]:
+        """Exact until `add_hnsw`."""
+        condition, values = self._condition(collections, where)
+        found = []
+        with self._reading() as cursor:
+            cursor.execute("SELECT count(*) FROM embeddings WHERE weights = ?", (weights,))
+            (size,) = cursor.fetchone()
+            for query in queries:
+                wanted = 2 * top + _SLACK
+                while True:
+                    rows = self._nearest(cursor, query, weights, wanted, condition, values)
+                    faces, people, embeddings = zip(*rows) if rows else ((), (), ())
+                    hits = nearest_people(query[np.newaxis], faces, people, self._from_column(embeddings), top)[0]
+                    if len(hits) >= top or wanted >= size:
+                        break
+                    wanted *= 8
+                found.append(hits)
+        return found
+
+    def _nearest(
+        self, cursor: Cursor, query: Embeddings, weights: str, wanted: int, condition: str, values: Sequence[Any]
+    ) -> list[tuple[int, int, NDArray[np.float32]]]:
+        # An HNSW index gives no more rows than this, 40 without it.
+        cursor.execute(f"SET LOCAL hnsw.ef_search = {min(max(2 * wanted, 40), 1000)}")
+        cursor.execute(
+            "SELECT face, person, embedding FROM embeddings JOIN faces ON faces.id = face "
+            f"JOIN people ON people.id = person WHERE weights = ?{condition} ORDER BY embedding <=> ? LIMIT ?",
+            (weights, *values, query.astype(np.float32), wanted),
+        )
+        rows: list[tuple[int, int, NDArray[np.float32]]] = cursor.fetchall()
+        return rows
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        connection = psycopg.connect(self._address, autocommit=True, connect_timeout=_CONNECT_S)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _prepare(self, connection: psycopg.Connection[Any]) -> None:
+        if not self._is_there(connection):
+            if not self._create:
+                raise GalleryUnfit(f"{self.where} has no gallery; `faces gallery add` makes one")
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+                if not self._is_there(connection):
+                    connection.execute(_TABLES)
+        connection.execute("SET search_path TO face_gallery, public")
+        found = connection.execute("SELECT value FROM settings WHERE key = 'schema'").fetchone()
+        self._check_schema(int(found[0]) if found else 0)
+        register_vector(connection)
+
+    def _is_there(self, connection: psycopg.Connection[Any]) -> bool:
+        found = connection.execute("SELECT to_regclass('face_gallery.counter')").fetchone()
+        return found is not None and found[0] is not None
+
+    @contextmanager
+    def _reading(self) -> Iterator[Cursor]:
+        with self._lock, self._translated():
+            connection = self._open()
+            with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                yield _Marks(connection.cursor(binary=True))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Cursor]:
+        with self._lock, self._translated(), self._open().transaction():
+            connection = self._open()
+            connection.execute("SELECT value FROM counter FOR UPDATE")
+            yield _Marks(connection.cursor(binary=True))
+
+    def _erase(self) -> None:
+        """The server overwrites nothing by itself: VACUUM gives the rows' room to the next ones. See `compact`."""
+        with self._lock, self._translated():
+            connection = self._open()
+            for table in ("embeddings", "faces", "people"):
+                connection.execute(f"VACUUM {table}")
+
+    def _where(self, wanted: Filter) -> tuple[str, list[Any]]:
+        return ("metadata @> ?::jsonb", [json.dumps(dict(wanted))]) if wanted else ("", [])
+
+    def _to_column(self, embedding: Embeddings) -> Any:
+        return np.ascontiguousarray(embedding, np.float32)
+
+    def _from_column(self, values: Sequence[Any]) -> Embeddings:
+        rows = [value.to_numpy() if hasattr(value, "to_numpy") else value for value in values]
+        return np.array(rows, np.float32).reshape(len(rows), -1 if rows else _SIZE)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self._error(error) from error
+
+    def _error(self, error: psycopg.Error) -> GalleryError:
+        said = str(error).strip().partition("\n")[0]
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            return GalleryUnfit(f"{self.where} does not let this user do it: {said}")
+        if isinstance(error, psycopg.errors.FeatureNotSupported) or "extension" in said:
+            return GalleryUnfit(f"{self.where} has no pgvector: {said}")
+        if isinstance(error, psycopg.OperationalError):
+            # Half open connections are of no more use.
+            with suppress(psycopg.Error):
+                self.close()
+            return GalleryUnavailable(f"{self.where} cannot be reached: {said}")
+        return GalleryUnavailable(f"{self.where} cannot be used: {said}")
+
+
+class _Marks:
+    """A cursor that takes `?` for values, as SQLite's does."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self._cursor = cursor
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        return self._cursor.execute(sql.replace("?", "%s"), parameters)
+
+    def fetchone(self) -> Any:
+        return self._cursor.fetchone()
+
+    def fetchall(self) -> list[Any]:
+        return self._cursor.fetchall()
+
+
+_OF_PARENTS: list[psycopg.Connection[Any]] = []
+"""Connections that a fork has brought along: to close one would end the parent's."""
+
+
+def _without_password(address: str) -> str:
+    return re.sub(r"(?<=://)([^:@/]*):[^@/]*@", r"\1@", address)

@@ -1,0 +1,212 @@
+"""What a gallery holds and what it answers."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_client.errors import InvalidInput
+from face_client.faces import Face
+from face_client.weights import Weights
+
+Scalar = Union[str, int, float, bool]
+
+Metadata = Mapping[str, Any]
+"""What is known of a person beside the name: a JSON object."""
+
+Filter = Mapping[str, Scalar]
+"""Keys of the metadata and the values that they must have."""
+
+DEFAULT_COLLECTION = "default"
+
+_LONGEST_NAME = 200
+
+
+def checked_name(field_name: str, name: object) -> str:
+    """A name as it is kept: NFC, so that é is the same letter however it was typed. Raises InvalidInput."""
+    if not isinstance(name, str):
+        raise InvalidInput(f"{field_name} is {name!r}; it must be text")
+    kept = unicodedata.normalize("NFC", name)
+    bad = [letter for letter in kept if unicodedata.category(letter) in ("Cc", "Cs")]
+    if bad or not 0 < len(kept) <= _LONGEST_NAME or kept != kept.strip():
+        raise InvalidInput(
+            f"{field_name} is {name[:_LONGEST_NAME]!r}; it must have 1 to {_LONGEST_NAME} characters, no control "
+            "characters, and no blanks around it"
+        )
+    return kept
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who is enrolled. faces: how many faces of them are. created: seconds since 1970."""
+
+    id: int
+    name: str
+    collection: str
+    metadata: Metadata
+    faces: int
+    created: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "person": self.name,
+            "collection": self.collection,
+            "faces": self.faces,
+            "created": self.created,
+            "metadata": dict(self.metadata),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class NewFace:
+    """A face to enrol. embedding: float32 [512]. crop: a picture file of 160x160 pixels, as FaceNet saw it, or None
+    where none is kept. details: where it comes from and how good it is, for JSON."""
+
+    embedding: NDArray[np.float32]
+    crop: bytes | None = None
+    details: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredFace:
+    """A face that is enrolled. person: the id of the person. embedding: of the index that was asked for, if it is in
+    it."""
+
+    id: int
+    person: int
+    added: float
+    details: Metadata
+    crop: bytes | None
+    embedding: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Index:
+    """The embeddings of one network. weights: whose. faces: how many have one. is_active: the index that is enrolled
+    into. calibration: what `calibrate` measured, for JSON; None without one."""
+
+    weights: Weights
+    faces: int
+    is_active: bool
+    calibration: Metadata | None
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The distance below which a face is taken for a person.
+
+    source: "calibrated" on this gallery, "literature" (see `face_client.similarity.SAME_DISTANCE`), or "given" by the
+    caller. false_match_rate: how often a stranger is taken for somebody of this gallery, with interval, where it was
+    measured; people: for a gallery of so many.
+    """
+
+    distance: float
+    source: str
+    false_match_rate: float | None = None
+    interval: tuple[float, float] | None = None
+    people: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        document: dict[str, Any] = {"distance": self.distance, "source": self.source}
+        if self.false_match_rate is not None:
+            document["false_match_rate"] = self.false_match_rate
+            document["interval"] = None if self.interval is None else list(self.interval)
+            document["people"] = self.people
+        return document
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Somebody whom a face looks like. distance: Euclidean, 0 to 2, to the nearest face of this person; cosine: 1 to
+    −1. face: the id of that face."""
+
+    person: str
+    collection: str
+    distance: float
+    cosine: float
+    face: int
+    metadata: Metadata
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "person": self.person,
+            "collection": self.collection,
+            "distance": self.distance,
+            "cosine": self.cosine,
+            "metadata": dict(self.metadata),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Identified:
+    """Who a face is.
+
+    face: in the picture that was asked about. candidates: whom it looks like, the likeliest first, as many as were
+    asked for. threshold: what `person` was decided by. margin: by how much the next person is farther away than the
+    first, as a distance; None where there is no other.
+    """
+
+    face: Face
+    candidates: Sequence[Candidate]
+    threshold: Threshold
+    margin: float | None
+
+    @property
+    def match(self) -> Candidate | None:
+        """The likeliest person, if near enough; None: unknown."""
+        if self.candidates and self.candidates[0].distance < self.threshold.distance:
+            return self.candidates[0]
+        return None
+
+    @property
+    def person(self) -> str | None:
+        """The name; None: unknown."""
+        return None if self.match is None else self.match.person
+
+    @property
+    def distance(self) -> float | None:
+        """To the likeliest person, known or not; None where nobody is enrolled."""
+        return self.candidates[0].distance if self.candidates else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: the face as `faces detect --json` has it, without its embedding, and who it is."""
+        face = self.face.to_dict()
+        face.pop("embedding", None)
+        return {
+            **face,
+            "person": self.person,
+            "collection": None if self.match is None else self.match.collection,
+            "distance": self.distance,
+            "margin": self.margin,
+            "threshold": self.threshold.to_dict(),
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+        }
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether a picture's face is a person's. distance: to the nearest face that is enrolled of them."""
+
+    person: str
+    same: bool
+    distance: float
+    cosine: float
+    threshold: Threshold
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "person": self.person,
+            "same": self.same,
+            "distance": self.distance,
+            "cosine": self.cosine,
+            "threshold": self.threshold.to_dict(),
+        }

@@ -1,0 +1,210 @@
+"""Who a face is, by its embedding: the people of a store, and a matrix of their faces where the store has no search.
+
+It asks no server; `Gallery` puts pictures before it, and the model `face_identification` the faces of many callers at
+once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from face_client.errors import InvalidInput, UnfitWeights
+from face_client.faces import Faces
+from face_client.options import check_at_least
+from face_client.similarity import RANDOM_WEIGHTS, SAME_DISTANCE, cosines
+from face_client.weights import Weights
+from face_gallery.matrix import Matrix
+from face_gallery.nearest import Hit
+from face_gallery.records import (
+    Candidate,
+    Filter,
+    Identified,
+    Index,
+    Person,
+    Threshold,
+    Verification,
+    checked_name,
+)
+from face_gallery.store import Embeddings, SearchingStore, Store
+
+SEARCHES = ("auto", "memory", "database")
+
+DEFAULT_TOP = 3
+
+
+class Found(NamedTuple):
+    """Whom an embedding is like: candidates, the likeliest first, and by how much the next one is farther away."""
+
+    candidates: Sequence[Candidate]
+    margin: float | None
+
+
+class Register:
+    """The people of a store.
+
+    search: "memory": in a matrix of this process, always exact; "database": by the store itself (PostgreSQL);
+        "auto": by the store if it can.
+    random_weights: go on where the embeddings are of a FaceNet that was never trained, and tell nobody apart.
+    """
+
+    def __init__(self, store: Store, *, search: str = "auto", random_weights: bool = False) -> None:
+        if search not in SEARCHES:
+            raise InvalidInput(f"search is {search!r}; it must be one of {', '.join(SEARCHES)}")
+        if search == "database" and not isinstance(store, SearchingStore):
+            raise InvalidInput(f"{store.where} is a file, and has no search of its own; search must be memory")
+        self.store = store
+        self.random_weights = random_weights
+        self._database = store if isinstance(store, SearchingStore) and search != "memory" else None
+        self._lock = threading.Lock()
+        self._matrices: dict[str, Matrix] = {}
+        self._indexes: tuple[int, list[Index]] = (-1, [])
+
+    def check(self, weights: Weights | None) -> Weights:
+        """The weights of embeddings, if they may be used here. Raises UnfitWeights for random ones."""
+        if weights is None:
+            raise InvalidInput("the faces have no embeddings; ask for them with recognize")
+        if weights.random and not self.random_weights:
+            raise UnfitWeights(f"{RANDOM_WEIGHTS}; give it trained ones with `faces export --facenet vggface2`")
+        return weights
+
+    def indexes(self) -> list[Index]:
+        """Of the store, read anew where it has changed; the active one first."""
+        counter = self.store.counter()
+        with self._lock:
+            if self._indexes[0] != counter:
+                self._indexes = counter, self.store.indexes()
+                known = {index.weights.sha256 for index in self._indexes[1]}
+                # What was dropped shall not stay in memory.
+                self._matrices = {weights: each for weights, each in self._matrices.items() if weights in known}
+            return self._indexes[1]
+
+    def threshold(self, weights: Weights, distance: float | None = None) -> Threshold:
+        """What an answer is decided by: the distance that is given, or else the calibrated one, or the literature's."""
+        if distance is not None:
+            check_at_least("threshold", distance, 0)
+            return Threshold(float(distance), "given")
+        for index in self.indexes():
+            if index.weights.sha256 == weights.sha256 and index.calibration is not None:
+                told = index.calibration
+                interval = told.get("interval")
+                return Threshold(
+                    told["distance"],
+                    "calibrated",
+                    told.get("false_match_rate"),
+                    None if interval is None else (interval[0], interval[1]),
+                    told.get("people"),
+                )
+        return Threshold(SAME_DISTANCE, "literature")
+
+    def identify(
+        self,
+        faces: Faces,
+        *,
+        top: int = DEFAULT_TOP,
+        threshold: float | None = None,
+        collections: Sequence[str] | None = None,
+        where: Filter | None = None,
+    ) -> list[Identified]:
+        """Who each face of a picture is, in their order; the faces are recognised.
+
+        top: as many candidates. threshold: the distance below which a face is a person's; None: the gallery's.
+        collections, where: only people of these collections, with this metadata; None: all.
+        Raises UnfitWeights where the gallery has no embeddings of the network that these faces were embedded by.
+        """
+        if not len(faces):
+            return []
+        weights = self.check(faces.weights)
+        assert faces.embeddings is not None
+        decided = self.threshold(weights, threshold)
+        found = self.find(faces.embeddings, weights, top=top, collections=collections, where=where)
+        return [Identified(face, each.candidates, decided, each.margin) for face, each in zip(faces, found)]
+
+    def find(
+        self,
+        embeddings: Embeddings,
+        weights: Weights,
+        *,
+        top: int = DEFAULT_TOP,
+        collections: Sequence[str] | None = None,
+        where: Filter | None = None,
+    ) -> list[Found]:
+        """Whom each embedding [N, D] is like. All of them meet in one matrix product."""
+        check_at_least("top", top, 1, whole=True)
+        self._check_index(weights)
+        # One more than wanted: the margin is to the next.
+        hits = self._search(embeddings, weights.sha256, max(top, 1) + 1, collections, where)
+        people = self.store.people_by_id(hit.person for of_face in hits for hit in of_face)
+        return [self._found([hit for hit in of_face if hit.person in people], people, top) for of_face in hits]
+
+    def _found(self, hits: Sequence[Hit], people: Mapping[int, Person], top: int) -> Found:
+        candidates = []
+        for hit in hits:
+            person = people[hit.person]
+            distance = _distance(hit.cosine)
+            candidates.append(
+                Candidate(person.name, person.collection, distance, hit.cosine, hit.face, person.metadata)
+            )
+        margin = candidates[1].distance - candidates[0].distance if len(candidates) > 1 else None
+        return Found(candidates[:top], margin)
+
+    def _search(
+        self,
+        embeddings: Embeddings,
+        weights: str,
+        top: int,
+        collections: Sequence[str] | None,
+        where: Filter | None,
+    ) -> list[list[Hit]]:
+        if self._database is not None:
+            return self._database.search(embeddings, weights, top, collections, where)
+        people = None if collections is None and not where else self.store.ids(collections, where)
+        return self.matrix(weights).search(embeddings, top, people)
+
+    def matrix(self, weights: str) -> Matrix:
+        """The matrix of an index, as the store is now."""
+        self.indexes()
+        with self._lock:
+            matrix = self._matrices.setdefault(weights, Matrix(self.store, weights))
+        matrix.refresh()
+        return matrix
+
+    def remove(self, person: str, collection: str) -> int:
+        """Erase a person, in the store and in this process's memory; how many faces of theirs. Raises UnknownPerson."""
+        faces = self.store.remove(checked_name("collection", collection), checked_name("person", person))
+        with self._lock:
+            matrices = list(self._matrices.values())
+        for matrix in matrices:
+            matrix.refresh()
+        return faces
+
+    def _check_index(self, weights: Weights) -> None:
+        """Raises UnfitWeights where faces are enrolled, and none by this network. An empty gallery knows nobody."""
+        indexes = self.indexes()
+        if indexes and all(index.weights.sha256 != weights.sha256 for index in indexes):
+            names = ", ".join(f"{index.weights.name} ({index.weights.sha256[:12]})" for index in indexes)
+            raise UnfitWeights(
+                f"the faces of this gallery are embedded by {names}, and the server's FaceNet is now {weights.name} "
+                f"({weights.sha256[:12]}): run `faces gallery reindex`"
+            )
+
+    def verify(
+        self, embedding: Embeddings, weights: Weights, person: str, collection: str, threshold: float | None = None
+    ) -> Verification:
+        """Whether an embedding [D] is a person's. Raises UnknownPerson, UnfitWeights."""
+        self._check_index(self.check(weights))
+        known = self.store.person(checked_name("collection", collection), checked_name("person", person))
+        rows = [face.embedding for face in self.store.faces(weights.sha256, known.id) if face.embedding is not None]
+        decided = self.threshold(weights, threshold)
+        if not rows:
+            raise UnfitWeights(f"no face of {person!r} is embedded by {weights.name}: run `faces gallery reindex`")
+        cosine = float(cosines(embedding[np.newaxis], np.stack(rows)).max())
+        distance = _distance(cosine)
+        return Verification(known.name, distance < decided.distance, distance, cosine, decided)
+
+
+def _distance(cosine: float) -> float:
+    return float(np.sqrt(max(2 - 2 * cosine, 0.0)))

@@ -1,0 +1,447 @@
+"""What both stores are: the tables, and the statements on them, in the SQL that SQLite and PostgreSQL share.
+
+    people      somebody: name within a collection, metadata
+    faces       of a person: where it comes from, and its picture if it is kept
+    indexes     a network's weights; one index is active, and is enrolled into
+    embeddings  of a face in an index; `change` is the counter's value when it came
+    erased      which faces are gone, and since when: other processes take them out of their matrices
+    settings    `schema`: the version of these tables; `active`; `erased_before`: erased has forgotten what was earlier
+    counter     goes up with every change. Who writes holds its row, so that changes become visible in its order
+
+A store is a way to that: it keeps no rows itself. One may be used by many threads, and many processes may have one of
+the same gallery.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_client.errors import UnfitWeights
+from face_client.weights import Weights
+from face_gallery.errors import GalleryUnfit, UnknownPerson
+from face_gallery.nearest import Hit
+from face_gallery.records import Filter, Index, Metadata, NewFace, Person, StoredFace
+
+SCHEMA = 1
+"""Version of the tables. A store migrates older ones when it is opened, and refuses newer ones."""
+
+_PAGE = 4096
+"""Rows that are read at a time: 8 MB of embeddings."""
+
+_REMEMBERED = 100_000
+"""Erased faces that are told to other processes; one that has missed more reads everything anew."""
+
+_IN_A_STATEMENT = 500
+"""Values in one statement."""
+
+Embeddings = NDArray[np.float32]
+
+
+class Cursor(Protocol):
+    """As Python's database interface has it (PEP 249)."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Page(NamedTuple):
+    """Rows of an index. faces, people: int64 [N], their ids. embeddings: float32 [N, D]."""
+
+    faces: NDArray[np.int64]
+    people: NDArray[np.int64]
+    embeddings: Embeddings
+
+
+class Enrolment(NamedTuple):
+    """A person and faces to add to what there is. metadata: None: as it was."""
+
+    collection: str
+    name: str
+    metadata: Metadata | None
+    faces: Sequence[NewFace]
+
+
+class Store(ABC):
+    """A gallery in a database. Close it, or use `with`."""
+
+    where: str
+    """Its path or address, without a password."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    # What the two databases do in ways of their own.
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Cursor]:
+        """A cursor; what is read through it is of one moment. Errors of the database become GalleryError."""
+
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[Cursor]:
+        """A cursor in a transaction of its own that has the counter's row: all of it happens, or nothing."""
+
+    @abstractmethod
+    def _erase(self) -> None:
+        """After rows were deleted: no byte of them stays where this process can see to it."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @abstractmethod
+    def compact(self) -> None:
+        """Give room of what was deleted back to the file system, and leave no byte of it. Takes as long as a copy."""
+
+    @abstractmethod
+    def _where(self, wanted: Filter) -> tuple[str, list[Any]]:
+        """A condition on `people.metadata`, with its parameters; empty for none."""
+
+    @abstractmethod
+    def _to_column(self, embedding: Embeddings) -> Any: ...
+
+    @abstractmethod
+    def _from_column(self, values: Sequence[Any]) -> Embeddings:
+        """float32 [N, D]"""
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # People
+
+    def enrol(self, enrolments: Iterable[Enrolment], weights: Weights) -> list[list[int]]:
+        """Add people and faces, all of them or none; the ids of each one's new faces. The embeddings are of `weights`.
+
+        Whoever is there already gets more faces. Raises UnfitWeights where another index is the active one.
+        """
+        with self._writing() as cursor:
+            change = self._next(cursor)
+            self._take_index(cursor, weights)
+            return [self._add(cursor, enrolment, weights, change) for enrolment in enrolments]
+
+    def _take_index(self, cursor: Cursor, weights: Weights) -> None:
+        active = self._setting(cursor, "active")
+        if active is None:
+            self._new_index(cursor, weights)
+            self._set(cursor, "active", weights.sha256)
+        elif active != weights.sha256:
+            cursor.execute("SELECT name FROM indexes WHERE weights = ?", (active,))
+            raise UnfitWeights(
+                f"the faces of this gallery are embedded by {cursor.fetchone()[0]} ({active[:12]}), and these by "
+                f"{weights.name} ({weights.sha256[:12]}): run `faces gallery reindex` first"
+            )
+
+    def _add(self, cursor: Cursor, enrolment: Enrolment, weights: Weights, change: int) -> list[int]:
+        key = (enrolment.collection, enrolment.name)
+        metadata = json.dumps(dict(enrolment.metadata or {}))
+        cursor.execute(
+            "INSERT INTO people (collection, name, metadata, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (*key, metadata, time.time()),
+        )
+        cursor.execute("SELECT id FROM people WHERE collection = ? AND name = ?", key)
+        (person,) = cursor.fetchone()
+        if enrolment.metadata is not None:
+            cursor.execute("UPDATE people SET metadata = ? WHERE id = ?", (metadata, person))
+        faces = []
+        for face in enrolment.faces:
+            cursor.execute(
+                "INSERT INTO faces (person, added, details, crop) VALUES (?, ?, ?, ?) RETURNING id",
+                (person, time.time(), json.dumps(dict(face.details)), face.crop),
+            )
+            faces.append(cursor.fetchone()[0])
+            self._embed(cursor, faces[-1], weights.sha256, face.embedding, change)
+        return faces
+
+    def _embed(self, cursor: Cursor, face: int, weights: str, embedding: Embeddings, change: int) -> None:
+        cursor.execute(
+            "INSERT INTO embeddings (face, weights, change, embedding) VALUES (?, ?, ?, ?)",
+            (face, weights, change, self._to_column(embedding)),
+        )
+
+    def remove(self, collection: str, name: str) -> int:
+        """Erase a person and all that is known of them; how many faces that were. Raises UnknownPerson."""
+        person = self.person(collection, name).id
+        with self._writing() as cursor:
+            cursor.execute("SELECT id FROM faces WHERE person = ?", (person,))
+            faces = [row[0] for row in cursor.fetchall()]
+            self._remove_faces(cursor, faces)
+            cursor.execute("DELETE FROM people WHERE id = ?", (person,))
+        self._erase()
+        return len(faces)
+
+    def remove_faces(self, faces: Sequence[int]) -> None:
+        """Erase single faces; their people stay. Ids of none that is there are no error."""
+        with self._writing() as cursor:
+            self._remove_faces(cursor, faces)
+        self._erase()
+
+    def _remove_faces(self, cursor: Cursor, faces: Sequence[int]) -> None:
+        change = self._next(cursor)
+        for face in faces:
+            cursor.execute("DELETE FROM embeddings WHERE face = ?", (face,))
+            cursor.execute("DELETE FROM faces WHERE id = ?", (face,))
+            cursor.execute("INSERT INTO erased (face, change) VALUES (?, ?)", (face, change))
+        cursor.execute("SELECT change FROM erased ORDER BY change DESC LIMIT 1 OFFSET ?", (_REMEMBERED,))
+        too_old = cursor.fetchone()
+        if too_old is not None:
+            cursor.execute("DELETE FROM erased WHERE change <= ?", too_old)
+            self._set(cursor, "erased_before", str(too_old[0]))
+
+    def describe(self, collection: str, name: str, metadata: Metadata) -> None:
+        """Give a person other metadata. Raises UnknownPerson."""
+        person = self.person(collection, name).id
+        with self._writing() as cursor:
+            self._next(cursor)
+            cursor.execute("UPDATE people SET metadata = ? WHERE id = ?", (json.dumps(dict(metadata)), person))
+
+    def person(self, collection: str, name: str) -> Person:
+        """Raises UnknownPerson."""
+        with self._reading() as cursor:
+            found = self._people(cursor, "WHERE collection = ? AND name = ?", (collection, name))
+        if not found:
+            raise UnknownPerson(f"nobody is enrolled as {name!r} in collection {collection!r}")
+        return found[0]
+
+    def people(self, collections: Sequence[str] | None = None, where: Filter | None = None) -> Iterator[Person]:
+        """By collection and name. collections: None: of all."""
+        condition, values = self._condition(collections, where)
+        after: tuple[str, str] = ("", "")
+        while True:
+            with self._reading() as cursor:
+                page = self._people(
+                    cursor,
+                    f"WHERE (collection, name) > (?, ?) {condition} ORDER BY collection, name LIMIT {_PAGE}",
+                    (*after, *values),
+                )
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].collection, page[-1].name
+
+    def people_by_id(self, ids: Iterable[int]) -> dict[int, Person]:
+        """Those of them that are still there."""
+        wanted = list(dict.fromkeys(int(number) for number in ids))
+        found: dict[int, Person] = {}
+        with self._reading() as cursor:
+            for start in range(0, len(wanted), _IN_A_STATEMENT):
+                share = wanted[start : start + _IN_A_STATEMENT]
+                marks = ", ".join("?" * len(share))
+                found.update({person.id: person for person in self._people(cursor, f"WHERE id IN ({marks})", share)})
+        return found
+
+    def ids(self, collections: Sequence[str] | None = None, where: Filter | None = None) -> NDArray[np.int64]:
+        """The ids of people, ascending: int64 [N]."""
+        condition, values = self._condition(collections, where)
+        with self._reading() as cursor:
+            cursor.execute(f"SELECT id FROM people WHERE 1 = 1 {condition} ORDER BY id", values)
+            return np.array([row[0] for row in cursor.fetchall()], np.int64)
+
+    def collections(self) -> dict[str, int]:
+        """How many people each has."""
+        with self._reading() as cursor:
+            cursor.execute("SELECT collection, count(*) FROM people GROUP BY collection ORDER BY collection")
+            return dict(cursor.fetchall())
+
+    def _condition(self, collections: Sequence[str] | None, where: Filter | None) -> tuple[str, list[Any]]:
+        """With AND before it."""
+        condition, values = self._where(where or {})
+        parts = [condition] if condition else []
+        if collections is not None:
+            parts.insert(0, f"collection IN ({', '.join('?' * len(collections))})" if collections else "1 = 0")
+            values = [*collections, *values]
+        return "".join(f" AND {part}" for part in parts), values
+
+    def _people(self, cursor: Cursor, condition: str, values: Sequence[Any]) -> list[Person]:
+        cursor.execute(
+            "SELECT id, name, collection, metadata, created, "
+            f"(SELECT count(*) FROM faces WHERE person = people.id) FROM people {condition}",
+            values,
+        )
+        return [
+            Person(number, name, collection, _parsed(metadata), faces, created)
+            for number, name, collection, metadata, created, faces in cursor.fetchall()
+        ]
+
+    # Faces and their embeddings
+
+    def faces(self, weights: str | None = None, person: int | None = None) -> Iterator[StoredFace]:
+        """All faces, or those of a person, in the order of their ids. weights: the index whose embeddings come too."""
+        after = 0
+        while True:
+            with self._reading() as cursor:
+                cursor.execute(
+                    "SELECT id, person, added, details, crop, embedding FROM faces LEFT JOIN embeddings "
+                    "ON embeddings.face = faces.id AND weights = ? WHERE id > ? "
+                    f"{'' if person is None else 'AND person = ?'} ORDER BY id LIMIT 256",
+                    (weights or "", after, *([] if person is None else [person])),
+                )
+                page = cursor.fetchall()
+            for number, owner, added, details, crop, embedding in page:
+                vector = None if embedding is None else self._from_column([embedding])[0]
+                picture = None if crop is None else bytes(crop)
+                yield StoredFace(number, owner, added, _parsed(details), picture, vector)
+            if not page:
+                return
+            after = page[-1][0]
+
+    def counter(self) -> int:
+        """Goes up with every change."""
+        with self._reading() as cursor:
+            cursor.execute("SELECT value FROM counter")
+            return int(cursor.fetchone()[0])
+
+    def came(self, weights: str, after: int, upto: int) -> Iterator[Page]:
+        """What came into an index with the changes after `after`, to `upto`, and is still there."""
+        change, face = after + 1, 0
+        while True:
+            with self._reading() as cursor:
+                # In the order of an index: whatever happens meanwhile, no row is passed over or comes twice.
+                cursor.execute(
+                    "SELECT change, face, person, embedding FROM embeddings JOIN faces ON faces.id = face "
+                    "WHERE weights = ? AND (change, face) > (?, ?) AND change <= ? "
+                    f"ORDER BY change, face LIMIT {_PAGE}",
+                    (weights, change, face, upto),
+                )
+                rows = cursor.fetchall()
+            if not rows:
+                return
+            _, faces, people, embeddings = zip(*rows)
+            yield Page(np.array(faces, np.int64), np.array(people, np.int64), self._from_column(embeddings))
+            change, face = rows[-1][:2]
+
+    def went(self, after: int, upto: int) -> NDArray[np.int64] | None:
+        """The faces that went with these changes; None where that is no longer known."""
+        with self._reading() as cursor:
+            if after < int(self._setting(cursor, "erased_before") or 0):
+                return None
+            cursor.execute("SELECT face FROM erased WHERE change > ? AND change <= ?", (after, upto))
+            return np.array([row[0] for row in cursor.fetchall()], np.int64)
+
+    # Indexes
+
+    def indexes(self) -> list[Index]:
+        """The active one first, then in the order in which they were made."""
+        with self._reading() as cursor:
+            active = self._setting(cursor, "active")
+            cursor.execute(
+                "SELECT weights, name, random, calibration, "
+                "(SELECT count(*) FROM embeddings WHERE weights = indexes.weights) FROM indexes ORDER BY number"
+            )
+            rows = cursor.fetchall()
+        found = [
+            Index(Weights(name, sha256, bool(random)), faces, sha256 == active, told and _parsed(told))
+            for sha256, name, random, told, faces in rows
+        ]
+        return sorted(found, key=lambda index: not index.is_active)
+
+    def index_number(self, weights: str) -> int | None:
+        """Of an index; None where there is none. One that is dropped and made again has another."""
+        with self._reading() as cursor:
+            cursor.execute("SELECT number FROM indexes WHERE weights = ?", (weights,))
+            row = cursor.fetchone()
+            return None if row is None else int(row[0])
+
+    def add_embeddings(self, weights: Weights, embeddings: Mapping[int, Embeddings]) -> None:
+        """Put faces that are enrolled into an index too, which is made where there is none. Faces that have gone
+        meanwhile are left out, and those that are in it already."""
+        with self._writing() as cursor:
+            change = self._next(cursor)
+            self._new_index(cursor, weights)
+            for face, embedding in embeddings.items():
+                cursor.execute(
+                    "SELECT 1 FROM faces WHERE id = ? AND NOT EXISTS "
+                    "(SELECT 1 FROM embeddings WHERE face = ? AND weights = ?)",
+                    (face, face, weights.sha256),
+                )
+                if cursor.fetchone() is not None:
+                    self._embed(cursor, face, weights.sha256, embedding, change)
+
+    def activate(self, weights: str) -> None:
+        """Enrol into another index from now on. Raises GalleryUnfit where there is none."""
+        with self._writing() as cursor:
+            self._next(cursor)
+            cursor.execute("SELECT 1 FROM indexes WHERE weights = ?", (weights,))
+            if cursor.fetchone() is None:
+                raise GalleryUnfit(f"this gallery has no index of the weights {weights[:12]}")
+            self._set(cursor, "active", weights)
+
+    def drop_index(self, weights: str) -> None:
+        """Erase the embeddings of a network. Raises GalleryUnfit for those of the active index."""
+        with self._writing() as cursor:
+            if self._setting(cursor, "active") == weights:
+                raise GalleryUnfit("the active index cannot be dropped; activate another one first")
+            self._next(cursor)
+            cursor.execute("DELETE FROM embeddings WHERE weights = ?", (weights,))
+            cursor.execute("DELETE FROM indexes WHERE weights = ?", (weights,))
+        self._erase()
+
+    def calibrate(self, weights: str, calibration: Metadata | None) -> None:
+        """Keep what was measured with an index."""
+        with self._writing() as cursor:
+            self._next(cursor)
+            told = None if calibration is None else json.dumps(dict(calibration))
+            cursor.execute("UPDATE indexes SET calibration = ? WHERE weights = ?", (told, weights))
+
+    def _new_index(self, cursor: Cursor, weights: Weights) -> None:
+        cursor.execute(
+            "INSERT INTO indexes (weights, name, random) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (weights.sha256, weights.name, weights.random),
+        )
+
+    # Settings and the counter
+
+    def _next(self, cursor: Cursor) -> int:
+        cursor.execute("UPDATE counter SET value = value + 1 RETURNING value")
+        return int(cursor.fetchone()[0])
+
+    def _setting(self, cursor: Cursor, key: str) -> str | None:
+        cursor.execute("SELECT value FROM settings WHERE key = ?", (key,))
+        row = cursor.fetchone()
+        return None if row is None else str(row[0])
+
+    def _set(self, cursor: Cursor, key: str, value: str) -> None:
+        cursor.execute(
+            "INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+    def _check_schema(self, found: int) -> None:
+        """Raises GalleryUnfit for tables of a newer version."""
+        if found > SCHEMA:
+            raise GalleryUnfit(
+                f"{self.where} is a gallery of version {found}, and this program knows them to version {SCHEMA}: "
+                "use a newer one"
+            )
+
+
+class SearchingStore(Store):
+    """A store whose database searches itself."""
+
+    @abstractmethod
+    def search(
+        self,
+        queries: Embeddings,
+        weights: str,
+        top: int,
+        collections: Sequence[str] | None = None,
+        where: Filter | None = None,
+    ) -> list[list[Hit]]:
+        """As `Matrix.search`, among the people of these collections and with this metadata; exact unless the database
+        has an approximate index."""
+
+
+def _parsed(document: Any) -> dict[str, Any]:
+    """JSON, which a driver may have read already."""
+    read: dict[str, Any] = json.loads(document) if isinstance(document, (str, bytes)) else document
+    return read
