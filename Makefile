@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 NETWORKS := $(foreach name,pnet rnet onet,model_repository/$(name)/1/model.pt)
 PHOTO := tests/data/astronaut.png
 
-.PHONY: help demo test test-fast containers fuzz check bench bulk tune load saturate scaling soak bundle train-demo format env export clean
+.PHONY: help demo test test-fast containers fuzz check bench bulk identify tune load saturate scaling soak bundle train-demo format env export clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -50,6 +50,9 @@ bench: export  ## speed beside facenet-pytorch and mtcnn on this machine; tables
 bulk: export  ## faces batch over 20,000 made pictures: its rate beside the server's, its memory; report and plot in bulk/
 	PYTHONPATH=load_tests $(BIN)/python -m face_bench.bulk $(ARGS)
 
+identify: env  ## a gallery of a million people: a search beside a bare matrix product, memory, four processes; in identify/
+	PYTHONPATH=load_tests $(BIN)/python -m face_bench.galleries $(ARGS)
+
 tune: export  ## the fastest setting for this machine, GPU or not: `faces serve --configuration tuned`; table in tune/
 	PYTHONPATH=load_tests $(BIN)/python -m face_bench.tune $(ARGS)
 
@@ -91,5 +94,5 @@ train-demo: env  ## train on a small generated set, export, serve and measure: e
 	OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m face_training.rehearsal
 
 clean:  ## remove the environments, the exported networks, what the other targets wrote
-	rm -rf $(VENV) .venv-uv .venv-peers .venv-perf demo bench bulk gpu tune bundle build/bundle load saturate scaling soak fuzz train-demo model_repository/*/1/model.pt model_repository/*/1/export.json \
+	rm -rf $(VENV) .venv-uv .venv-peers .venv-perf demo bench bulk identify gpu tune bundle build/bundle load saturate scaling soak fuzz train-demo model_repository/*/1/model.pt model_repository/*/1/export.json \
 		model_repository/*/configs model_repository/mtcnn/tuned.json model_repository/*/[2-9] model_repository/*/[1-9][0-9]*

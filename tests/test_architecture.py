@@ -126,6 +126,7 @@ ARROWS = {
         "face_command",
         "face_repository",
         "face_export",
+        "face_gallery",
         "face_runtime",
         "face_server",
         "face_tools.matching",

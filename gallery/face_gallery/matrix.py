@@ -7,6 +7,7 @@ block; what is left of it are the few rows that come near enough.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,11 @@ class Matrix:
 
     def __len__(self) -> int:
         return self._size
+
+    def blocks(self) -> Iterator[Embeddings]:
+        """The rows, float32 [n, D] each, in no order."""
+        for start in range(0, self._size, BLOCK):
+            yield self._blocks[start // BLOCK][: self._size - start]
 
     def refresh(self) -> None:
         """Take over what has changed in the store since the last time."""
@@ -113,8 +119,7 @@ class Matrix:
         scores = [np.empty(0, np.float32) for _ in queries]
         rows = [np.empty(0, np.int64) for _ in queries]
         least = np.full((len(queries), 1), -np.inf, np.float32)
-        for start in range(0, self._size if count else 0, BLOCK):
-            block = self._blocks[start // BLOCK][: self._size - start]
+        for start, block in zip(range(0, self._size if count else 0, BLOCK), self.blocks()):
             # One query alone is memory's speed; BLAS has a way of its own for it.
             of_block = (block @ queries[0])[np.newaxis] if len(queries) == 1 else queries @ block.T
             if allowed is not None:

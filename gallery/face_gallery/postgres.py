@@ -47,10 +47,10 @@ CREATE TABLE indexes (
     number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, weights TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
     random BOOLEAN NOT NULL, calibration JSONB);
 CREATE TABLE embeddings (
-    face BIGINT NOT NULL REFERENCES faces, weights TEXT NOT NULL, change BIGINT NOT NULL,
+    face BIGINT NOT NULL REFERENCES faces, network BIGINT NOT NULL REFERENCES indexes, change BIGINT NOT NULL,
     embedding VECTOR({_SIZE}) NOT NULL);
-CREATE UNIQUE INDEX embeddings_of_a_face ON embeddings (face, weights);
-CREATE INDEX embeddings_by_change ON embeddings (weights, change, face);
+CREATE UNIQUE INDEX embeddings_of_a_face ON embeddings (face, network);
+CREATE INDEX embeddings_by_change ON embeddings (network, change, face);
 CREATE TABLE erased (face BIGINT NOT NULL, change BIGINT NOT NULL);
 CREATE INDEX erased_by_change ON erased (change);
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -128,12 +128,13 @@ class PostgresStore(SearchingStore):
         condition, values = self._condition(collections, where)
         found = []
         with self._reading() as cursor:
-            cursor.execute("SELECT count(*) FROM embeddings WHERE weights = ?", (weights,))
+            network = self._number(cursor, weights)
+            cursor.execute("SELECT count(*) FROM embeddings WHERE network = ?", (network,))
             (size,) = cursor.fetchone()
             for query in queries:
                 wanted = 2 * top + _SLACK
                 while True:
-                    rows = self._nearest(cursor, query, weights, wanted, condition, values)
+                    rows = self._nearest(cursor, query, network, wanted, condition, values)
                     faces, people, embeddings = zip(*rows) if rows else ((), (), ())
                     hits = nearest_people(query[np.newaxis], faces, people, self._from_column(embeddings), top)[0]
                     if len(hits) >= top or wanted >= size:
@@ -143,14 +144,14 @@ class PostgresStore(SearchingStore):
         return found
 
     def _nearest(
-        self, cursor: Cursor, query: Embeddings, weights: str, wanted: int, condition: str, values: Sequence[Any]
+        self, cursor: Cursor, query: Embeddings, network: int, wanted: int, condition: str, values: Sequence[Any]
     ) -> list[tuple[int, int, NDArray[np.float32]]]:
         # An HNSW index gives no more rows than this, 40 without it.
         cursor.execute(f"SET LOCAL hnsw.ef_search = {min(max(2 * wanted, 40), 1000)}")
         cursor.execute(
             "SELECT face, person, embedding FROM embeddings JOIN faces ON faces.id = face "
-            f"JOIN people ON people.id = person WHERE weights = ?{condition} ORDER BY embedding <=> ? LIMIT ?",
-            (weights, *values, query.astype(np.float32), wanted),
+            f"JOIN people ON people.id = person WHERE network = ?{condition} ORDER BY embedding <=> ? LIMIT ?",
+            (network, *values, query.astype(np.float32), wanted),
         )
         rows: list[tuple[int, int, NDArray[np.float32]]] = cursor.fetchall()
         return rows

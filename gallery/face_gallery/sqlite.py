@@ -25,6 +25,9 @@ from face_gallery.store import SCHEMA, Cursor, Embeddings, Store
 _APPLICATION = 0x46414347
 """Of SQLite's `application_id`: by it our files are told from others."""
 
+_PAGE_SIZE = 8192
+"""Bytes: three embeddings. In SQLite's usual 4096 there is room for one, and half of the file is air."""
+
 _BUSY_S = 30.0
 """So long a writer waits for others."""
 
@@ -40,9 +43,10 @@ CREATE TABLE indexes (
     number INTEGER PRIMARY KEY AUTOINCREMENT, weights TEXT NOT NULL UNIQUE, name TEXT NOT NULL, random INTEGER NOT NULL,
     calibration TEXT);
 CREATE TABLE embeddings (
-    face INTEGER NOT NULL REFERENCES faces, weights TEXT NOT NULL, change INTEGER NOT NULL, embedding BLOB NOT NULL);
-CREATE UNIQUE INDEX embeddings_of_a_face ON embeddings (face, weights);
-CREATE INDEX embeddings_by_change ON embeddings (weights, change, face);
+    face INTEGER NOT NULL REFERENCES faces, network INTEGER NOT NULL REFERENCES indexes, change INTEGER NOT NULL,
+    embedding BLOB NOT NULL);
+CREATE UNIQUE INDEX embeddings_of_a_face ON embeddings (face, network);
+CREATE INDEX embeddings_by_change ON embeddings (network, change, face);
 CREATE TABLE erased (face INTEGER NOT NULL, change INTEGER NOT NULL);
 CREATE INDEX erased_by_change ON erased (change);
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -127,6 +131,7 @@ class SqliteStore(Store):
 
     def _create(self, connection: sqlite3.Connection) -> None:
         """The tables, once, whoever else is about to make them."""
+        connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
         connection.execute("BEGIN IMMEDIATE")
         try:
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:

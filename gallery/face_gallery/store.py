@@ -127,13 +127,13 @@ class Store(ABC):
         """
         with self._writing() as cursor:
             change = self._next(cursor)
-            self._take_index(cursor, weights)
-            return [self._add(cursor, enrolment, weights, change) for enrolment in enrolments]
+            network = self._take_index(cursor, weights)
+            return [self._add(cursor, enrolment, network, change) for enrolment in enrolments]
 
-    def _take_index(self, cursor: Cursor, weights: Weights) -> None:
+    def _take_index(self, cursor: Cursor, weights: Weights) -> int:
+        """The number of the active index, which must be that of these weights."""
         active = self._setting(cursor, "active")
         if active is None:
-            self._new_index(cursor, weights)
             self._set(cursor, "active", weights.sha256)
         elif active != weights.sha256:
             cursor.execute("SELECT name FROM indexes WHERE weights = ?", (active,))
@@ -141,8 +141,9 @@ class Store(ABC):
                 f"the faces of this gallery are embedded by {cursor.fetchone()[0]} ({active[:12]}), and these by "
                 f"{weights.name} ({weights.sha256[:12]}): run `faces gallery reindex` first"
             )
+        return self._new_index(cursor, weights)
 
-    def _add(self, cursor: Cursor, enrolment: Enrolment, weights: Weights, change: int) -> list[int]:
+    def _add(self, cursor: Cursor, enrolment: Enrolment, network: int, change: int) -> list[int]:
         key = (enrolment.collection, enrolment.name)
         metadata = json.dumps(dict(enrolment.metadata or {}))
         cursor.execute(
@@ -160,13 +161,13 @@ class Store(ABC):
                 (person, time.time(), json.dumps(dict(face.details)), face.crop),
             )
             faces.append(cursor.fetchone()[0])
-            self._embed(cursor, faces[-1], weights.sha256, face.embedding, change)
+            self._embed(cursor, faces[-1], network, face.embedding, change)
         return faces
 
-    def _embed(self, cursor: Cursor, face: int, weights: str, embedding: Embeddings, change: int) -> None:
+    def _embed(self, cursor: Cursor, face: int, network: int, embedding: Embeddings, change: int) -> None:
         cursor.execute(
-            "INSERT INTO embeddings (face, weights, change, embedding) VALUES (?, ?, ?, ?)",
-            (face, weights, change, self._to_column(embedding)),
+            "INSERT INTO embeddings (face, network, change, embedding) VALUES (?, ?, ?, ?)",
+            (face, network, change, self._to_column(embedding)),
         )
 
     def remove(self, collection: str, name: str) -> int:
@@ -282,9 +283,9 @@ class Store(ABC):
             with self._reading() as cursor:
                 cursor.execute(
                     "SELECT id, person, added, details, crop, embedding FROM faces LEFT JOIN embeddings "
-                    "ON embeddings.face = faces.id AND weights = ? WHERE id > ? "
+                    "ON embeddings.face = faces.id AND network = ? WHERE id > ? "
                     f"{'' if person is None else 'AND person = ?'} ORDER BY id LIMIT 256",
-                    (weights or "", after, *([] if person is None else [person])),
+                    (self._number(cursor, weights or ""), after, *([] if person is None else [person])),
                 )
                 page = cursor.fetchall()
             for number, owner, added, details, crop, embedding in page:
@@ -309,9 +310,9 @@ class Store(ABC):
                 # In the order of an index: whatever happens meanwhile, no row is passed over or comes twice.
                 cursor.execute(
                     "SELECT change, face, person, embedding FROM embeddings JOIN faces ON faces.id = face "
-                    "WHERE weights = ? AND (change, face) > (?, ?) AND change <= ? "
+                    "WHERE network = ? AND (change, face) > (?, ?) AND change <= ? "
                     f"ORDER BY change, face LIMIT {_PAGE}",
-                    (weights, change, face, upto),
+                    (self._number(cursor, weights), change, face, upto),
                 )
                 rows = cursor.fetchall()
             if not rows:
@@ -336,7 +337,7 @@ class Store(ABC):
             active = self._setting(cursor, "active")
             cursor.execute(
                 "SELECT weights, name, random, calibration, "
-                "(SELECT count(*) FROM embeddings WHERE weights = indexes.weights) FROM indexes ORDER BY number"
+                "(SELECT count(*) FROM embeddings WHERE network = number) FROM indexes ORDER BY number"
             )
             rows = cursor.fetchall()
         found = [
@@ -348,24 +349,22 @@ class Store(ABC):
     def index_number(self, weights: str) -> int | None:
         """Of an index; None where there is none. One that is dropped and made again has another."""
         with self._reading() as cursor:
-            cursor.execute("SELECT number FROM indexes WHERE weights = ?", (weights,))
-            row = cursor.fetchone()
-            return None if row is None else int(row[0])
+            return self._number(cursor, weights) or None
 
     def add_embeddings(self, weights: Weights, embeddings: Mapping[int, Embeddings]) -> None:
         """Put faces that are enrolled into an index too, which is made where there is none. Faces that have gone
         meanwhile are left out, and those that are in it already."""
         with self._writing() as cursor:
             change = self._next(cursor)
-            self._new_index(cursor, weights)
+            network = self._new_index(cursor, weights)
             for face, embedding in embeddings.items():
                 cursor.execute(
                     "SELECT 1 FROM faces WHERE id = ? AND NOT EXISTS "
-                    "(SELECT 1 FROM embeddings WHERE face = ? AND weights = ?)",
-                    (face, face, weights.sha256),
+                    "(SELECT 1 FROM embeddings WHERE face = ? AND network = ?)",
+                    (face, face, network),
                 )
                 if cursor.fetchone() is not None:
-                    self._embed(cursor, face, weights.sha256, embedding, change)
+                    self._embed(cursor, face, network, embedding, change)
 
     def activate(self, weights: str) -> None:
         """Enrol into another index from now on. Raises GalleryUnfit where there is none."""
@@ -382,7 +381,7 @@ class Store(ABC):
             if self._setting(cursor, "active") == weights:
                 raise GalleryUnfit("the active index cannot be dropped; activate another one first")
             self._next(cursor)
-            cursor.execute("DELETE FROM embeddings WHERE weights = ?", (weights,))
+            cursor.execute("DELETE FROM embeddings WHERE network = ?", (self._number(cursor, weights),))
             cursor.execute("DELETE FROM indexes WHERE weights = ?", (weights,))
         self._erase()
 
@@ -393,11 +392,19 @@ class Store(ABC):
             told = None if calibration is None else json.dumps(dict(calibration))
             cursor.execute("UPDATE indexes SET calibration = ? WHERE weights = ?", (told, weights))
 
-    def _new_index(self, cursor: Cursor, weights: Weights) -> None:
+    def _number(self, cursor: Cursor, weights: str) -> int:
+        """Of an index; 0, which none has, where there is none."""
+        cursor.execute("SELECT number FROM indexes WHERE weights = ?", (weights,))
+        row = cursor.fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _new_index(self, cursor: Cursor, weights: Weights) -> int:
+        """The number of an index, which is made where there is none."""
         cursor.execute(
             "INSERT INTO indexes (weights, name, random) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (weights.sha256, weights.name, weights.random),
         )
+        return self._number(cursor, weights.sha256)
 
     # Settings and the counter
 
