@@ -97,7 +97,7 @@ class SqliteStore(Store):
         if self._connection is not None:
             return self._connection
         writable = not self._path.exists() or os.access(self._path, os.W_OK)
-        address = f"{self._path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
+        address = f"{self._path.absolute().as_uri()}?{'mode=rwc' if writable else _read_only(self._path)}"
         if writable and self._path.parent.is_dir() and not self._path.exists():
             # Nobody else's: SQLite gives its log the rights of the file.
             with suppress(FileExistsError):
@@ -123,6 +123,10 @@ class SqliteStore(Store):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
+        # What somebody had removed who died before the log was empty; whoever is reading now is not waited for.
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.execute(f"PRAGMA busy_timeout = {1000 * _BUSY_S:.0f}")
 
     def _check(self, connection: sqlite3.Connection) -> None:
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
@@ -212,6 +216,12 @@ class SqliteStore(Store):
         if "full" in said:
             return GalleryUnavailable(f"{self.where} cannot be written: the disk is full")
         return GalleryUnavailable(f"{self.where} cannot be used: {said}")
+
+
+def _read_only(path: Path) -> str:
+    """How SQLite is to open a file that may not be written. Where nobody can, nothing has to be watched for changes."""
+    is_frozen = hasattr(os, "statvfs") and os.statvfs(path).f_flag & os.ST_RDONLY
+    return "mode=ro&immutable=1" if is_frozen else "mode=ro"
 
 
 def _why_not(path: Path) -> str:

@@ -1,5 +1,6 @@
 """What is removed is gone from the files: no piece of an embedding, a picture or a name is left in them."""
 
+import os
 import random
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from face_gallery.opening import open_store
 from face_gallery.records import NewFace
+from face_gallery.sqlite import SqliteStore
 from face_gallery.store import Enrolment
 from tests.gallery.people import OTHERS, TRAINED, units
 
@@ -131,3 +133,18 @@ def test_the_file_is_nobody_elses(tmp_path):
     with open_store(path) as store:
         store.enrol([Enrolment("default", "Ada", None, [NewFace(np.zeros(512, np.float32))])], TRAINED)
         assert {file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {0}
+
+
+def test_what_somebody_removed_who_died_is_gone_once_it_is_opened(tmp_path, monkeypatch):
+    path = tmp_path / "people.gallery"
+    with open_store(path) as store:
+        fill(store)
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(SqliteStore, "_erase", lambda _store: os._exit(0))
+        open_store(path).remove("default", "Somebody Called 000007!!")
+    assert os.waitpid(child, 0)[1] == 0
+    assert there(list(tmp_path.iterdir()), secrets(7)) > 0.9, "in the log, or where it was"
+    with open_store(path) as store:
+        assert there(list(tmp_path.iterdir()), secrets(7)) == 0
+        assert len(list(store.people())) == PEOPLE - 1
