@@ -22,15 +22,12 @@ from face_batch.patterns import is_pattern, matching, printable
 from face_batch.places import Entry, Place
 from face_pictures.folders import is_hidden, left_out, pictures_in
 from face_pictures.formats import SUFFIXES
+from face_tools.video.frames import VIDEO_SUFFIXES
 
 T = TypeVar("T")
 
 PICTURE, VIDEO, MEMBER, CELL = "picture", "video", "member", "cell"
 """The kinds of items."""
-
-VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".3gp")
-)
 
 _LISTS = (".txt", ".lst", ".list")
 _TAR, _PARQUET = ".tar", ".parquet"

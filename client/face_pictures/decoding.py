@@ -6,11 +6,12 @@ Whatever is wrong with the input, what is raised is InvalidImage; MemoryError wh
 
 from __future__ import annotations
 
+import io
 from typing import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from face_pictures import netpbm, tiff
 from face_pictures.errors import InvalidImage, TooManyPixels
@@ -48,6 +49,37 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
             return to_rgb(_opened(data, max_pixels), field="encoded_image")
 
     return _whole(data, read)
+
+
+def decode_as_shown(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """As `decode_image`, but what a person sees: nothing of what lies under transparency, for which there is white, and
+    colours in sRGB where a profile says others. For copies that hold no more than pixels.
+
+    Raises InvalidImage as `decode_image` does.
+    """
+
+    def read(data: bytes) -> NDArray[np.uint8]:
+        with reading_file(data):
+            image = _opened(data, max_pixels)
+            profile = image.info.get("icc_profile")
+            return np.array(_on_white(_in_srgb(_upright_rgb(image), image.mode, profile), image))
+
+    return _whole(data, read)
+
+
+def is_transparent(data: bytes) -> bool:
+    """Whether anything in a file may be seen through. Raises InvalidImage."""
+    with reading_file(data):
+        return _has_alpha(open_image(data))
+
+
+def frames_in(data: bytes) -> int:
+    """How many frames or pages a file has, of which the first is read; 1 where the others cannot be counted."""
+    try:
+        with reading_file(data):
+            return int(getattr(open_image(data), "n_frames", 1))
+    except InvalidImage:
+        return 1
 
 
 def decode_shrunk(data: bytes, max_side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
@@ -122,9 +154,41 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
     if rgb is None:
         image.load()
         rgb = convert_to_rgb(image)
+    return _upright(rgb, image)
+
+
+def _upright(pixels: Image.Image, image: Image.Image) -> Image.Image:
+    """Pixels of an image as it is stored, upright."""
     # Loading a TIFF turns it upright.
     turn = None if image.format == "TIFF" else _UPRIGHT.get(orientation(image))
-    return rgb if turn is None else rgb.transpose(turn)
+    return pixels if turn is None else pixels.transpose(turn)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info
+
+
+def _on_white(rgb: Image.Image, image: Image.Image) -> Image.Image:
+    """The upright pixels of a loaded image, with white where the image is transparent."""
+    if not _has_alpha(image):
+        return rgb
+    opacity = _upright(image.convert("RGBA").getchannel("A"), image)
+    return Image.composite(rgb, Image.new("RGB", rgb.size, "white"), opacity)
+
+
+def _in_srgb(rgb: Image.Image, mode: str, profile: bytes | None) -> Image.Image:
+    """The colours that the profile of an image of that mode means. One that cannot be read, or is of another kind of
+    colours, counts as absent, as in viewers."""
+    if not profile or not mode.startswith("RGB"):
+        return rgb
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space.strip() != "RGB":
+            return rgb
+        shown = ImageCms.profileToProfile(rgb, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (OSError, ImageCms.PyCMSError):
+        return rgb
+    return rgb if shown is None else shown
 
 
 def downscale(image: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:

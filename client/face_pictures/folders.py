@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from face_pictures.formats import FORMAT_NAMES, OTHER_SUFFIXES, SUFFIXES
-from face_pictures.marks import CROP, marked
+from face_pictures.marks import COVERED, CROP, marked
 
 # What file managers, network storage and macOS lay beside pictures, besides what a dot hides.
 _NOT_PHOTOS = frozenset(
@@ -119,7 +119,7 @@ def _walk(folder: Path, suffixes: Collection[str], found: Found, seen: set[Path]
 
 def _leave_ours(found: Found) -> None:
     """Leaves out sheets, drawings, and crops that lie with what they were cut from; others may be meant."""
-    marks = {path: marked(path) for path in found.files}
+    marks = {path: mark if (mark := marked(path)) != COVERED else None for path in found.files}
     originals = {path.stem for path, mark in marks.items() if mark is None}
     for path, mark in marks.items():
         # photo_1.png is cut from photo.jpg.

@@ -10,6 +10,8 @@ from PIL import Image
 
 SHEET = "contact sheet"
 COPY = "drawing"
+COVERED = "faces covered"
+"""A picture to be read like any other; it does not tell what it was made of."""
 CROP = "crop of "
 """Followed by what tells the picture that it was cut from."""
 

@@ -11,7 +11,16 @@ import tifffile
 from PIL import Image
 
 from face_client.errors import InvalidImage
-from face_pictures.decoding import decode_image, decode_shrunk, downscale, image_size, to_rgb
+from face_pictures.decoding import (
+    decode_as_shown,
+    decode_image,
+    decode_shrunk,
+    downscale,
+    frames_in,
+    image_size,
+    is_transparent,
+    to_rgb,
+)
 from face_pictures.errors import TooManyPixels, picture_error
 from tests.pictures import astronaut
 
@@ -331,3 +340,61 @@ def test_downscale_averages_areas(picture):
 def test_downscale_leaves_small_images_and_thin_ones_whole(picture):
     assert downscale(picture, 40) is picture
     assert downscale(np.zeros((4000, 1, 3), np.uint8), 100).shape == (100, 1, 3)
+
+
+def transparent(picture, mode):
+    """The picture in a mode in which its upper half is transparent; and its colours as that mode has them."""
+    image = Image.fromarray(picture)
+    opacity = Image.new("L", image.size, 255)
+    opacity.paste(0, (0, 0, image.width, image.height // 2))
+    if mode == "P":
+        image = image.quantize(200)
+        # A colour of its own, which is the transparent one.
+        pixels = np.array(image)
+        pixels[: image.height // 2] = 255
+        indexed = Image.fromarray(pixels, "P")
+        indexed.putpalette(image.getpalette() + [7] * (768 - len(image.getpalette())))
+        indexed.info["transparency"] = 255
+        return indexed
+    image = image.convert("L" if mode == "LA" else "RGB").convert(mode)
+    image.putalpha(opacity)
+    return image
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(("image_format", "mode"), [("PNG", "RGBA"), ("PNG", "LA"), ("PNG", "P"), ("WEBP", "RGBA")])
+def test_what_is_transparent_is_white(image_format, mode, orientation, picture, encode):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if image_format == "WEBP" else {}
+    image = transparent(picture, mode)
+    data = encode(image, image_format, exif=exif, **options)
+    assert is_transparent(data)
+    shown = decode_as_shown(data)
+    assert_is_rgb(shown)
+    expected = np.array(image.convert("RGB"))
+    expected[: len(picture) // 2] = 255
+    np.testing.assert_array_equal(shown, upright(expected, orientation))
+
+
+def test_a_transparent_colour(picture, encode):
+    data = encode(picture, "PNG", transparency=tuple(map(int, picture[3, 5])))
+    assert is_transparent(data)
+    expected = picture.copy()
+    expected[3, 5] = 255
+    np.testing.assert_array_equal(decode_as_shown(data), expected)
+
+
+@pytest.mark.parametrize("image_format", WITH_EXIF)
+def test_what_is_not_transparent_is_as_ever(image_format, picture, encode):
+    data = encode(picture, image_format, **WITH_EXIF[image_format])
+    assert not is_transparent(data)
+    np.testing.assert_array_equal(decode_as_shown(data), decode_image(data))
+    assert frames_in(data) == 1
+
+
+def test_frames_are_counted(picture, encode):
+    more = [Image.fromarray(255 - picture), Image.fromarray(picture // 2)]
+    for image_format in ("GIF", "TIFF", "WEBP", "PNG"):
+        assert frames_in(encode(picture, image_format, save_all=True, append_images=more)) == 3
+    assert frames_in(b"GIF89a") == 1

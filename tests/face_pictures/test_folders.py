@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from face_pictures.folders import pictures_in
-from face_pictures.marks import COPY, CROP, SHEET, mark
+from face_pictures.marks import COPY, COVERED, CROP, SHEET, mark
 
 
 @pytest.fixture
@@ -114,9 +114,11 @@ def test_what_the_command_made_of_these_pictures_is_left_out(album):
     album("clusters.png", exif=mark(SHEET))
     album("drawn/a.png", exif=mark(COPY))
     album("faces/a_1.png", exif=mark(f"{CROP}0123"))
+    album("covered/a.png", exif=mark(COVERED))
     folder = album("a.png")
     files, (note,) = read_in(folder)
-    assert files == ["a.png"]
+    # Faces are covered in copies that are photos like others.
+    assert files == ["a.png", "covered/a.png"]
     assert "clusters.png, drawn/a.png, faces/a_1.png (made by this command)" in note
     # Apart from the picture that they were cut from, crops are what somebody wants to go on with.
     assert read_in(folder / "faces") == (["a_1.png"], [])

@@ -77,16 +77,16 @@ class Column(NamedTuple):
     width: int | None = None
 
 
-def print_as_they_come(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """Rows as they come: for a terminal in columns, where long cells keep their ends; for a pipe with tabs."""
-    titles = [column.title for column in columns]
+def print_as_they_come(columns: Sequence[Column], rows: Iterable[Sequence[str]], header: bool = True) -> None:
+    """Rows as they come: for a terminal in columns, where long cells keep their ends; for a pipe with tabs. header:
+    their titles above; False where the table was begun before."""
+    titles = [[column.title for column in columns]] if header else []
     if not sys.stdout.isatty():
-        line("\t".join(titles))
-        for row in rows:
+        for row in itertools.chain(titles, rows):
             line("\t".join(row))
         return
     widths = _widths(columns, shutil.get_terminal_size().columns)
-    for row in itertools.chain([titles], rows):
+    for row in itertools.chain(titles, rows):
         line("  ".join(cell_of(text, width) for text, width in zip(row, widths)).rstrip())
 
 

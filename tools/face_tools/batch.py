@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 from face_client.errors import FaceError, ServerUnavailable, reason
 from face_client.faces import Faces
@@ -34,6 +34,7 @@ from face_tools.resuming import answered, check_stdout
 if TYPE_CHECKING:
     from face_client import FaceClient
     from face_client.faces import BatchAnswer
+    from face_client.images import ImageLike
 
 _COLUMNS = (
     console.Column("image"),
@@ -42,7 +43,9 @@ _COLUMNS = (
     console.Column("probability", 11),
 )
 
+Problem = Union[FaceError, OSError, OutputError]
 Answers = Iterator[tuple[Picture, "BatchAnswer"]]
+Read = Callable[[Picture], "ImageLike"]
 Check = Callable[[Sequence[Picture]], None]
 Take = Callable[[Picture, Faces], None]
 Show = Callable[[Answers], None]
@@ -70,6 +73,8 @@ def run(
     *,
     recognize: bool = False,
     crops: bool = False,
+    found: Sequence[Picture] | None = None,
+    read: Read = content,
     check: Check | None = None,
     take: Take | None = None,
     show: Show | None = None,
@@ -78,13 +83,15 @@ def run(
     """Ask about the pictures in `args`, and print; returns the exit status.
 
     recognize: with embeddings. crops: with a picture of each face.
+    found: the pictures, instead of those in `args`. read: what the client is given of each.
     check: is shown the pictures before anything is asked; raises OutputRefused or InvalidInput.
     take: is shown the faces of each picture; an OutputError that it raises is told, and the next picture comes.
     show: prints all answers; by default as a table or JSON lines.
     finish: does what is left at the end with what was taken until then, also after Ctrl-C, which waits for it, or when
         the server is gone; returns the exit status of its own part.
     """
-    batch = _Batch(verb, args, recognize, crops, check, take, show or (lambda answers: _show(answers, args)))
+    show = show or (lambda answers: _show(answers, args))
+    batch = _Batch(verb, args, recognize, crops, found, read, check, take, show)
     status = EXIT_SOME_FAILED
     with Interrupts() as interrupts:
         try:
@@ -105,6 +112,8 @@ class _Batch:
         args: argparse.Namespace,
         recognize: bool,
         crops: bool,
+        found: Sequence[Picture] | None,
+        read: Read,
         check: Check | None,
         take: Take | None,
         show: Show,
@@ -114,6 +123,8 @@ class _Batch:
         self._args = args
         self._recognize = recognize
         self._crops = crops
+        self._found = found
+        self._read = read
         self._check = check
         self._take = take
         self._show = show
@@ -123,7 +134,7 @@ class _Batch:
 
     def run(self) -> int:
         """Raises FaceError or OutputError where the whole of it fails."""
-        found = pictures.find(self._args.paths)
+        found = pictures.find(self._args.paths) if self._found is None else self._found
         save, resume = getattr(self._args, "save", None), getattr(self._args, "resume", None)
         if save is not None:
             self._copies = pictures.plan_copies(found, save, self._args.force)
@@ -163,13 +174,13 @@ class _Batch:
         has gone away."""
         ask = client.recognize_each if self._recognize else client.detect_each
         options = batch_options(self._args)
-        for picture, first in zip(found, ask(map(content, found), crops=self._crops, **options)):
+        for picture, first in zip(found, ask(map(self._read, found), crops=self._crops, **options)):
             answer: BatchAnswer = first
             if isinstance(first, ServerUnavailable):
                 check_ready(client, *models, wait=self._args.wait)
                 if self._args.wait:
                     # It was away for longer than the retries last, and is back.
-                    (answer,) = ask([content(picture)], crops=self._crops, **options)
+                    (answer,) = ask([self._read(picture)], crops=self._crops, **options)
             problem = self._keep(picture, answer) if isinstance(answer, Faces) else answer
             self._done += 1
             yield picture, answer
@@ -179,7 +190,7 @@ class _Batch:
                 self._has_failures = True
                 console.message(_line(picture, problem))
 
-    def _keep(self, picture: Picture, faces: Faces) -> FaceError | OSError | OutputError | None:
+    def _keep(self, picture: Picture, faces: Faces) -> Problem | None:
         """What went wrong, if something did."""
         try:
             if self._take is not None:
@@ -194,7 +205,7 @@ class _Batch:
         return None
 
 
-def _line(picture: Picture, problem: FaceError | OSError | OutputError) -> str:
+def _line(picture: Picture, problem: Problem) -> str:
     # What cannot be written is no fault of the picture.
     return str(problem) if isinstance(problem, OutputError) else f"{picture.path}: {reason(problem)}"
 
@@ -212,9 +223,14 @@ def _document(answer: BatchAnswer) -> dict[str, Any]:
     return answer.to_dict() if isinstance(answer, Faces) else {"error": error_document(answer)}
 
 
-def error_document(error: FaceError | OSError) -> dict[str, str]:
+def error_document(error: Problem) -> dict[str, str]:
     """Why a picture has no answer, for JSON. type: a class of `face_client.errors`, or Python's own for a file."""
-    return {"type": type(error).__name__, "message": reason(error)}
+    return {"type": type(error).__name__, "message": sentence(error)}
+
+
+def sentence(problem: Problem) -> str:
+    """What went wrong, without the name of what was read."""
+    return str(problem) if isinstance(problem, OutputError) else reason(problem)
 
 
 def _rows(picture: Picture, answer: BatchAnswer) -> Iterator[tuple[str, str, str, str]]:

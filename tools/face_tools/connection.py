@@ -56,12 +56,17 @@ _PLACEHOLDERS = {int: "N", float: "X", str: "WHICH"}
 
 def add_asking(parser: argparse.ArgumentParser, names: Iterable[str] = PARAMETERS, what: str = "pictures") -> None:
     """--max-side, and all of the connection and of the parameters. what: is sent to the server."""
-    parser.add_argument(
-        "--max-side", type=whole(1), metavar="N", help=f"shrink larger {what} to N pixels before sending"
-    )
+    add_max_side(parser, what)
     add_connection(parser)
     add_patience(parser)
     add_parameters(parser, names)
+
+
+def add_max_side(parser: argparse.ArgumentParser, what: str = "pictures") -> None:
+    """--max-side. what: is sent to the server."""
+    parser.add_argument(
+        "--max-side", type=whole(1), metavar="N", help=f"shrink larger {what} to N pixels before sending"
+    )
 
 
 def add_patience(parser: argparse.ArgumentParser) -> None:

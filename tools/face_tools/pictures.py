@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -53,8 +53,9 @@ def capped(dropped: int) -> str:
     )
 
 
-def find(paths: Sequence[str]) -> list[Picture]:
-    """Each file named and each picture in a folder named, in that order, none twice.
+def find(paths: Sequence[str], others: Collection[str] = ()) -> list[Picture]:
+    """Each file named and each picture in a folder named, in that order, none twice. others: suffixes, in lower case,
+    of files in folders that are taken as well.
 
     A file named by itself is tried whatever it is called; but of several, as a shell lists them, a contact sheet of
     `faces cluster` is left out. What is left out is said. Raises InvalidInput where there are none.
@@ -62,7 +63,7 @@ def find(paths: Sequence[str]) -> list[Picture]:
     found: dict[Path, Picture] = {}
     for path in map(Path, paths):
         if path.is_dir():
-            pictures = _in_folder(path)
+            pictures = _in_folder(path, others)
         elif len(paths) > 1 and marked(path) == SHEET:
             console.message(f"{path}: left out (a contact sheet of faces cluster)")
             continue
@@ -73,12 +74,12 @@ def find(paths: Sequence[str]) -> list[Picture]:
     if "-" in paths:
         found[STDIN.path] = STDIN
     if not found:
-        raise InvalidInput(f"no pictures ({', '.join(sorted(SUFFIXES))}) in {', '.join(paths)}")
+        raise InvalidInput(f"no pictures ({', '.join(sorted(SUFFIXES.union(others)))}) in {', '.join(paths)}")
     return list(found.values())
 
 
-def _in_folder(folder: Path) -> list[Picture]:
-    found = pictures_in(folder)
+def _in_folder(folder: Path, others: Collection[str]) -> list[Picture]:
+    found = pictures_in(folder, others)
     for note in found.notes():
         console.message(note)
     return [Picture(path, path.relative_to(folder)) for path in found.files]
@@ -87,7 +88,7 @@ def _in_folder(folder: Path) -> list[Picture]:
 def plan_stems(pictures: Sequence[Picture], folder: Path) -> dict[Path, Path]:
     """For each picture's path the path in `folder`, without a suffix, of what is made of it; no two are the same, and
     subfolders stay."""
-    stems = _unlike(folder / picture.place.with_suffix("") for picture in pictures)
+    stems = unlike(folder / picture.place.with_suffix("") for picture in pictures)
     return {picture.path: stem for picture, stem in zip(pictures, stems)}
 
 
@@ -99,7 +100,7 @@ def plan_copies(pictures: Sequence[Picture], folder: Path, force: bool = False) 
     """
     outputs.check_folder("--save", folder)
     reads = outputs.identities(picture.path for picture in pictures)
-    copies = _unlike(_marked(folder / picture.place) for picture in pictures)
+    copies = unlike(_marked(folder / picture.place) for picture in pictures)
     for copy in copies:
         outputs.check_replaceable("--save", copy, reads=reads, is_ours=is_copy, force=force)
     return dict(zip(pictures, copies))
@@ -115,7 +116,7 @@ def _marked(path: Path) -> Path:
     return path if path.suffix.lower() in KEEP_MARKS else path.with_name(f"{path.name}.png")
 
 
-def _unlike(paths: Iterable[Path]) -> list[Path]:
+def unlike(paths: Iterable[Path]) -> list[Path]:
     """The paths, with a number where an earlier one has the name already."""
     taken: dict[Path, None] = {}
     for path in paths:

@@ -45,6 +45,7 @@ def detect_video(
     tracker: Tracker | None = None,
     in_flight: int = VIDEO_IN_FLIGHT,
     max_side: int | None = None,
+    recognize: bool = False,
     **options: Unpack[DetectOptions],
 ) -> Iterator[FrameFaces]:
     """The faces of every frame, in order.
@@ -56,6 +57,7 @@ def detect_video(
     tracker: numbers the faces; the default is `Tracker()`. One that was used before goes on counting.
     in_flight: requests open at a time. No more than (in_flight + 1) * stride frames are held in memory.
     max_side, options: see `FaceClient.detect`.
+    recognize: with the embeddings of the faces in the frames that are sent.
 
     A frame that the server refuses has its `error` set and no faces, like those after it up to the next one that
     is answered. Raises InvalidInput for the arguments, and VideoError where the source cannot be read, after all
@@ -65,7 +67,8 @@ def detect_video(
         raise InvalidInput(f"stride is {stride}; it must be at least 1")
     if carry not in ("interpolate", "hold"):
         raise InvalidInput(f"carry is {carry!r}; it must be 'interpolate' or 'hold'")
-    ask = partial(client.detect_each, max_side=max_side, in_flight=in_flight, **options)
+    each = client.recognize_each if recognize else client.detect_each
+    ask = partial(each, max_side=max_side, in_flight=in_flight, **options)
     return _detect(ask, source, stride, carry == "hold", tracker or Tracker())
 
 
@@ -82,11 +85,11 @@ def _detect(ask: Ask, source: VideoSource, stride: int, hold: bool, tracker: Tra
         if isinstance(answer, Faces):
             looks = [look(frame, landmarks) for landmarks in answer.landmarks]
             tracks = tracker.update(frame.index, answer.boxes, looks, scene)
-            current = FrameFaces(frame, answer, tuple(tracks), detected=True)
+            current = FrameFaces(frame, answer, tuple(tracks), detected=True, scene=scene)
         elif isinstance(answer, OSError):
             raise answer
         else:
-            current = FrameFaces(frame, no_faces(frame), (), detected=False, error=answer)
+            current = FrameFaces(frame, no_faces(frame), (), detected=False, error=answer, scene=scene)
         yield from _carried(passed, last, None if hold else current)
         yield current
         last = current
@@ -105,7 +108,7 @@ def _carried(frames: Iterable[Frame], last: FrameFaces | None, following: FrameF
         if following is not None:
             share = (frame.time - last.frame.time) / max(following.frame.time - last.frame.time, 1e-9)
             faces = between(faces, last.tracks, following.faces, following.tracks, share)
-        yield FrameFaces(frame, faces, last.tracks, detected=False)
+        yield FrameFaces(frame, faces, last.tracks, detected=False, scene=last.scene)
 
 
 class _EveryNth:

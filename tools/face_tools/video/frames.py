@@ -29,6 +29,11 @@ PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "sl
 CRF = 23
 MAX_CRF = 51
 
+VIDEO_SUFFIXES = frozenset(
+    (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".3gp")
+)
+"""What a folder is searched for where it may have videos; FFmpeg reads more."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -54,6 +59,7 @@ class FrameFaces:
     tracks: the number of each face, from 1, the same in every frame; None until it has one.
     detected: False where the faces were not looked for in this frame but carried from its neighbours.
     error: why the server gave no answer for this frame, where one was asked for; it has no faces then.
+    scene: the number of the scene that the frame belongs to, from 1.
     """
 
     frame: Frame
@@ -61,6 +67,7 @@ class FrameFaces:
     tracks: tuple[int | None, ...]
     detected: bool
     error: FaceError | None = None
+    scene: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """A line of the JSON file: the keys of `Faces.to_dict`, and frame, time, detected and track."""

@@ -25,7 +25,8 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 _TIME_BASE = Fraction(1, 90_000)
 
 
-_MARK = f"{PROGRAM} video"
+DRAWN = "video"
+"""The mark of a copy with the faces drawn."""
 
 
 class VideoWriter:
@@ -34,6 +35,7 @@ class VideoWriter:
     path: its suffix, one of SUFFIXES, says which container. The file is made at the first frame.
     source: where the frames come from: its rate and its sound.
     preset: x264's trade of time against size, "ultrafast" to "veryslow". crf: its quality, 0 (lossless) to 51.
+    sound: whether the source's is copied. mark: what the file says that it is, for `is_copy`; None: nothing.
     sound_dropped: why the sound is not copied, once the first frame was written; None if it is, or if there is none.
 
     Raises InvalidInput for a preset or a crf that x264 does not have, VideoError where the file cannot be written.
@@ -47,6 +49,8 @@ class VideoWriter:
         *,
         preset: str = PRESET,
         crf: int = CRF,
+        sound: bool = True,
+        mark: str | None = DRAWN,
     ) -> None:
         if preset not in PRESETS:
             raise InvalidInput(f"preset is {preset!r}; it must be one of {', '.join(PRESETS)}")
@@ -55,7 +59,10 @@ class VideoWriter:
         self.path = Path(path)
         self.sound_dropped: str | None = None
         self._source = source
-        self._options = {"preset": preset, "crf": str(crf)}
+        # Captions travel inside of frames, and x264 would write them; they are no picture.
+        self._options = {"preset": preset, "crf": str(crf), "a53cc": "0"}
+        self._mark = mark
+        self._wants_sound = sound
         self._container: av.container.OutputContainer | None = None
         self._sound: SoundCopy | None = None
         self._last_pts = -1
@@ -100,7 +107,8 @@ class VideoWriter:
     def _open(self, picture: av.VideoFrame) -> av.container.OutputContainer:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._container = container = av.open(f"file:{self.path}", "w")
-        container.metadata["comment"] = _MARK
+        if self._mark is not None:
+            container.metadata["comment"] = f"{PROGRAM} {self._mark}"
         self._stream = container.add_stream("libx264", rate=self._source.rate, options=self._options)
         self._stream.width, self._stream.height = picture.width, picture.height
         self._stream.pix_fmt = FORMAT
@@ -109,7 +117,8 @@ class VideoWriter:
         context.colorspace, context.color_range = picture.colorspace, picture.color_range
         if self._source.aspect:
             context.sample_aspect_ratio = self._source.aspect
-        self._sound, self.sound_dropped = copy_sound(self._source, container)
+        if self._wants_sound:
+            self._sound, self.sound_dropped = copy_sound(self._source, container)
         # Here, because muxing after this has failed crashes.
         container.start_encoding()
         return container
@@ -137,11 +146,13 @@ def check_target(path: Path, source: VideoReader) -> None:
         raise VideoError(f"{path} is the video that is read; write to another file")
 
 
-def is_copy(path: Path) -> bool:
-    """Whether a file is a copy that was written here, by the comment in it."""
+def is_copy(path: Path, mark: str = DRAWN) -> bool:
+    """Whether a file is a copy that was written here with that mark, by the comment in it."""
     try:
         with av.open(f"file:{path}") as container:
-            return any(name.lower() == "comment" and value == _MARK for name, value in container.metadata.items())
+            return any(
+                name.lower() == "comment" and value == f"{PROGRAM} {mark}" for name, value in container.metadata.items()
+            )
     except (av.error.FFmpegError, OSError):
         return False
 
