@@ -189,6 +189,10 @@ class PostgresStore(SearchingStore):
     def _reading(self) -> Iterator[Cursor]:
         with self._lock, self._translated():
             connection = self._open()
+            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                # Within what this thread writes: what it has written so far is seen.
+                yield _Marks(connection.cursor(binary=True))
+                return
             with connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 yield _Marks(connection.cursor(binary=True))

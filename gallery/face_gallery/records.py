@@ -66,11 +66,13 @@ class Person:
 @dataclass(frozen=True, eq=False)
 class NewFace:
     """A face to enrol. embedding: float32 [512]. crop: a picture file of 160x160 pixels, as FaceNet saw it, or None
-    where none is kept. details: where it comes from and how good it is, for JSON."""
+    where none is kept. details: where it comes from and how good it is, for JSON. added: seconds since 1970;
+    None: now."""
 
     embedding: NDArray[np.float32]
     crop: bytes | None = None
     details: Metadata = field(default_factory=dict)
+    added: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

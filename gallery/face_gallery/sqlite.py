@@ -152,6 +152,10 @@ class SqliteStore(Store):
     def _reading(self) -> Iterator[Cursor]:
         with self._lock, self._translated():
             connection = self._open()
+            if connection.in_transaction:
+                # Within what this thread writes: what it has written so far is seen.
+                yield connection.cursor()
+                return
             connection.execute("BEGIN")
             try:
                 yield connection.cursor()

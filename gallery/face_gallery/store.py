@@ -63,12 +63,13 @@ class Page(NamedTuple):
 
 
 class Enrolment(NamedTuple):
-    """A person and faces to add to what there is. metadata: None: as it was."""
+    """A person and faces to add to what there is. metadata: None: as it was. created: None: now."""
 
     collection: str
     name: str
     metadata: Metadata | None
     faces: Sequence[NewFace]
+    created: float | None = None
 
 
 class Store(ABC):
@@ -148,7 +149,7 @@ class Store(ABC):
         metadata = json.dumps(dict(enrolment.metadata or {}))
         cursor.execute(
             "INSERT INTO people (collection, name, metadata, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (*key, metadata, time.time()),
+            (*key, metadata, time.time() if enrolment.created is None else enrolment.created),
         )
         cursor.execute("SELECT id FROM people WHERE collection = ? AND name = ?", key)
         (person,) = cursor.fetchone()
@@ -158,7 +159,7 @@ class Store(ABC):
         for face in enrolment.faces:
             cursor.execute(
                 "INSERT INTO faces (person, added, details, crop) VALUES (?, ?, ?, ?) RETURNING id",
-                (person, time.time(), json.dumps(dict(face.details)), face.crop),
+                (person, time.time() if face.added is None else face.added, json.dumps(dict(face.details)), face.crop),
             )
             faces.append(cursor.fetchone()[0])
             self._embed(cursor, faces[-1], network, face.embedding, change)

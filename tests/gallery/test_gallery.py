@@ -121,6 +121,15 @@ def test_metadata_that_is_none(gallery, metadata):
         gallery.add("Ada", [picture(2)], metadata=metadata)
 
 
+def test_exported_and_imported(gallery, tmp_path):
+    gallery.add("Ada", [picture(2), picture(4)], metadata={"site": "A"})
+    assert gallery.export(tmp_path / "a.parquet") == 2
+    gallery.remove("Ada")
+    assert gallery.import_(tmp_path / "a.parquet") == 2
+    (found,) = gallery.identify(picture(4))
+    assert (found.person, found.match.metadata) == ("Ada", {"site": "A"})
+
+
 def test_asynchronous_is_the_same(tmp_path):
     async def work():
         client = AsyncFaceClient(transport=_Asynchronous())

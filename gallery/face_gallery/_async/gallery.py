@@ -147,6 +147,18 @@ class AsyncGallery:
         """Who is enrolled, by collection and name."""
         return await in_thread(lambda: list(self.store.people(collections, where)))
 
+    async def export(self, path: str | os.PathLike[str]) -> int:
+        """Write everybody to a Parquet file, see `face_gallery.parquet`; how many rows."""
+        from face_gallery import parquet
+
+        return await in_thread(parquet.export, self.store, path)
+
+    async def import_(self, path: str | os.PathLike[str]) -> int:
+        """Add everybody of such a file, all or none; how many faces are new."""
+        from face_gallery import parquet
+
+        return await in_thread(parquet.import_, self.store, path)
+
     async def close(self) -> None:
         """Close the store, unless it was given."""
         if self._is_own:

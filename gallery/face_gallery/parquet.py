@@ -1,0 +1,211 @@
+"""A gallery as a Parquet file, for other tools, for another store, and as a backup: a row a face.
+
+    collection, person   text        created   seconds since 1970, of the person
+    metadata             JSON        added     seconds since 1970, of the face
+    details              JSON: where the face comes from and how good it is
+    embedding            float32 [512], of the active index
+    crop                 the face's picture as a file; null where none was kept
+
+Somebody without faces has one row, in which everything of a face is null. The file's own metadata says which network's
+weights gave the embeddings (`face_gallery`: JSON with name, sha256 and random), and its calibration. Needs pyarrow, the
+extra `parquet`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from face_client.errors import InvalidInput
+from face_client.messages import EMBEDDING_SIZE
+from face_client.weights import Weights
+from face_gallery.enrolling import check_metadata
+from face_gallery.errors import UnknownPerson
+from face_gallery.records import Index, NewFace, Person, StoredFace, checked_name
+from face_gallery.store import Enrolment, Store
+
+_KEY = b"face_gallery"
+_FORMAT = 1
+_ROWS = 1000
+"""In memory at a time: with pictures some 40 MB."""
+
+SCHEMA = pa.schema(
+    [
+        ("collection", pa.string()),
+        ("person", pa.string()),
+        ("metadata", pa.string()),
+        ("created", pa.float64()),
+        ("added", pa.float64()),
+        ("details", pa.string()),
+        ("embedding", pa.list_(pa.float32())),
+        ("crop", pa.binary()),
+    ]
+)
+
+Tell = Callable[[int], None]
+"""Is told how many rows are done."""
+
+
+def export(store: Store, path: str | os.PathLike[str], tell: Tell = lambda _rows: None) -> int:
+    """Write everybody who is enrolled; how many rows that were. The file is there as a whole or not at all.
+
+    Raises GalleryError, OSError.
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.name}.part")
+    index = next((index for index in store.indexes() if index.is_active), None)
+    rows = 0
+    try:
+        with pq.ParquetWriter(part, SCHEMA.with_metadata({_KEY: _about(index)}), compression="zstd") as writer:
+            for batch in _batches(_rows_of(store, None if index is None else index.weights.sha256)):
+                writer.write_table(pa.Table.from_pylist(batch, SCHEMA))
+                rows += len(batch)
+                tell(rows)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return rows
+
+
+def _about(index: Index | None) -> bytes:
+    told: dict[str, Any] = {"format": _FORMAT}
+    if index is not None:
+        told |= {"weights": index.weights.to_dict(), "calibration": index.calibration}
+    return json.dumps(told).encode()
+
+
+def _rows_of(store: Store, weights: str | None) -> Iterator[dict[str, Any]]:
+    for person in store.people():
+        of_person = {
+            "collection": person.collection,
+            "person": person.name,
+            "metadata": json.dumps(dict(person.metadata)),
+            "created": person.created,
+        }
+        if not person.faces:
+            yield of_person
+        for face in store.faces(weights, person.id):
+            yield {**of_person, **_of_face(face)}
+
+
+def _of_face(face: StoredFace) -> dict[str, Any]:
+    return {
+        "added": face.added,
+        "details": json.dumps(dict(face.details)),
+        "embedding": None if face.embedding is None else face.embedding.tolist(),
+        "crop": face.crop,
+    }
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def import_(store: Store, path: str | os.PathLike[str], tell: Tell = lambda _rows: None) -> int:
+    """Add everybody in such a file, all or none; how many faces are new. Faces that are enrolled already are left out.
+
+    Raises InvalidInput for a file that is none, or with a row that cannot be; UnfitWeights where its embeddings are of
+    another network than those of the gallery; GalleryError, OSError.
+    """
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise InvalidInput(f"{path} is no Parquet file") from error
+    with file:
+        told = _told(file, path)
+        weights = Weights.parse(json.dumps(told["weights"])) if "weights" in told else None
+        enrolments = _enrolments(store, file, weights, tell)
+        if weights is None:
+            if next(enrolments, None) is not None:
+                raise InvalidInput(f"{path} does not say which network its embeddings are of")
+            return 0
+        is_first = not store.indexes()
+        added = sum(len(faces) for faces in store.enrol(enrolments, weights))
+        if is_first and told.get("calibration"):
+            store.calibrate(weights.sha256, told["calibration"])
+        return added
+
+
+def _told(file: pq.ParquetFile, path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    try:
+        told: dict[str, Any] = json.loads((file.schema_arrow.metadata or {})[_KEY])
+    except (KeyError, ValueError) as error:
+        raise InvalidInput(f"{path} is no gallery: `faces gallery export` writes such files") from error
+    missing = [name for name in SCHEMA.names if name not in file.schema_arrow.names]
+    if missing or told.get("format") != _FORMAT:
+        what = f"it lacks {', '.join(missing)}" if missing else f"its format is {told.get('format')}, not {_FORMAT}"
+        raise InvalidInput(f"{path} cannot be imported: {what}")
+    return told
+
+
+def _enrolments(store: Store, file: pq.ParquetFile, weights: Weights | None, tell: Tell) -> Iterator[Enrolment]:
+    known = _Known(store, "" if weights is None else weights.sha256)
+    number = 0
+    for batch in file.iter_batches(_ROWS, columns=SCHEMA.names):
+        for row in batch.to_pylist():
+            number += 1
+            enrolment = _enrolment(row, number)
+            yield enrolment._replace(faces=[face for face in enrolment.faces if not known.has(enrolment, face)])
+        tell(number)
+
+
+def _enrolment(row: Mapping[str, Any], number: int) -> Enrolment:
+    """Raises InvalidInput that says which row is wrong."""
+    try:
+        metadata = json.loads(row["metadata"] or "{}")
+        check_metadata(metadata)
+        collection, person = checked_name("collection", row["collection"]), checked_name("person", row["person"])
+        if row["embedding"] is None:
+            return Enrolment(collection, person, metadata, [], row["created"])
+        embedding = np.array(row["embedding"], np.float32)
+        if embedding.shape != (EMBEDDING_SIZE,) or not np.isfinite(embedding).all() or not embedding.any():
+            raise InvalidInput(f"embedding must be {EMBEDDING_SIZE} numbers, not all of them zero")
+        face = NewFace(embedding, row["crop"], json.loads(row["details"] or "{}"), row["added"])
+    except (ValueError, InvalidInput) as error:
+        raise InvalidInput(f"row {number} cannot be imported: {error}") from error
+    return Enrolment(collection, person, metadata, [face], row["created"])
+
+
+class _Known:
+    """The faces of people who are enrolled: those of the person that is asked about are read once."""
+
+    def __init__(self, store: Store, weights: str) -> None:
+        self._store = store
+        self._weights = weights
+        self._is_empty = store.counter() == 0
+        self._person: tuple[str, str] | None = None
+        self._embeddings: set[bytes] = set()
+
+    def has(self, enrolment: Enrolment, face: NewFace) -> bool:
+        """Whether this very face is there, or came before in the file."""
+        key = (enrolment.collection, enrolment.name)
+        if key != self._person:
+            self._person, self._embeddings = key, set()
+            person = None if self._is_empty else self._find(*key)
+            if person is not None:
+                faces = self._store.faces(self._weights, person.id)
+                self._embeddings = {each.embedding.tobytes() for each in faces if each.embedding is not None}
+        data = face.embedding.tobytes()
+        is_known = data in self._embeddings
+        self._embeddings.add(data)
+        return is_known
+
+    def _find(self, collection: str, name: str) -> Person | None:
+        try:
+            return self._store.person(collection, name)
+        except UnknownPerson:
+            return None
