@@ -266,11 +266,12 @@ def test_folders_form_no_circle():
 
 
 def test_the_cascade_knows_neither_triton_nor_torch_nor_files():
+    """But for those of its own machine code."""
     for path in (ROOT / "cascade").rglob("*.py"):
         roots = {name.split(".")[0] for name in imports(path)}
-        assert not roots & {"torch", "triton", "tritonclient", "triton_python_backend_utils", "pathlib", "os", "io"}, (
-            path
-        )
+        if path.name not in ("code_cache.py", "machine_code.py"):
+            assert not roots & {"pathlib", "os", "io"}, path
+        assert not roots & {"torch", "triton", "tritonclient", "triton_python_backend_utils"}, path
 
 
 def test_the_runtime_needs_neither_launcher_nor_psutil_nor_command_line():

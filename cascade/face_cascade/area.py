@@ -11,6 +11,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from face_cascade.machine_code import kept
+
 Int32 = NDArray[np.int32]
 
 
@@ -37,7 +39,7 @@ def area_windows(size: int, out_size: int) -> tuple[Int32, Int32]:
     return starts.astype(np.int32), ends.astype(np.int32)
 
 
-@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+@numba.njit(inline="always", error_model="numpy")
 def _average_windows(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
     for i in range(out.shape[1]):
         top, bottom = y0[i], y1[i]
@@ -52,18 +54,13 @@ def _average_windows(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
                 out[c, i, j] = np.float32(total) / height / width
 
 
-@numba.njit(
-    "void(int32[:,:,::1], int32[:], int32[:], int32[:], int32[:], float32[:,:,:])",
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-)
+@kept("void(int32[:,:,::1], int32[:], int32[:], int32[:], int32[:], float32[:,:,:])")
 def area_resize(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
     """Writes averages over rows y0[i]…y1[i] and columns x0[j]…x1[j] into FP32 `out` [3,h,w] (may be a view)."""
     _average_windows(sums, y0, y1, x0, x1, out)
 
 
-@numba.njit("void(int32[:,:,::1], int32[:,::1], float32[:,:,:,::1])", nogil=True, cache=True, error_model="numpy")
+@kept("void(int32[:,:,::1], int32[:,::1], float32[:,:,:,::1])")
 def area_crops(sums, windows, out):  # type: ignore[no-untyped-def]
     """Resizes windows of one image: INT32 `windows` [N,4] (x1,y1,x2,y2, end exclusive) → FP32 `out` [N,3,S,S]."""
     size = out.shape[2]

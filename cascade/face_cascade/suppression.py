@@ -10,6 +10,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from face_cascade.machine_code import kept
+
 Float32 = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
@@ -68,16 +70,31 @@ def nms_min(boxes: Float32, scores: Float32, threshold: float) -> Indices:
     return order[_kept(np.ascontiguousarray(boxes[order]), np.float32(threshold), np.float32(1), True)]
 
 
-_compiled = partial(numba.njit, nogil=True, cache=True, error_model="numpy")
+_compiled = partial(numba.njit, error_model="numpy")
 
 
 @_compiled()
 def _edges(boxes, plus):  # type: ignore[no-untyped-def]
-    """x1, y1, x2, y2 and area of all boxes, FP32 [5,N]. Sides are x2 - x1 + plus."""
+    """x1, y1, x2, y2 and area of all boxes, FP32 [5,N]. Sides are x2 - x1 + plus.
+
+    Value by value: to assign slices brings the text of an error along, which takes longer to compile than all this.
+    """
     edges = np.empty((5, boxes.shape[0]), np.float32)
-    edges[:4] = boxes.T
-    edges[4] = (boxes[:, 2] - boxes[:, 0] + plus) * (boxes[:, 3] - boxes[:, 1] + plus)
+    for i in range(boxes.shape[0]):
+        for side in range(4):
+            edges[side, i] = boxes[i, side]
+        edges[4, i] = (boxes[i, 2] - boxes[i, 0] + plus) * (boxes[i, 3] - boxes[i, 1] + plus)
     return edges
+
+
+@_compiled()
+def _near(boxes, limit):  # type: ignore[no-untyped-def]
+    """Whether all coordinates are within the limit. NaN is not."""
+    for i in range(boxes.shape[0]):
+        for side in range(4):
+            if not -limit < boxes[i, side] < limit:
+                return False
+    return True
 
 
 @_compiled()
@@ -208,27 +225,29 @@ def _kept_of_many(boxes, threshold, plus, over_smaller):  # type: ignore[no-unty
     return keep
 
 
-@_compiled("boolean[::1](float32[:,::1], float32, float32, boolean)")
+@kept("boolean[::1](float32[:,::1], float32, float32, boolean)")
 def _kept(boxes, threshold, plus, over_smaller):  # type: ignore[no-untyped-def]
     """Which of the boxes, best first, no better one that is kept suppresses. Sides are x2 - x1 + plus."""
     # A network gone mad may send boxes anywhere, or answer with NaN, which is not below either.
-    if boxes.shape[0] >= _MANY and np.abs(boxes).max() < 2.0 ** (_LEVELS - 2):
+    if boxes.shape[0] >= _MANY and _near(boxes, 2.0 ** (_LEVELS - 2)):
         return _kept_of_many(boxes, threshold, plus, over_smaller)
     return _kept_of_few(boxes, threshold, plus, over_smaller)
 
 
-@_compiled("boolean[::1](float32[:,::1], intp[::1], float32)")
+@kept("boolean[::1](float32[:,::1], intp[::1], float32)")
 def _kept_in_groups(boxes, ends, threshold):  # type: ignore[no-untyped-def]
     """`_kept` for boxes in groups on end, each of which stops before its end."""
     keep = np.empty(len(boxes), np.bool_)
     start = 0
     for end in ends:
-        keep[start:end] = _kept(boxes[start:end], threshold, np.float32(0), False)
+        in_group = _kept(boxes[start:end], threshold, np.float32(0), False)
+        for i in range(end - start):
+            keep[start + i] = in_group[i]
         start = end
     return keep
 
 
-@_compiled("boolean[::1](int32[::1], float32[:,::1], float32)")
+@kept("boolean[::1](int32[::1], float32[:,::1], float32)")
 def _kept_across(groups, boxes, threshold):  # type: ignore[no-untyped-def]
     """Which of the boxes, best first, no better one of another group that is kept suppresses."""
     edges, none = np.ascontiguousarray(_edges(boxes, np.float32(0)).T), np.float32(0)

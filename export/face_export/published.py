@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from face_cascade.code_cache import user_cache
 from face_export.errors import DownloadError
 
 CACHE_VARIABLE = "TRITON_FACES_CACHE"
@@ -50,13 +51,9 @@ DEFAULT = "vggface2"
 
 
 def cache_directory() -> Path:
-    """`$TRITON_FACES_CACHE`, else `triton-faces` in `$XDG_CACHE_HOME`, else in `~/.cache`."""
-    if own := os.environ.get(CACHE_VARIABLE):
-        return Path(own)
-    # The XDG specification says to ignore a relative path here.
-    shared = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(shared) if Path(shared).is_absolute() else Path.home() / ".cache"
-    return base / "triton-faces"
+    """`$TRITON_FACES_CACHE`, else where this user's caches lie."""
+    own = os.environ.get(CACHE_VARIABLE)
+    return Path(own) if own else user_cache(os.environ)
 
 
 TIMEOUT_S = 15.0

@@ -94,9 +94,13 @@ def through_triton(versions: Versions, workers: int) -> Engine:
 
 def in_this_process(files: Mapping[Network, Path], workers: int, warn: Callable[[str], None]) -> Engine:
     """The same networks from their files in the model repository, on the CPU of this process."""
-    # Imported here: machine code is generated with the first import.
+    # Imported here: machine code is loaded, or generated, with the first import.
+    from face_cascade import code_cache
     from face_runtime.processor import network_from_file, on_this_processor
 
-    return on_this_processor(
+    engine = on_this_processor(
         {network: network_from_file(network, file, warn) for network, file in files.items()}, workers
     )
+    if trouble := code_cache.shared().trouble:
+        warn(f"the networks are compiled at each start, since machine code is not kept: {trouble}")
+    return engine

@@ -69,7 +69,7 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
     """
     limits = Limits(rnet=256, onet=64, pnet_pixels=4 * TILE_SIZE * TILE_SIZE, parallel=workers)
     for network, shape in _warm_up_shapes(limits):
-        # The first passes compile: better now than for the first caller.
+        # The first passes load machine code or make it: better now than for the first caller.
         for _ in range(3):
             networks[network](np.zeros(shape, np.float32))
     pool = ThreadPoolExecutor(workers, "network")

@@ -42,7 +42,7 @@ def own_repository(folder):
 
 
 def with_one_instance(models):
-    """A repository whose cascade has one instance from now on: half the time of compiling."""
+    """A repository whose cascade has one instance from now on: half of the processes to start."""
     config = models / "mtcnn" / "config.pbtxt"
     one, count = re.subn(r"instance_group \[[^]]*\]", "instance_group [ { count: 1 } ]", config.read_text())
     assert count == 1

@@ -1,6 +1,7 @@
 """Who answers the cascade's calls."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -125,7 +126,8 @@ def test_through_triton_each_network_is_asked_in_its_version():
     assert asked == [("pnet", 4, 2), ("rnet", 5, 7)]
 
 
-def test_in_this_process_each_network_is_taken_from_the_file_of_its_version(monkeypatch, tmp_path):
+@pytest.mark.parametrize("trouble", ["", "no room"])
+def test_in_this_process_each_network_is_taken_from_the_file_of_its_version(monkeypatch, tmp_path, trouble):
     taken = {}
 
     def from_file(network, file, warn):
@@ -134,10 +136,12 @@ def test_in_this_process_each_network_is_taken_from_the_file_of_its_version(monk
         return lambda batch: (batch,)
 
     monkeypatch.setattr("face_runtime.processor.network_from_file", from_file)
+    monkeypatch.setattr("face_cascade.code_cache.shared", lambda: SimpleNamespace(trouble=trouble))
     told = []
     driven = networks.engine(choice(), tmp_path, VERSIONS, 2, told.append)
     assert taken == FILES
-    assert told == ["slow"] * 3
+    because = f"the networks are compiled at each start, since machine code is not kept: {trouble}"
+    assert told == ["slow"] * 3 + [because] * bool(trouble)
     assert driven.limits.parallel == 2
 
 

@@ -32,4 +32,4 @@ COMPILED: Mapping[Network, Callable[[Weights], CompiledNetwork]] = {
     ONET: COMPILED_ONET,
 }
 """Each takes the network's weights. Raises WrongWeights where their names and shapes are not exactly the network's; the
-first call compiles, which takes seconds."""
+first call of a network loads its machine code, or makes it where none is kept for this processor: seconds."""

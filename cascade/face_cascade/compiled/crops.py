@@ -30,6 +30,7 @@ from face_cascade.compiled.layers import (
     subtract_mean,
 )
 from face_cascade.compiled.vectors import LANES
+from face_cascade.machine_code import kept, named
 from face_cascade.networks import ONET, RNET, Network
 from face_cascade.weights import Weights, checked
 
@@ -106,7 +107,8 @@ class CropNetwork:
         convolve, dense, head = self._convolutions(0), on_map(self.dense), on_map(self.head)
         number, floats = len(self.convolutions), 3 * 3 * self.convolutions[-1].outputs
 
-        @numba.njit(nogil=True, error_model="numpy")
+        @kept()
+        @named(self)
         def run(crops, packed, maps, features, hidden, heads):  # type: ignore[no-untyped-def]
             for n in range(len(crops)):
                 subtract_mean(crops[n], maps[0])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from face_cascade.compiled import convolution, pooling
 from face_cascade.compiled.convolution import Convolution
+from face_cascade.machine_code import named
 from face_cascade.weights import Weights
 
 Float32 = NDArray[np.float32]
@@ -75,6 +76,7 @@ def on_pixels(layer: Convolution) -> Any:
     kernel = convolution.kernel(layer)
 
     @numba.njit
+    @named(layer)
     def convolve(source, packed, target):  # type: ignore[no-untyped-def]
         plane, row, _ = source.strides
         height, width, _ = target.shape
@@ -88,6 +90,7 @@ def on_map(layer: Convolution) -> Any:
     kernel = convolution.kernel(layer)
 
     @numba.njit
+    @named(layer)
     def convolve(source, packed, target):  # type: ignore[no-untyped-def]
         row = source.strides[0]
         height, width, _ = target.shape
@@ -101,6 +104,7 @@ def pool(window: int, layer: Convolution) -> Any:
     kernel = pooling.kernel(window, layer.vectors)
 
     @numba.njit
+    @named(window, layer)
     def pool_map(source, target):  # type: ignore[no-untyped-def]
         height, width, _ = source.shape
         to_height, to_width, _ = target.shape

@@ -18,6 +18,7 @@ from face_cascade.compiled.layers import (
     subtract_mean,
 )
 from face_cascade.compiled.vectors import LANES
+from face_cascade.machine_code import kept
 from face_cascade.networks import PNET
 from face_cascade.weights import Weights, checked
 
@@ -80,7 +81,7 @@ def _maps(width: int) -> tuple[Float32, ...]:
     return tuple(np.empty(shape, np.float32) for shape in shapes)
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@kept()
 def _run(tiles, packed, maps, regression, scores):  # type: ignore[no-untyped-def]
     pixels, conv1, pooled, conv2, conv3, heads = maps
     height = tiles.shape[2] - 2
