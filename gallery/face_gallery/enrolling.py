@@ -63,19 +63,33 @@ class EnrolmentOfPerson:
         self._refused: list[tuple[int, FaceError | OSError]] = []
         self._weights: Weights | None = None
 
-    def take(self, answer: BatchAnswer, details: Metadata | None = None) -> None:
+    @property
+    def refused(self) -> Sequence[tuple[int, FaceError | OSError]]:
+        """As `Enrolled.refused`, until now."""
+        return self._refused
+
+    @property
+    def has_faces(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._faces)
+
+    def take(self, answer: BatchAnswer, details: Metadata | None = None) -> FaceError | OSError | None:
         """The next picture's faces, recognised, with crops as FaceNet saw them; or why there are none.
 
-        details: where the picture comes from, for JSON. Raises UnfitWeights for weights that will not do.
+        details: where the picture comes from, for JSON. Returns why the picture is refused, if it is. Raises
+        UnfitWeights for weights that will not do.
         """
-        number = len(self._faces) + len(self._refused)
-        if not isinstance(answer, Faces):
-            self._refused.append((number, answer))
-            return
-        try:
-            self._faces.append(self._accepted(answer, details or {}))
-        except (NoFace, FaceRefused) as error:
-            self._refused.append((number, error))
+        refusal: FaceError | OSError
+        if isinstance(answer, Faces):
+            try:
+                self._faces.append(self._accepted(answer, details or {}))
+                return None
+            except (NoFace, FaceRefused) as error:
+                refusal = error
+        else:
+            refusal = answer
+        self._refused.append((len(self._faces) + len(self._refused), refusal))
+        return refusal
 
     def _accepted(self, faces: Faces, details: Metadata) -> NewFace:
         if not faces:

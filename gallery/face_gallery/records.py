@@ -153,24 +153,26 @@ class Identified:
 
     face: in the picture that was asked about. candidates: whom it looks like, the likeliest first, as many as were
     asked for. threshold: what `person` was decided by. margin: by how much the next person is farther away than the
-    first, as a distance; None where there is no other.
+    first, as a distance; None where there is no other. refusals: why the face is not good enough to be told, where a
+    gate was given: then it is nobody's, however near somebody is.
     """
 
     face: Face
     candidates: Sequence[Candidate]
     threshold: Threshold
     margin: float | None
+    refusals: Sequence[str] = ()
 
     @property
     def match(self) -> Candidate | None:
-        """The likeliest person, if near enough; None: unknown."""
-        if self.candidates and self.candidates[0].distance < self.threshold.distance:
+        """The likeliest person, if near enough; None: unknown, or the face is not good enough."""
+        if not self.refusals and self.candidates and self.candidates[0].distance < self.threshold.distance:
             return self.candidates[0]
         return None
 
     @property
     def person(self) -> str | None:
-        """The name; None: unknown."""
+        """The name; None: unknown, or the face is not good enough."""
         return None if self.match is None else self.match.person
 
     @property
@@ -179,7 +181,8 @@ class Identified:
         return self.candidates[0].distance if self.candidates else None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: the face as `faces detect --json` has it, without its embedding, and who it is."""
+        """For JSON: the face as `faces detect --json` has it, without its embedding, and who it is; refusals, if there
+        are any."""
         face = self.face.to_dict()
         face.pop("embedding", None)
         return {
@@ -190,6 +193,7 @@ class Identified:
             "margin": self.margin,
             "threshold": self.threshold.to_dict(),
             "candidates": [candidate.to_dict() for candidate in self.candidates],
+            **({"refusals": list(self.refusals)} if self.refusals else {}),
         }
 
 

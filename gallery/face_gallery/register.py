@@ -19,6 +19,7 @@ from face_client.similarity import RANDOM_WEIGHTS, SAME_DISTANCE, cosines
 from face_client.weights import Weights
 from face_gallery.matrix import Matrix
 from face_gallery.nearest import Hit
+from face_gallery.quality import Gate, Quality
 from face_gallery.records import (
     Candidate,
     Filter,
@@ -108,11 +109,14 @@ class Register:
         threshold: float | None = None,
         collections: Sequence[str] | None = None,
         where: Filter | None = None,
+        gate: Gate | None = None,
     ) -> list[Identified]:
         """Who each face of a picture is, in their order; the faces are recognised.
 
         top: as many candidates. threshold: the distance below which a face is a person's; None: the gallery's.
         collections, where: only people of these collections, with this metadata; None: all.
+        gate: what a face must be like to be told who it is; None: whatever it is like. It judges what is there: without
+        crops not the sharpness, say.
         Raises UnfitWeights where the gallery has no embeddings of the network that these faces were embedded by.
         """
         if not len(faces):
@@ -121,7 +125,12 @@ class Register:
         assert faces.embeddings is not None
         decided = self.threshold(weights, threshold)
         found = self.find(faces.embeddings, weights, top=top, collections=collections, where=where)
-        return [Identified(face, each.candidates, decided, each.margin) for face, each in zip(faces, found)]
+        return [
+            Identified(
+                face, each.candidates, decided, each.margin, () if gate is None else gate.refusals(Quality.of(face))
+            )
+            for face, each in zip(faces, found)
+        ]
 
     def find(
         self,
@@ -134,7 +143,7 @@ class Register:
     ) -> list[Found]:
         """Whom each embedding [N, D] is like. All of them meet in one matrix product."""
         check_at_least("top", top, 1, whole=True)
-        self._check_index(weights)
+        self.check_index(weights)
         # One more than wanted: the margin is to the next.
         hits = self._search(embeddings, weights.sha256, max(top, 1) + 1, collections, where)
         people = self.store.people_by_id(hit.person for of_face in hits for hit in of_face)
@@ -181,7 +190,7 @@ class Register:
             matrix.refresh()
         return faces
 
-    def _check_index(self, weights: Weights) -> None:
+    def check_index(self, weights: Weights) -> None:
         """Raises UnfitWeights where faces are enrolled, and none by this network. An empty gallery knows nobody."""
         indexes = self.indexes()
         if indexes and all(index.weights.sha256 != weights.sha256 for index in indexes):
@@ -195,7 +204,7 @@ class Register:
         self, embedding: Embeddings, weights: Weights, person: str, collection: str, threshold: float | None = None
     ) -> Verification:
         """Whether an embedding [D] is a person's. Raises UnknownPerson, UnfitWeights."""
-        self._check_index(self.check(weights))
+        self.check_index(self.check(weights))
         known = self.store.person(checked_name("collection", collection), checked_name("person", person))
         rows = [face.embedding for face in self.store.faces(weights.sha256, known.id) if face.embedding is not None]
         decided = self.threshold(weights, threshold)

@@ -297,6 +297,35 @@ class Store(ABC):
                 return
             after = page[-1][0]
 
+    def details(self, collection: str) -> Iterator[tuple[str, Metadata]]:
+        """Of every face of a collection: whose it is, and where it comes from."""
+        after = 0
+        while True:
+            with self._reading() as cursor:
+                cursor.execute(
+                    "SELECT faces.id, name, details FROM faces JOIN people ON people.id = person "
+                    f"WHERE collection = ? AND faces.id > ? ORDER BY faces.id LIMIT {_PAGE}",
+                    (collection, after),
+                )
+                page = cursor.fetchall()
+            for _, name, details in page:
+                yield name, _parsed(details)
+            if not page:
+                return
+            after = page[-1][0]
+
+    def crops(self, faces: Iterable[int]) -> dict[int, bytes]:
+        """The pictures of those of them that are there and have one."""
+        wanted = list(dict.fromkeys(int(number) for number in faces))
+        found: dict[int, bytes] = {}
+        with self._reading() as cursor:
+            for start in range(0, len(wanted), _IN_A_STATEMENT):
+                share = wanted[start : start + _IN_A_STATEMENT]
+                marks = ", ".join("?" * len(share))
+                cursor.execute(f"SELECT id, crop FROM faces WHERE crop IS NOT NULL AND id IN ({marks})", share)
+                found.update({number: bytes(crop) for number, crop in cursor.fetchall()})
+        return found
+
     def counter(self) -> int:
         """Goes up with every change."""
         with self._reading() as cursor:

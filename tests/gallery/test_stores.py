@@ -58,6 +58,21 @@ def test_the_same_person_gets_more_faces_and_keeps_the_metadata(store):
     assert store.person("default", "Ada").metadata == {"site": "B"}
 
 
+def test_pictures_and_where_they_come_from(store, monkeypatch):
+    monkeypatch.setattr("face_gallery.store._PAGE", 2)
+    faces = [
+        NewFace(row, crop, {"image": f"{number}.jpg"})
+        for number, (row, crop) in enumerate(zip(units(3), (b"a", None, b"b"), strict=True))
+    ]
+    (ids,) = store.enrol([Enrolment("default", "Ada", None, faces)], TRAINED)
+    store.enrol([Enrolment("guests", "Bo", None, faces[:1])], TRAINED)
+    assert store.crops([*ids, 999, ids[0]]) == {ids[0]: b"a", ids[2]: b"b"}
+    assert store.crops([]) == {}
+    told = [(name, details["image"]) for name, details in store.details("default")]
+    assert told == [("Ada", "0.jpg"), ("Ada", "1.jpg"), ("Ada", "2.jpg")]
+    assert [name for name, _ in store.details("guests")] == ["Bo"]
+
+
 def test_collections_and_metadata_choose(store):
     enrol(store, units(2), ["Ada", "Bo"], metadata={"site": "A", "level": 3, "vip": True})
     enrol(store, units(2, 1), ["Ada", "Cy"], collection="guests", metadata={"site": "B", "level": 3, "vip": False})

@@ -9,6 +9,7 @@ from face_client.extras import how_to_install
 # Extra → what it is for, and the packages in it that are imported.
 _EXTRAS = {
     "cluster": ("clusters", ("scipy",)),
+    "gallery": ("galleries", ("face_gallery",)),
     "evaluate": ("evaluation", ("scipy", "sklearn", "matplotlib")),
     "video": ("videos", ("av", "scipy")),
 }

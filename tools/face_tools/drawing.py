@@ -62,10 +62,14 @@ _TITLE_SIZE = 15
 _PAPER, _INK, _GREY = (255, 255, 255), (20, 20, 20), (110, 110, 110)
 
 
-def draw_faces(image: NDArray[np.uint8], faces: Faces) -> Image.Image:
-    """A new RGB image with the faces drawn; image: uint8 [H, W, 3]. Lines and text grow with the image."""
+def draw_faces(image: NDArray[np.uint8], faces: Faces, labels: Sequence[str] | None = None) -> Image.Image:
+    """A new RGB image with the faces drawn; image: uint8 [H, W, 3]. Lines and text grow with the image.
+
+    labels: of each face; None: its probability.
+    """
     picture = Image.fromarray(image)
-    draw_on(picture, faces, [f"{face.probability:.3f}" for face in faces], [_COLOURS] * len(faces))
+    labels = [f"{face.probability:.3f}" for face in faces] if labels is None else labels
+    draw_on(picture, faces, labels, [_COLOURS] * len(faces))
     return picture
 
 
@@ -87,14 +91,15 @@ def draw_on(picture: Image.Image, faces: Faces, labels: Sequence[str], colours: 
         _draw_label(pen, number, labels[number], sizes, colours[number], places)
 
 
-def save_drawing(picture: Path | bytes, faces: Faces, copy: Path) -> None:
-    """Write a picture, a file's path or content, to `copy`, upright, with the faces drawn; its folder is made.
+def save_drawing(picture: Path | bytes, faces: Faces, copy: Path, labels: Sequence[str] | None = None) -> None:
+    """Write a picture, a file's path or content, to `copy`, upright, with the faces drawn; its folder is made. labels:
+    see `draw_faces`.
 
     Raises InvalidImage, OSError for a file that cannot be read, OutputError for one that cannot be written.
     """
     data = picture if isinstance(picture, bytes) else picture.read_bytes()
     # As large as those may be that the client shrinks before it asks.
-    drawing = draw_faces(decode_image(data, MAX_PIXELS_TO_SHRINK), faces)
+    drawing = draw_faces(decode_image(data, MAX_PIXELS_TO_SHRINK), faces, labels)
     file_format = Image.registered_extensions()[copy.suffix.lower()]
     write_whole(copy, partial(drawing.save, format=file_format, quality=_JPEG_QUALITY, exif=mark(COPY)))
 

@@ -97,6 +97,7 @@ class Gallery:
         threshold: float | None = None,
         collections: Sequence[str] | None = None,
         where: Filter | None = None,
+        gate: Gate | None = None,
         max_side: int | None = None,
         **options: Unpack[DetectOptions],
     ) -> list[Identified]:
@@ -104,11 +105,12 @@ class Gallery:
 
         top: so many candidates a face. threshold: the Euclidean distance below which a face is a person's; None: that
         of the gallery's calibration, or the literature's. collections: None: all. where: keys and values that the
-        metadata must have. max_side, options: as for `FaceClient.recognize`.
+        metadata must have. gate: what a face must be like to be told who it is, see `Identified.refusals`; None:
+        whatever it is like. max_side, options: as for `FaceClient.recognize`.
         Raises UnfitWeights where the gallery's faces were embedded by another network than the server's.
         """
-        faces = self.client.recognize(picture, max_side=max_side, **options)
-        return self.identify_faces(faces, top=top, threshold=threshold, collections=collections, where=where)
+        faces = self.client.recognize(picture, crops=gate is not None, max_side=max_side, **options)
+        return self.identify_faces(faces, top=top, threshold=threshold, collections=collections, where=where, gate=gate)
 
     def identify_faces(
         self,
@@ -118,10 +120,13 @@ class Gallery:
         threshold: float | None = None,
         collections: Sequence[str] | None = None,
         where: Filter | None = None,
+        gate: Gate | None = None,
     ) -> list[Identified]:
         """`identify` for faces that are recognised already."""
         return in_thread(
-            lambda: self.register.identify(faces, top=top, threshold=threshold, collections=collections, where=where)
+            lambda: self.register.identify(
+                faces, top=top, threshold=threshold, collections=collections, where=where, gate=gate
+            )
         )
 
     def verify(

@@ -1,0 +1,127 @@
+"""What the verbs about galleries share: which gallery, whom in it, and what a face must be like."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+
+from face_client.errors import InvalidInput
+from face_client.options import PARAMETERS
+from face_command.arguments import number, whole
+from face_gallery.opening import open_store
+from face_gallery.quality import DEFAULT_GATE, LIMITS, Gate
+from face_gallery.records import DEFAULT_COLLECTION, Scalar
+from face_gallery.register import DEFAULT_TOP, Register
+from face_gallery.store import Store
+
+VARIABLE = "TRITON_FACES_GALLERY"
+"""The environment variable that has another gallery than the default one."""
+
+# A gallery keeps faces in FaceNet's size.
+PARAMETERS_OF_GALLERIES = [name for name in PARAMETERS if name != "image_size"]
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """--store."""
+    parser.add_argument(
+        "--store",
+        default=os.environ.get(VARIABLE) or "people.gallery",
+        metavar="WHERE",
+        help=f"the gallery: a file, or postgresql://HOST/DATABASE (%(default)s; {VARIABLE} sets another)",
+    )
+
+
+def add_collection(parser: argparse.ArgumentParser) -> None:
+    """--collection: the one of a person."""
+    parser.add_argument(
+        "--collection", default=DEFAULT_COLLECTION, metavar="NAME", help="of which people these are (%(default)s)"
+    )
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """--collection and --where: among whom; `chosen` reads them."""
+    parser.add_argument(
+        "--collection",
+        action="append",
+        dest="collections",
+        metavar="NAME",
+        help="only people of this collection; may be given several times (all)",
+    )
+    parser.add_argument(
+        "--where",
+        action="append",
+        type=key_and_value,
+        default=[],
+        metavar="KEY=VALUE",
+        help="only people whose metadata has this; may be given several times",
+    )
+
+
+def add_deciding(parser: argparse.ArgumentParser) -> None:
+    """--threshold."""
+    parser.add_argument(
+        "--threshold",
+        type=number(above=0, high=2),
+        metavar="D",
+        help="distance below which a face is a person's (the gallery's calibrated one, or else the literature's)",
+    )
+
+
+def add_top(parser: argparse.ArgumentParser) -> None:
+    """--top."""
+    parser.add_argument(
+        "--top", type=whole(1, 1000), default=DEFAULT_TOP, metavar="N", help="so many candidates a face (%(default)s)"
+    )
+
+
+def add_gate(parser: argparse.ArgumentParser) -> None:
+    """The limits of quality; `gate_of` reads them."""
+    group = parser.add_argument_group("what a face must be like (defaults in parentheses)")
+    for limit in LIMITS:
+        flag, least = f"--{limit.name.replace('_', '-')}", "least" if limit.is_least else "most"
+        default = getattr(DEFAULT_GATE, limit.name)
+        group.add_argument(
+            flag, type=number(0), default=default, metavar="X", help=f"at {least}: {limit.help} ({default:g})"
+        )
+
+
+def gate_of(args: argparse.Namespace) -> Gate:
+    """The limits that were given."""
+    return Gate(**{limit.name: getattr(args, limit.name) for limit in LIMITS})
+
+
+def key_and_value(text: str) -> tuple[str, Scalar]:
+    """An argument type: KEY=VALUE. A value that is a number, true or false in JSON is one; else it is text, as it is in
+    quotes."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
+    try:
+        parsed = json.loads(value, parse_constant=str)
+    except ValueError:
+        return key, value
+    return key, parsed if isinstance(parsed, (str, int, float, bool)) else value
+
+
+def open_gallery(args: argparse.Namespace, create: bool = False) -> Store:
+    """The gallery that is named; close it. Raises GalleryError, see `open_store`."""
+    if not args.store:
+        raise InvalidInput("--store is empty; name a file, or an address that begins with postgresql://")
+    return open_store(args.store, create=create)
+
+
+def register_of(store: Store, args: argparse.Namespace) -> Register:
+    """Who is in it, for faces that a server recognised."""
+    return Register(store, random_weights=args.random_weights)
+
+
+def listed(values: Sequence[tuple[str, Scalar]]) -> dict[str, Scalar]:
+    """KEY=VALUE of an option that may be given several times. Raises InvalidInput for a key that comes twice."""
+    found: dict[str, Scalar] = {}
+    for key, value in values:
+        if key in found:
+            raise InvalidInput(f"{key!r} is given twice, with {found[key]!r} and {value!r}")
+        found[key] = value
+    return found
