@@ -49,11 +49,13 @@ RUN pip install --no-cache-dir --no-compile --requirement /opt/triton-faces/embe
 RUN useradd --uid 1000 --no-create-home faces \
     && install --directory --mode=1777 /var/cache/triton-faces \
     && install --directory --owner=1000 --group=1000 /models
-# The root file system is read-only: compiled kernels (1.4 s of work at a start, and numba refuses to run without a
-# writable place) and whatever looks for a home go to /tmp. torch asks for a user name, which an id may lack.
+# Machine code, which runs: nobody else's to write. A new volume mounted there takes over the owner. None is made while the
+# image is built: it would be of the processor that builds.
+RUN install --directory --owner=1000 --group=1000 --mode=700 /var/cache/triton-faces-code
+# The root file system is read-only: machine code, where there is no volume for it, and whatever looks for a home go to /tmp.
+# torch asks for a user name, which an id may lack.
 ENV HOME=/tmp \
     USER=faces \
-    NUMBA_CACHE_DIR=/tmp/numba \
     TRITON_FACES_CACHE=/var/cache/triton-faces \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
@@ -65,8 +67,9 @@ FROM packages AS embedded
 COPY --from=wheels /wheels /wheels
 RUN pip install --no-cache-dir --no-deps /wheels/*.whl \
     && pip check \
-    && PYTHONDONTWRITEBYTECODE= python3 -c "import face_cascade.flow, face_admin.export, face_admin.serve, face_runtime.processor" \
-    && rm -rf /wheels /tmp/numba
+    && PYTHONDONTWRITEBYTECODE= TRITON_FACES_CODE_CACHE=off \
+        python3 -c "import face_cascade.flow, face_admin.export, face_admin.serve, face_runtime.processor" \
+    && rm -rf /wheels
 WORKDIR /tmp
 USER 1000:1000
 
@@ -92,8 +95,9 @@ RUN pip install --no-cache-dir --no-compile --requirement /opt/triton-faces/batc
 COPY --from=wheels /wheels /wheels
 RUN pip install --no-cache-dir --no-deps /wheels/*.whl \
     && pip check \
-    && PYTHONDONTWRITEBYTECODE= python3 -c "import face_batch.command, face_batch.doing, av, ray.dashboard" \
-    && rm -rf /wheels /tmp/numba
+    && PYTHONDONTWRITEBYTECODE= TRITON_FACES_CODE_CACHE=off \
+        python3 -c "import face_batch.command, face_batch.doing, av, ray.dashboard" \
+    && rm -rf /wheels
 WORKDIR /tmp
 USER 1000:1000
 ENTRYPOINT ["faces", "batch"]
@@ -125,12 +129,11 @@ COPY server server
 # Python, so that is where all packages go, whether or not the distribution marks it as its own.
 RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir ./client "./gallery[postgres]" ".[tracing]" \
     && rm -rf /src/* \
-    && NUMBA_CACHE_DIR=/tmp/numba python3 -c "import face_cascade.flow, face_pictures.decoding, face_server.healthcheck, pillow_heif, PIL.AvifImagePlugin" \
-    && rm -rf /tmp/numba
+    && TRITON_FACES_CODE_CACHE=off \
+        python3 -c "import face_cascade.flow, face_pictures.decoding, face_server.healthcheck, pillow_heif, PIL.AvifImagePlugin"
 COPY deploy/container/tritonserver.sh /opt/triton-faces/
 # malloc: as the embedded server has it (face_server.invocation), where it was measured.
 ENV HOME=/tmp \
-    NUMBA_CACHE_DIR=/tmp/numba \
     TRITON_CACHE_DIR=/var/cache/triton-kernels \
     PYTHONDONTWRITEBYTECODE=1 \
     MALLOC_ARENA_MAX=1 \

@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 
+from face_cascade import code_cache
 from face_repository.layout import REQUIRED
 from face_server.healthcheck import CANARY_SECONDS
 from face_server.invocation import DRAIN_SECONDS
@@ -122,6 +123,16 @@ def test_compiled_kernels_outlive_the_gpus_container():
     assert "kernels" in COMPOSE["volumes"]
     users = [rest for instruction, rest in stages()["triton"] if instruction == "USER"]
     assert users[-1] == SERVICES["triton"]["user"], "who owns the folder, and with it a new volume"
+
+
+def test_machine_code_outlives_the_cpus_container():
+    """In a volume that belongs to the server's user, who alone can write it: else it would not be taken."""
+    folder = SERVICES["triton-cpu"]["environment"][code_cache.VARIABLE]
+    assert f"code:{folder}" in SERVICES["triton-cpu"]["volumes"]
+    assert "code" in COMPOSE["volumes"]
+    made = [rest for instruction, rest in stages()["packages"] if instruction == "RUN" and rest.endswith(folder)]
+    user, group = SERVICES["triton-cpu"]["user"].split(":")
+    assert made == [f"install --directory --owner={user} --group={group} --mode=700 {folder}"]
 
 
 @pytest.mark.parametrize("name", SERVERS)

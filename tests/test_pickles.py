@@ -10,6 +10,8 @@ FOLDERS = ("batch", "cascade", "client", "export", "load_tests", "model_reposito
 
 # Behind `require_trust`: a pinned SHA-256, or a person's --trust.
 TRUSTED = {
+    # numba's form of machine code, which is code anyway: out of a folder that this user alone can write.
+    "cascade/face_cascade/machine_code.py": {"pickle.loads"},
     "export/face_export/readers/keras_list.py": {"joblib.load"},
     "export/face_export/readers/sandberg.py": {"np.load"},
     # From its own parent process, which made it.
