@@ -74,6 +74,15 @@ def export(store: Store, path: str | os.PathLike[str], tell: Tell = lambda _rows
     return rows
 
 
+def is_export(path: Path) -> bool:
+    """Whether a file is one that `export` wrote."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (pa.ArrowInvalid, OSError):
+        return False
+    return _KEY in metadata
+
+
 def _about(index: Index | None) -> bytes:
     told: dict[str, Any] = {"format": _FORMAT}
     if index is not None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_client.messages import Response
+from face_client.messages import EMBEDDINGS, Response
 from tests.gallery.people import units
 
 POINTS = np.array([[30, 40], [70, 40], [50, 61], [33, 80], [67, 80]], np.float32)
@@ -21,13 +21,18 @@ def sharp_crop() -> np.ndarray:
 
 
 def faces_like(people: list[int], small: bool = False) -> Response:
-    """A face a number, side by side; each person's embedding is a row of `units`. small: of 20 pixels."""
+    """A face a number, side by side; each person's embedding is a row of `units`. small: of 20 pixels.
+
+    The first pixel of a crop says whose it is, for FaceNet.
+    """
     count = len(people)
     scale = 0.2 if small else 1.0
     left = 120 * np.arange(count, dtype=np.float32)[:, np.newaxis]
     boxes = np.concatenate([left, 0 * left, left + 100 * scale, 0 * left + 100 * scale], axis=1)
     points = np.repeat(scale * POINTS[np.newaxis], count, axis=0)
     points[..., 0] += left
+    crops = np.repeat(sharp_crop()[np.newaxis], count, axis=0)
+    crops[:, 0, 0] = np.array(people, np.uint8).reshape(-1, 1)
     return Response(
         {
             "boxes": boxes.astype(np.float32).reshape(1, count, 4),
@@ -36,7 +41,7 @@ def faces_like(people: list[int], small: bool = False) -> Response:
             "angles": np.zeros((1, count), np.int32),
             "num_faces": np.array([[count]], np.int32),
             "candidates_dropped": np.zeros((1, 1), np.int32),
-            "faces": np.repeat(sharp_crop()[np.newaxis], count, axis=0)[np.newaxis],
+            "faces": crops[np.newaxis],
             "embeddings": units(256)[people].reshape(1, count, 512),
         }
     )
@@ -44,6 +49,9 @@ def faces_like(people: list[int], small: bool = False) -> Response:
 
 def reply(request):
     """The red of the first pixel is the first person, its green the second; 255 is nobody. Blue: small faces."""
+    if request.outputs == (EMBEDDINGS,):
+        (crops,) = request.inputs.values()
+        return Response({EMBEDDINGS: units(256)[crops[:, 0, 0, 0]]})
     if "image" in request.inputs:
         return faces_like([])
     file = io.BytesIO(request.inputs["encoded_image"][0, 0])

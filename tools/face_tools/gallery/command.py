@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from face_tools.connection import in_one_line
-from face_tools.gallery import adding, identifying, keeping
+from face_tools.gallery import adding, identifying, keeping, measuring, transferring
 
 HELP = "people by their faces: enrol, identify, verify, forget"
 
@@ -21,6 +21,7 @@ examples:
   faces gallery verify Ada visitor.jpg               whether it is her
   faces gallery list
   faces gallery remove Ada                           erase a person
+  faces gallery calibrate                            the threshold for these people
   faces gallery identify --help
 """
 
@@ -38,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("list", keeping, keeping.show),
         ("remove", keeping, keeping.remove),
         ("compact", keeping, keeping.compact),
+        ("calibrate", measuring, measuring.calibrate),
+        ("reindex", measuring, measuring.reindex),
+        ("export", transferring, transferring.export),
+        ("import", transferring, transferring.import_),
     ):
         text = module.HELPS[name]
         verb = verbs.add_parser(name, help=text, description=text)

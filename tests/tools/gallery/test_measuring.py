@@ -1,0 +1,134 @@
+"""`faces gallery calibrate`, `reindex`, `export` and `import`: arguments, output, exit status."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from face_command.main import main
+from face_gallery import open_store
+from tests.fakes import TRAINED, UNTRAINED
+from tests.gallery.people import OTHERS, enrol, near, units
+
+pytestmark = pytest.mark.usefixtures("plain")
+
+
+def gallery(*arguments) -> int:
+    return main(["gallery", *map(str, arguments)])
+
+
+@pytest.fixture
+def crowd(where):
+    """A hundred people with two faces each, which are like one another."""
+    with open_store(where) as store:
+        for seed in (1, 2):
+            enrol(store, near(units(100), 0.3, seed))
+    return where
+
+
+@pytest.mark.slow
+def test_calibrated_it_decides_by_the_new_threshold(crowd, capsys):
+    assert gallery("calibrate", "--rate", "0.05", "--dry-run", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["people"] == 100
+    with open_store(crowd) as store:
+        assert store.indexes()[0].calibration is None
+        assert gallery("calibrate", "--rate", "0.05") == 0
+        out = capsys.readouterr().out
+        assert f"distance {document['distance']:.3f}: of strangers, 5.000%" in out
+        assert "of people's own faces, 0.000%" in out
+        assert store.indexes()[0].calibration["distance"] == document["distance"]
+        assert gallery("calibrate", "--forget") == 0
+        assert store.indexes()[0].calibration is None
+
+
+@pytest.mark.slow
+def test_a_plot_is_replaced_and_no_other_file(crowd, tmp_path):
+    plot = tmp_path / "rates.png"
+    arguments = ["calibrate", "--plot", plot]
+    assert gallery(*arguments) == gallery(*arguments) == 0
+    assert Image.open(plot).size[0] > 500
+    Image.new("RGB", (9, 9)).save(plot)
+    assert gallery(*arguments) == 2
+    assert gallery(*arguments, "--force") == 0
+    assert gallery("calibrate", "--plot", crowd) == 2
+
+
+def test_nobody_to_calibrate_on(where, capsys):
+    with open_store(where):
+        pass
+    assert gallery("calibrate") == 2
+    assert "nobody is enrolled in people.gallery" in capsys.readouterr().err
+    with open_store(where) as store:
+        enrol(store, units(1))
+    assert gallery("calibrate") == 2
+    assert "too few people to calibrate" in capsys.readouterr().err
+
+
+def test_random_weights_are_not_calibrated(where):
+    with open_store(where) as store:
+        enrol(store, units(5), weights=UNTRAINED)
+    assert gallery("calibrate") == 3
+    assert gallery("calibrate", "--random-weights") == 0
+
+
+@pytest.fixture
+def ada_and_bo(server, picture_of, where, capsys):
+    """Ada's pictures are kept, Bo's is not but lies where it was."""
+    assert gallery("add", "Ada", picture_of("1.png", 1), picture_of("2.png", 1)) == 0
+    assert gallery("add", "Bo", picture_of("3.png", 2), "--no-crops") == 0
+    server.weights = OTHERS
+    capsys.readouterr()
+    return where
+
+
+def test_reindexed_switched_and_switched_back(ada_and_bo, capsys):
+    assert gallery("reindex") == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[1].startswith("trained.pt (0f0f0f0f0f0f)\t100.0%\t0.000\t")
+    assert told.out.splitlines()[2].startswith("others.pt (aaaaaaaaaaaa)\t100.0%\t0.000\t")
+    assert told.err.splitlines() == [
+        "3 faces embedded by others.pt (aaaaaaaaaaaa), 0 missing",
+        "the index is not in use: `faces gallery reindex --activate`",
+    ]
+    assert gallery("reindex", "--activate") == 0
+    assert "0 faces embedded" in capsys.readouterr().err
+    with open_store(ada_and_bo) as store:
+        assert [index.weights for index in store.indexes()] == [OTHERS, TRAINED]
+        assert gallery("reindex", "--drop", "aa") == 1
+        assert "the active index cannot be dropped" in capsys.readouterr().err
+        assert gallery("reindex", "--use", "0f0f") == 0
+        assert gallery("reindex", "--drop", "AAAA") == 0
+        assert [index.weights for index in store.indexes()] == [TRAINED]
+    for digest in ("", "77"):
+        assert gallery("reindex", "--use", digest) == 2
+        assert "it must be the start of one of: trained.pt (0f0f0f0f0f0f)" in capsys.readouterr().err
+
+
+def test_whose_faces_are_missing_is_said(ada_and_bo, tmp_path, capsys):
+    (tmp_path / "3.png").unlink()
+    assert gallery("reindex", "--activate") == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "2 faces embedded by others.pt (aaaaaaaaaaaa), 1 missing"
+    assert told[1] == "no picture is kept, or found, of faces of Bo"
+    assert told[2].endswith("--use aaaaaaaaaaaa")
+    with open_store(ada_and_bo) as store:
+        assert store.indexes()[0].weights == TRAINED
+
+
+def test_out_and_in_again(ada_and_bo, tmp_path, capsys):
+    """Ada's two faces are one to the bit, and come in once."""
+    file, other = tmp_path / "new" / "out.parquet", tmp_path / "other.gallery"
+    assert gallery("export", file) == gallery("export", file) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{file}: 2 people, 3 rows"] * 2
+    assert gallery("import", file, "--store", other) == 0
+    assert capsys.readouterr().out == f"{other}: 2 people and 2 faces more; 2 people in all\n"
+    assert gallery("import", file, "--store", other) == 0
+    assert capsys.readouterr().out == f"{other}: 0 people and 0 faces more; 2 people in all\n"
+    file.write_bytes(b"mine")
+    assert gallery("export", file) == 2
+    assert gallery("export", ada_and_bo, "--force") == 2
+    assert gallery("import", file, "--store", other) == 2
+    assert gallery("import", tmp_path / "nowhere", "--store", tmp_path / "made") == 2
+    assert "nowhere is no file" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()

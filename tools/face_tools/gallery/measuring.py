@@ -1,0 +1,233 @@
+"""`faces gallery calibrate` and `reindex`: what distances mean here, and faces embedded by another network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+
+from face_client.errors import InvalidInput
+from face_client.extras import how_to_install
+from face_client.images import ImageLike
+from face_client.weights import Weights
+from face_command import console, outputs
+from face_command.arguments import number
+from face_gallery.records import Index, StoredFace
+from face_gallery.register import Register
+from face_gallery.store import Store
+from face_tools.connection import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    add_connection,
+    add_patience,
+    add_random_weights,
+    check_ready,
+    check_weights,
+    open_client,
+)
+from face_tools.gallery.options import add_store, open_gallery, register_of
+
+HELPS = {
+    "calibrate": "find the threshold for a false-match rate, among the people of the gallery",
+    "reindex": "embed all faces by the network that the server has now",
+}
+
+_RATE = 0.001
+
+_EPILOGS = {
+    "calibrate": f"""\
+examples:
+  faces gallery calibrate                            one stranger in 1,000 is taken for somebody
+  faces gallery calibrate --rate 0.0001 --plot rates.png
+  faces gallery calibrate --dry-run                  measure and keep the threshold as it is
+  faces gallery calibrate --forget                   back to the literature's threshold
+
+A face of each person is looked up among all others, as a stranger's would be. The threshold is the largest that takes
+at most the share --rate ({_RATE:g}) of them for somebody else. It is kept in the gallery, and all decide by it who ask
+there. Calibrate again when there are many more people: the more there are, the nearer the nearest stranger.
+""",
+    "reindex": """\
+examples:
+  faces gallery reindex                              embed, and compare with the index that is in use
+  faces gallery reindex --activate                   and use the new one from now on
+  faces gallery reindex --use 0f3a9c                 back to the index of these weights, by the start of their digest
+  faces gallery reindex --drop 0f3a9c                erase it
+
+Embeddings of two networks cannot be compared, so each has an index of its own. The old one stays in use, and answers,
+until another is activated; after Ctrl-C the same command goes on. Faces come from the pictures that are kept, or else
+from the files that they were enrolled from.
+
+exit status: 0 all faces are in the index, 1 some are not, for want of a picture, 2 wrong usage, 3 no server, or none
+with a trained FaceNet
+""",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+    """Declare the arguments of one of the verbs."""
+    parser.epilog = _EPILOGS[verb]
+    add_store(parser)
+    if verb == "calibrate":
+        parser.add_argument(
+            "--rate",
+            type=number(above=0, high=0.5),
+            default=_RATE,
+            metavar="X",
+            help="share of strangers that may be taken for somebody (%(default)g)",
+        )
+        parser.add_argument("--plot", metavar="FILE", type=Path, help="write the distances and rates there, as .png")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--dry-run", action="store_true", help="measure only")
+        what.add_argument("--forget", action="store_true", help="forget the calibration")
+        parser.add_argument("--json", action="store_true", help="a JSON object instead of sentences")
+        outputs.add_force(parser)
+    else:
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument(
+            "--activate", action="store_true", help="use the new index from now on, if no face is missing"
+        )
+        what.add_argument("--use", metavar="DIGEST", help="use an index that is there; asks no server")
+        what.add_argument("--drop", metavar="DIGEST", help="erase an index that is not in use; asks no server")
+        add_connection(parser)
+        add_patience(parser)
+    add_random_weights(parser)
+
+
+def calibrate(args: argparse.Namespace) -> int:
+    """Measure and keep; returns the exit status."""
+    if args.plot is not None:
+        if args.plot.suffix.lower() != ".png":
+            raise InvalidInput(f"--plot is {args.plot}; it must end in .png")
+        outputs.check_file(
+            "--plot", args.plot, reads=outputs.identities([Path(args.store)]), is_ours=_is_plot, force=args.force
+        )
+    with open_gallery(args) as store:
+        active = next((index for index in store.indexes() if index.is_active), None)
+        if active is None:
+            raise InvalidInput(f"nobody is enrolled in {store.where}")
+        if args.forget:
+            store.calibrate(active.weights.sha256, None)
+            console.message(f"{store.where} has no calibration now")
+            return EXIT_OK
+        return _calibrate(args, register_of(store, args), active.weights)
+
+
+def _calibrate(args: argparse.Namespace, register: Register, weights: Weights) -> int:
+    # Not at the top: both need extras, and `--help` does not.
+    try:
+        import scipy.stats  # noqa: F401
+
+        from face_gallery.calibration import SAMPLE, calibrate, enrolled, look_up, measure
+        from face_gallery.calibration_plot import draw
+    except ModuleNotFoundError as error:
+        hint = how_to_install("triton-faces-gallery", "calibrate")
+        raise ImportError(f"{error.name} is needed for a calibration: {hint}", name=error.name) from error
+    register.check(weights)
+    probes = enrolled(register, weights)
+    total = min(SAMPLE, len(register.store.ids()))
+    measured = measure(register, look_up(register, weights, console.tracked(probes, total=total, what="faces")))
+    found = calibrate(measured, args.rate)
+    if args.plot is not None:
+        save = partial(draw(measured, found).savefig, format="png", metadata={"Software": _PLOT})
+        outputs.write_whole(args.plot, save)
+    if not args.dry_run:
+        register.store.calibrate(weights.sha256, found.to_dict())
+    if args.json:
+        console.line(json.dumps(found.to_dict()))
+    else:
+        for sentence in str(found).split("; "):
+            console.line(sentence)
+    return EXIT_OK
+
+
+_PLOT = "triton-faces calibration"
+
+
+def _is_plot(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _PLOT.encode() in file.read(1024)
+
+
+def reindex(args: argparse.Namespace) -> int:
+    """Embed, compare, switch; returns the exit status."""
+    with open_gallery(args) as store:
+        if args.use is not None:
+            index = _index(store, "--use", args.use)
+            store.activate(index.weights.sha256)
+            console.message(f"{_name(index.weights)} is in use now")
+            return EXIT_OK
+        if args.drop is not None:
+            index = _index(store, "--drop", args.drop)
+            store.drop_index(index.weights.sha256)
+            console.message(f"the index of {_name(index.weights)} is erased, {index.faces} embeddings")
+            return EXIT_OK
+        return _reindex(args, store)
+
+
+def _reindex(args: argparse.Namespace, store: Store) -> int:
+    from face_gallery.reindexing import compare
+    from face_gallery.reindexing import reindex as embed_again
+
+    if not store.indexes():
+        raise InvalidInput(f"nobody is enrolled in {store.where}")
+    with open_client(args) as client:
+        check_ready(client, client.recognizer, client.embedder, wait=args.wait)
+        check_weights(client, args.verb, args.random_weights)
+        found = embed_again(store, client, picture_of=_picture_of, random_weights=args.random_weights)
+    rows = [
+        (
+            _name(told.weights),
+            "" if told.right is None else f"{told.right:.1%}",
+            "" if told.own is None else f"{told.own:.3f}",
+            "" if told.other is None else f"{told.other:.3f}",
+        )
+        for told in compare(store, random_weights=args.random_weights)
+    ]
+    console.print_table(("index", "nearest is right", "same person", "somebody else"), rows)
+    console.message(f"{found.embedded} faces embedded by {_name(found.weights)}, {len(found.missing)} missing")
+    _tell_missing(store, found.missing)
+    is_active = any(index.is_active and index.weights == found.weights for index in store.indexes())
+    if args.activate and not found.missing:
+        store.activate(found.weights.sha256)
+        console.message(f"{_name(found.weights)} is in use now")
+    elif not is_active:
+        console.message(
+            "the index is not in use: `faces gallery reindex --activate`"
+            if not found.missing
+            else f"the index is not in use; to use it without these faces: --use {found.weights.sha256[:12]}"
+        )
+    return EXIT_SOME_FAILED if found.missing else EXIT_OK
+
+
+def _picture_of(face: StoredFace) -> ImageLike | None:
+    image = face.details.get("image")
+    return Path(image) if isinstance(image, str) and Path(image).is_file() else None
+
+
+_NAMED = 5
+
+
+def _tell_missing(store: Store, missing: list[int]) -> None:
+    """Whose they are."""
+    if not missing:
+        return
+    wanted = set(missing)
+    owners = dict.fromkeys(face.person for face in store.faces() if face.id in wanted)
+    names = [person.name for person in store.people_by_id(owners).values()]
+    more = f" and {len(names) - _NAMED} more people" if len(names) > _NAMED else ""
+    console.message(f"no picture is kept, or found, of faces of {', '.join(names[:_NAMED])}{more}")
+
+
+def _index(store: Store, option: str, digest: str) -> Index:
+    """By the start of its weights' digest. Raises InvalidInput."""
+    every = store.indexes()
+    found = [index for index in every if digest and index.weights.sha256.startswith(digest.lower())]
+    if len(found) != 1:
+        known = ", ".join(_name(index.weights) for index in every)
+        raise InvalidInput(f"{option} is {digest!r}; it must be the start of one of: {known}")
+    return found[0]
+
+
+def _name(weights: Weights) -> str:
+    return f"{weights.name} ({weights.sha256[:12]})"
