@@ -22,7 +22,7 @@ HEADER = "# Written by client/unasync.py from {}/_async: change it there.\n\n"
 RULES = (
     (r"async (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
-    (r"\bAsync(FaceClient|Gallery|Transport|GrpcTransport|BalancedTransport|Iterator)\b", r"\1"),
+    (r"\bAsync(FaceClient|ServedGallery|Gallery|Transport|GrpcTransport|BalancedTransport|Iterator)\b", r"\1"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
     (r"\b(face_client|face_gallery)\._async\b", r"\1._sync"),
     (r"\bface_client\._tasks\b", "face_client._threads"),

@@ -14,6 +14,7 @@ from face_cascade.networks import EMBEDDING_SIZE
 from face_client import messages
 from face_client.options import PARAMETERS, SELECTIONS
 from face_pictures.decoding import MAX_PIXELS
+from face_runtime.identification import NAMED, is_asked_for
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,6 +29,9 @@ ARROWS = {
     "export/face_repository": ("face_cascade",),
     "export/face_export": ("face_cascade", "face_repository"),
     "server/face_runtime": ("face_cascade", "face_pictures", "face_repository"),
+    # Alone of its processes, that of `face_names` knows galleries.
+    "server/face_runtime/naming.py": ("face_cascade", "face_client", "face_gallery", "face_runtime"),
+    "model_repository/face_names": ("face_gallery", "face_runtime"),
     "model_repository": ("face_cascade", "face_repository", "face_runtime"),
     # What the launcher tells the processes stands in the runtime; the supervisor asks its server as a client does.
     "server/face_server": ("face_runtime.settings", "face_repository", "face_client"),
@@ -305,7 +309,7 @@ def test_recognition_gives_what_detection_gives_and_embeddings():
         (t.name, t.data_type, t.dims) for t in detection.input
     ]
     handed_on = [tensor.name for tensor in embedding.input]
-    given_out = [tensor for tensor in detection.output if tensor.name not in handed_on]
+    given_out = [tensor for tensor in detection.output if tensor.name not in (*handed_on, NAMED)]
     assert list(recognition.output) == [*given_out, *embedding.output]
     # Triton counts a tensor that is both twice, and leaves `mtcnn` out where only some others are asked for.
     assert not {tensor.name for tensor in recognition.output} & set(handed_on)
@@ -313,7 +317,26 @@ def test_recognition_gives_what_detection_gives_and_embeddings():
     assert [step.model_name for step in steps] == [detection.name, embedding.name]
     for step, model in zip(steps, (detection, embedding), strict=True):
         assert step.input_map == {tensor.name: tensor.name for tensor in model.input}
-        assert step.output_map == {tensor.name: tensor.name for tensor in model.output}
+        assert step.output_map == {tensor.name: tensor.name for tensor in model.output if tensor.name != NAMED}
+
+
+def test_identification_gives_what_recognition_gives_and_names():
+    recognition, naming, identification = map(configuration, ("face_recognition", "face_names", "face_identification"))
+    assert identification.max_batch_size == recognition.max_batch_size <= naming.max_batch_size
+    assert list(identification.input) == list(recognition.input)
+    names = [tensor for tensor in naming.output if not tensor.name.startswith("face_")]
+    assert list(identification.output) == [*recognition.output, *names]
+    detect, embed, name = identification.ensemble_scheduling.step
+    assert [step.model_name for step in (detect, embed, name)] == ["mtcnn", "face_embeddings", "face_names"]
+    # By which `mtcnn` knows that it is asked for this ensemble.
+    assert is_asked_for(detect.output_map)
+    assert not any(is_asked_for(step.output_map) for step in recognition.ensemble_scheduling.step)
+    assert not is_asked_for([tensor.name for tensor in configuration("mtcnn").output]), "who names no outputs"
+    # Triton counts a tensor that is both given out and handed on twice.
+    handed_on = {tensor for step in (embed, name) for tensor in step.input_map.values()}
+    assert not handed_on & {tensor.name for tensor in identification.output}
+    assert handed_on == {"facenet_crops", NAMED, *embed.output_map.values()}
+    assert set(name.output_map.values()) == {"embeddings", "weights", *(tensor.name for tensor in names)}
 
 
 def test_client_and_cascade_know_the_same_facenet():

@@ -67,40 +67,50 @@ class DetectionParameters:
     clip: bool = False
 
     def __post_init__(self) -> None:
-        for name in _RANGES:
-            _check_range(name, getattr(self, name))
+        for name, allowed in _RANGES.items():
+            check_range(name, getattr(self, name), *allowed)
         if self.selection not in SELECTIONS:
-            raise InvalidInput(f"selection is {_shown(self.selection)}, must be one of {', '.join(SELECTIONS)}")
+            raise InvalidInput(f"selection is {shown(self.selection)}, must be one of {', '.join(SELECTIONS)}")
         if self.margin >= self.image_size:
             raise InvalidInput(f"margin is {self.margin}, must be less than image_size ({self.image_size})")
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> "DetectionParameters":
-        """Reads request parameters: numbers and booleans, or strings that hold them.
-
-        Raises:
-            InvalidInput: a name is unknown, or a value has the wrong type or is out of range.
-        """
-        known = {field.name: field.type for field in fields(cls)}
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise InvalidInput(f"parameter {_shown(unknown[0])} is unknown, known are {', '.join(known)}")
-        return cls(**{name: _READERS[known[name]](name, value) for name, value in values.items()})
+        """Reads request parameters: see `read`."""
+        (parameters,) = read(values, cls)
+        return parameters
 
 
-def _check_range(name: str, value: float) -> None:
-    low, high = _RANGES[name]
+def read(values: Mapping[str, Any], *kinds: type[Any]) -> tuple[Any, ...]:
+    """Request parameters of these kinds, dataclasses that share no name: numbers and booleans, or strings of them.
+
+    Raises:
+        InvalidInput: a name is unknown to all of them, or a value has the wrong type or is out of range.
+    """
+    types = [{field.name: field.type for field in fields(kind)} for kind in kinds]
+    known = [name for of_kind in types for name in of_kind]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise InvalidInput(f"parameter {shown(unknown[0])} is unknown, known are {', '.join(known)}")
+    return tuple(
+        kind(**{name: _READERS[of_kind[name]](name, value) for name, value in values.items() if name in of_kind})
+        for kind, of_kind in zip(kinds, types, strict=True)
+    )
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raises InvalidInput."""
     if not low <= value <= high:
-        raise InvalidInput(f"{name} is {_shown(value)}, must be from {low:g} to {high:g}")
+        raise InvalidInput(f"{name} is {shown(value)}, must be from {low:g} to {high:g}")
 
 
 def _read_float(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise InvalidInput(f"{name} is {_shown(value)}, must be a number")
+        raise InvalidInput(f"{name} is {shown(value)}, must be a number")
     try:
         number = float(value)
     except (ValueError, OverflowError):
-        raise InvalidInput(f"{name} is {_shown(value)}, must be a number") from None
+        raise InvalidInput(f"{name} is {shown(value)}, must be a number") from None
     if math.isnan(number):
         raise InvalidInput(f"{name} is nan, must be a number")
     return number
@@ -109,27 +119,27 @@ def _read_float(name: str, value: Any) -> float:
 def _read_int(name: str, value: Any) -> int:
     number = _read_float(name, value)
     if not number.is_integer():
-        raise InvalidInput(f"{name} is {_shown(value)}, must be a whole number")
+        raise InvalidInput(f"{name} is {shown(value)}, must be a whole number")
     return int(number)
 
 
 def _read_str(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise InvalidInput(f"{name} is {_shown(value)}, must be a string")
+        raise InvalidInput(f"{name} is {shown(value)}, must be a string")
     return value
 
 
 def _read_bool(name: str, value: Any) -> bool:
     text = str(value).lower()
     if not isinstance(value, (bool, str)) or text not in ("true", "false"):
-        raise InvalidInput(f"{name} is {_shown(value)}, must be true or false")
+        raise InvalidInput(f"{name} is {shown(value)}, must be true or false")
     return text == "true"
 
 
 _READERS: dict[Any, Any] = {float: _read_float, int: _read_int, str: _read_str, bool: _read_bool}
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """The value as an error may show it: quoted where it is text, and never longer than a line."""
     text = f"{value:g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

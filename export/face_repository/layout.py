@@ -14,6 +14,9 @@ CASCADE, EMBEDDINGS, RECOGNITION = "mtcnn", "face_embeddings", "face_recognition
 REQUIRED = (*versions.NETWORKS, CASCADE, EMBEDDINGS, RECOGNITION)
 """Every server of ours has these. Without FaceNet, recognition says what it lacks."""
 
+IDENTIFICATION = ("face_names", "face_identification")
+"""The names of faces by a gallery, and the ensemble of all three: of a server that has one."""
+
 OPTIONAL = (FACENET.name,)
 """Needs weights that are not on any package index."""
 
@@ -49,8 +52,10 @@ class Repository:
         return {name: versions.latest(self.path / name) for name in versions.NETWORKS if name in self.loadable}
 
     @classmethod
-    def read(cls, path: Path, models: tuple[str, ...] | None = None) -> "Repository":
+    def read(cls, path: Path, models: tuple[str, ...] | None = None, gallery: bool = False) -> "Repository":
         """What can be loaded: the given models, or else the required ones and those optional ones that are there.
+
+        gallery: whether those of a server that has one are required too.
 
         Raises:
             RepositoryError: a given or required model is not there or not exported, or by a version that is too old.
@@ -58,7 +63,7 @@ class Repository:
         path = path.resolve()
         if not path.is_dir():
             raise RepositoryError(f"the model repository {path} does not exist: `faces export` makes one")
-        required = REQUIRED if models is None else models
+        required = (*REQUIRED, *(IDENTIFICATION if gallery else ())) if models is None else models
         unknown = [name for name in required if not (path / name / "config.pbtxt").is_file()]
         if unknown:
             raise RepositoryError(f"{path} is no model repository of ours: it has no {unknown[0]}/config.pbtxt")
@@ -70,7 +75,7 @@ class Repository:
         if models is not None:
             return cls(path, models, ())
         optional = [name for name in OPTIONAL if _is_complete(path / name)]
-        loadable = (*REQUIRED, *optional)
+        loadable = (*required, *optional)
         return cls(path, loadable, tuple(n for n in OPTIONAL if n not in optional), _notes(path, loadable))
 
 

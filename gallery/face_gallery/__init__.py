@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from face_gallery._async.gallery import AsyncGallery as AsyncGallery
+    from face_gallery._async.served import AsyncServedGallery as AsyncServedGallery
     from face_gallery._sync.gallery import Gallery as Gallery
+    from face_gallery._sync.served import ServedGallery as ServedGallery
     from face_gallery.enrolling import Enrolled as Enrolled
     from face_gallery.errors import FaceRefused as FaceRefused
     from face_gallery.errors import GalleryError as GalleryError
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "face_gallery._async.gallery": ("AsyncGallery",),
+    "face_gallery._async.served": ("AsyncServedGallery",),
     "face_gallery._sync.gallery": ("Gallery",),
+    "face_gallery._sync.served": ("ServedGallery",),
     "face_gallery.enrolling": ("Enrolled",),
     "face_gallery.errors": ("FaceRefused", "GalleryError", "GalleryUnavailable", "GalleryUnfit", "UnknownPerson"),
     "face_gallery.opening": ("open_store",),

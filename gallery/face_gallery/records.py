@@ -123,6 +123,18 @@ class Threshold:
             document["people"] = self.people
         return document
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Threshold:
+        """Of `to_dict`. Raises KeyError, TypeError."""
+        interval = document.get("interval")
+        return cls(
+            float(document["distance"]),
+            str(document["source"]),
+            document.get("false_match_rate"),
+            None if interval is None else (interval[0], interval[1]),
+            document.get("people"),
+        )
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -145,6 +157,11 @@ class Candidate:
             "cosine": self.cosine,
             "metadata": dict(self.metadata),
         }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Candidate:
+        """Of `to_dict`, with `face` beside it. Raises KeyError, TypeError."""
+        return cls(*(document[name] for name in ("person", "collection", "distance", "cosine", "face", "metadata")))
 
 
 @dataclass(frozen=True, eq=False)

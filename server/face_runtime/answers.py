@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
 
 _LONGEST_ID = 64
 
@@ -134,3 +135,15 @@ def check_callers(requests: Sequence[Request]) -> None:
     """Raises Refused where nobody waits for any of these requests any more."""
     if all(request.is_gone for request in requests):
         raise caller_is_gone()
+
+
+def real_rows(stacked: Any, counts: NDArray[np.int32], name: str, what: str) -> list[Any]:
+    """Of each image [N, …] the first so many rows, without those that only fill up.
+
+    Raises Refused for a count that cannot be. name: of the counts' tensor; what: an image has.
+    """
+    most = stacked.shape[1]
+    wrong = counts[(counts < 0) | (counts > most)]
+    if len(wrong):
+        raise Refused("input", f"{name} is {wrong[0]}, must be from 0 to {most}, the {what} of an image")
+    return [image[:count] for image, count in zip(stacked, counts, strict=True)]

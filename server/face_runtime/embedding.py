@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from face_cascade.calls import Limits
 from face_cascade.networks import EMBEDDING_SIZE, FACENET, Network
-from face_runtime.answers import CANCELLED, MEMORY, NETWORK, Refused, Request, refusing
+from face_runtime.answers import CANCELLED, MEMORY, NETWORK, Refused, Request, real_rows, refusing
 from face_runtime.bls import ask, ask_with_tensors
 from face_runtime.log import Log
 from face_runtime.metrics import Counter, Histogram, ProcessMetrics
@@ -38,12 +38,8 @@ class EmbeddingRequest(Request):
     def read(self) -> None:
         """Takes the crops without the rows that only fill up; refuses itself where the counts of rows are wrong."""
         with refusing([self], NO_MEMORY):
-            stacked, counts = self.tensor("facenet_crops"), self.tensor("num_crops")[:, 0]
-            wrong = counts[(counts < 0) | (counts > stacked.shape[1])]
-            if len(wrong):
-                most = stacked.shape[1]
-                raise Refused("input", f"num_crops is {wrong[0]}, must be from 0 to {most}, the crops of an image")
-            self.crops = [image[:count] for image, count in zip(stacked, counts, strict=True)]
+            counts = self.tensor("num_crops")[:, 0]
+            self.crops = real_rows(self.tensor("facenet_crops"), counts, "num_crops", "crops")
 
     def answer(self, embeddings: Sequence[Embeddings], weights: bytes) -> None:
         """With the embeddings of each image, FP32 [Nᵢ,512], and what gave them."""

@@ -3,20 +3,15 @@
 docs/observability.md has all of them in tables.
 """
 
-import json
-import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from face_cascade.networks import STAGES
 from face_runtime.answers import CALLERS, CANCELLED, MEMORY, NETWORK, Request
 from face_runtime.log import Log
 from face_runtime.metrics import Counter, Histogram, ProcessMetrics
-from face_runtime.record import OTHER, Record
-from face_runtime.settings import SERVICE_NAME, TRACE_VARIABLE
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
+from face_runtime.record import Record
+from face_runtime.spans import OTHER, stage_spans
 
 
 class Observer:
@@ -40,7 +35,7 @@ class Observer:
         if self._log_executions and record.images:
             self._log.info("executed", **_summary(requests, record))
         if self._spans:
-            self._spans.export(requests, record)
+            self._spans.export(requests, record.images, record.stage_times)
 
     def close(self) -> None:
         """Sends what has not been sent yet."""
@@ -117,62 +112,3 @@ class Metrics:
     def refuse(self, reason: str) -> None:
         """Counts one request that got an error."""
         self._refused.add(1, reason)
-
-
-def stage_spans(worker: str, log: Log) -> "StageSpans | None":
-    """A writer of spans; None where none are asked for, or nothing is there to write them with.
-
-    They are off unless the environment names an OTLP endpoint in OpenTelemetry's own variable.
-    """
-    if not os.environ.get(TRACE_VARIABLE):
-        return None
-    try:
-        # Imported here: an extra, and nothing that a server without tracing should load.
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-    except ImportError:
-        log.warning("untraced", message="no spans of the stages: the extra tracing is not installed")
-        return None
-    provider = TracerProvider(resource=Resource.create({"service.name": SERVICE_NAME, "service.instance.id": worker}))
-    # Sends from a thread of its own, and drops spans when nobody takes them.
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return StageSpans(provider, TraceContextTextMapPropagator().extract)
-
-
-class StageSpans:
-    """The cascade's stages as OpenTelemetry spans, of requests that Triton traces; written after an execution.
-
-    Triton itself writes spans for the request, for the model and, where the networks are models of their own, for each
-    of those; these go below the model's. A stage works for all requests of the batch at once, so it appears in the
-    trace of each.
-    """
-
-    def __init__(self, provider: "TracerProvider", extract: Callable[[dict[str, str]], Any]) -> None:
-        self._provider = provider
-        self._extract = extract
-        self._tracer = provider.get_tracer("face_server")
-
-    def export(self, requests: Sequence[Request], record: Record) -> None:
-        for request in requests:
-            # The W3C headers of the span that Triton made for the request; empty where it traces none.
-            carrier = json.loads(request.triton.trace().get_context() or "{}")
-            if carrier:
-                self._export_one(dict(carrier), request.id, len(requests), record)
-
-    def _export_one(self, carrier: dict[str, str], request: str, batch: int, record: Record) -> None:
-        parent = self._extract(carrier)
-        attributes: dict[str, str | int] = {
-            "faces.request_id": request,
-            "faces.batch_requests": batch,
-            "faces.batch_images": record.images,
-        }
-        for name, start, end in record.stage_times:
-            if name != OTHER:
-                span = self._tracer.start_span(name, context=parent, attributes=attributes, start_time=start)
-                span.end(end_time=end)
-
-    def close(self) -> None:
-        self._provider.shutdown()

@@ -3,20 +3,17 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from face_cascade import Call, Detection, Flow, Together, TooManyCandidates
 from face_cascade.calls import Outputs
+from face_runtime.spans import OTHER, Stages
 
 T = TypeVar("T")
 
-OTHER = "other"
-"""The stage of what the cascade computes between its named stages."""
 
-
-class Record:
+class Record(Stages):
     """Counts and times of one execution.
 
     work_seconds: inside each network, summed over threads. rows: sent through each network. candidates: boxes that each
@@ -24,37 +21,17 @@ class Record:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.work_seconds: dict[str, float] = defaultdict(float)
         self.rows: dict[str, int] = defaultdict(int)
         self.candidates: dict[str, int] = defaultdict(int)
         self.faces: list[int] = []
         self.dropped = 0
-        self.stage_times: list[tuple[str, int, int]] = []
-        """Name, start and end of each stage in order, in nanoseconds since 1970. A stage may come more than once."""
         self._lock = threading.Lock()
-        # The clock of the day may jump in the middle of a stage; the other does not.
-        self._to_epoch = time.time_ns() - time.perf_counter_ns()
 
     @property
     def images(self) -> int:
         return len(self.faces)
-
-    @property
-    def stage_seconds(self) -> dict[str, float]:
-        """Seconds on the clock by stage."""
-        seconds: dict[str, float] = defaultdict(float)
-        for name, start, end in self.stage_times:
-            seconds[name] += (end - start) / 1e9
-        return seconds
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter_ns()
-        try:
-            yield
-        finally:
-            end = time.perf_counter_ns()
-            self.stage_times.append((name, start + self._to_epoch, end + self._to_epoch))
 
     def stages(self, flow: Flow[T]) -> Flow[T]:
         """The flow itself, its stages timed; what it computes between them counts as `other`."""

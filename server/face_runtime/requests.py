@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from face_cascade import Detection, DetectionParameters, InvalidInput, TooManyCandidates
 from face_cascade.networks import FACENET
+from face_cascade.parameters import read as read_parameters
 from face_pictures.errors import InvalidImage, TooManyPixels
 from face_pictures.formats import format_of
 from face_runtime.answers import Refused, Request, check_callers, refusing
 from face_runtime.engine import Decoder, Engine
+from face_runtime.identification import EMBEDDED, NAMED, IdentificationParameters, is_asked_for
 from face_runtime.stacking import rows
 
 Image = NDArray[np.uint8]
@@ -46,7 +48,7 @@ class ImageRequest(Request):
         with refusing([self], "model mtcnn has too little memory to read this request now"):
             check_callers([self])
             with _callers_fault("parameter"):
-                self.parameters = DetectionParameters.parse(json.loads(self.triton.parameters() or "{}"))
+                self.parameters = self._detection(json.loads(self.triton.parameters() or "{}"))
             raw, encoded = self.tensor("image"), self.tensor("encoded_image")
             if (raw is None) == (encoded is None):
                 found = "neither" if raw is None else "both"
@@ -55,6 +57,12 @@ class ImageRequest(Request):
                 self.images = (
                     _raw(raw, max_pixels) if encoded is None else _opened(encoded.reshape(-1), max_pixels, decoder.open)
                 )
+
+    def _detection(self, values: Mapping[str, Any]) -> DetectionParameters:
+        """Checks those of identification too where these are asked for, which come later in the same ensemble."""
+        others = [IdentificationParameters] if is_asked_for(self.triton.requested_output_names()) else []
+        parameters: DetectionParameters = read_parameters(values, DetectionParameters, *others)[0]
+        return parameters
 
     def decoded(self, images: Sequence[Any]) -> None:
         """Takes its images, in order; refuses itself where one of them is an InvalidImage instead."""
@@ -100,7 +108,8 @@ class ImageRequest(Request):
             "angles": lambda: rows([d.angles for d in detections], (), np.int32),
             **{name: partial(crops, side) for name, side in sides.items()},
             "num_faces": lambda: integers([[len(d.boxes)] for d in detections]),
-            "num_crops": lambda: integers([[len(d.boxes)] for d in detections]),
+            EMBEDDED: lambda: integers([[len(d.boxes)] for d in detections]),
+            NAMED: lambda: integers([[len(d.boxes)] for d in detections]),
             # Width and height: an array has them the other way round.
             "picture_size": lambda: integers([image.shape[1::-1] for image in self.images]),
             "candidates_dropped": lambda: integers([[d.candidates_dropped] for d in detections]),

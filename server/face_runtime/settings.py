@@ -26,6 +26,13 @@ CROPS_VARIABLE = "TRITON_FACES_FACENET_CROPS"
 CROPS_CHOICES = ("host", "device")
 """What both may say: where crops that were cut on a GPU lie when FaceNet is asked about them."""
 
+GALLERY_VARIABLE = "TRITON_FACES_GALLERY"
+"""Where the gallery of model `face_names` is: the path of a file, or an address `postgresql://…`, which may hold a
+password. Unset or empty: the server has none."""
+
+RANDOM_WEIGHTS_VARIABLE = "TRITON_FACES_RANDOM_WEIGHTS"
+"""Set: people are named also by a FaceNet that was never trained, for tests."""
+
 LOG_FORMAT_VARIABLE = "TRITON_FACES_LOG_FORMAT"
 """`json`: our models write their lines in the log as JSON objects."""
 

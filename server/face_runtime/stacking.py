@@ -13,3 +13,11 @@ def rows(parts: Sequence[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> N
     for row, part in zip(stacked, parts, strict=True):
         row[: len(part)] = part
     return stacked
+
+
+def texts(parts: Sequence[Sequence[str]]) -> NDArray[np.object_]:
+    """Stacks [Nᵢ] texts to [B, max N] in UTF-8, empty ones behind the real ones."""
+    stacked = np.full((len(parts), max(map(len, parts))), b"", np.object_)
+    for row, part in zip(stacked, parts, strict=True):
+        row[: len(part)] = [text.encode() for text in part]
+    return stacked

@@ -1,5 +1,6 @@
 """Starts, watches and stops one embedded tritonserver."""
 
+import importlib.util
 import os
 import secrets
 import signal
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
+from face_client.extras import how_to_install
 from face_repository.configurations import TUNED, refresh
 from face_repository.laying_out import renew
 from face_repository.layout import Repository, RepositoryError
@@ -115,7 +117,10 @@ class EmbeddedTriton:
         """Starts the server and returns when every model is ready. A server that was stopped may be started again."""
         try:
             renew(self._path)
-            repository = Repository.read(self._path, self.settings.models)
+            gallery = bool(self.settings.gallery_address)
+            if gallery:
+                _check_galleries()
+            repository = Repository.read(self._path, self.settings.models, gallery)
             refresh(repository.path, repository.loadable)
             if self.settings.configuration == TUNED:
                 _check_tuned(Tuned.read(repository.path))
@@ -202,6 +207,12 @@ def _check_tuned(tuned: Tuned | None) -> None:
     if tuned.gpu != bool(gpu_count()):
         there = "on a GPU, and here is none" if tuned.gpu else "on a CPU, and here is a GPU"
         raise SetupError(f"the configuration `tuned` was measured {there}: run `make tune` again")
+
+
+def _check_galleries() -> None:
+    """Triton would say that no module has that name."""
+    if importlib.util.find_spec("face_gallery") is None:
+        raise SetupError(f"a gallery needs face_gallery: {how_to_install('triton-faces', 'gallery')}")
 
 
 def _spawn(

@@ -10,6 +10,7 @@ from face_runtime.settings import (
     CROPS_CHOICES,
     DECODE_CHOICES,
     ENGINE_CHOICES,
+    GALLERY_VARIABLE,
     LOG_FORMAT_VARIABLE,
     NETWORKS_CHOICES,
 )
@@ -116,6 +117,11 @@ class Settings:
     configuration: str | None = None
     """Of the models: `tuned` is what `make tune` found for this machine. None: as `bounded_queue` says, else the one
     for a GPU where there is one, and the one for a CPU where there is none."""
+    gallery: str | None = None
+    """Where the people are whom `face_identification` knows: a file, or postgresql://…; None leaves it to the
+    environment, else there is no such model."""
+    random_weights: bool = False
+    """Name people also by a FaceNet that was never trained."""
     start_timeout: float = 120
     """Seconds that Triton has for its start."""
     verbose: int = 0
@@ -148,6 +154,12 @@ class Settings:
         alone = not self.bounded_queue or self.configuration in (None, "bounded")
         require("configuration", self.configuration, alone, "left out, or bounded, together with bounded_queue")
         require("trace", self.trace, self.trace is None or is_collector(self.trace), "http://HOST:PORT")
+
+    @property
+    def gallery_address(self) -> str | None:
+        """As the models' processes find it, wherever they run; None where there is no gallery."""
+        given = self.gallery or os.environ.get(GALLERY_VARIABLE)
+        return given if not given or "://" in given else str(Path(given).absolute())
 
     @property
     def http_address(self) -> str:

@@ -17,16 +17,17 @@ def test_the_sync_twin_is_generated():
 
 
 def test_a_twin_that_was_changed_by_hand_is_named(tmp_path):
-    package = tmp_path / "face_client"
+    client = tmp_path / "client"
+    package = client / "face_client"
     for folder in ("_async", "_sync"):
         (package / folder).mkdir(parents=True)
-    (tmp_path / "unasync.py").write_text((ROOT / "client" / "unasync.py").read_text())
+    (client / "unasync.py").write_text((ROOT / "client" / "unasync.py").read_text())
     (package / "_async" / "client.py").write_text("async def ask():\n    return await answer()\n")
-    assert subprocess.run([sys.executable, tmp_path / "unasync.py"], stdout=subprocess.DEVNULL).returncode == 0
+    assert subprocess.run([sys.executable, client / "unasync.py"], stdout=subprocess.DEVNULL).returncode == 0
     written = package / "_sync" / "client.py"
     assert written.read_text().endswith("def ask():\n    return answer()\n")
-    assert check(tmp_path).returncode == 0
+    assert check(client).returncode == 0
     written.write_text(written.read_text().replace("answer()", "42"))
-    done = check(tmp_path)
+    done = check(client)
     assert done.returncode == 1
     assert done.stdout.startswith(f"{written} is not what")

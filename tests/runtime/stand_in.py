@@ -46,6 +46,10 @@ class TritonError(Exception):
         return self._code
 
 
+class TritonModelException(Exception):
+    pass
+
+
 class Tensor:
     def __init__(self, name: str, array: NDArray[Any]) -> None:
         assert isinstance(array, np.ndarray), f"{name} is {type(array)}"

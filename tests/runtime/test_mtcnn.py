@@ -24,8 +24,8 @@ from face_runtime import engine
 from face_runtime.answers import Request, caller_is_gone
 from face_runtime.device import faces
 from face_runtime.device.arrays import TorchArrays
-from face_runtime.observer import StageSpans
 from face_runtime.record import Record
+from face_runtime.spans import StageSpans
 from face_runtime.torchscript import TorchScriptNetwork
 from tests.pictures import astronaut
 from tests.runtime.stand_in import (
@@ -393,7 +393,7 @@ def test_stages_are_spans_below_the_request_that_triton_traces():
     traced = Trace(json.dumps({"traceparent": f"00-{trace}-{parent}-01"}))
     batch = [Request(InferenceRequest(request_id="a", trace=traced)), Request(InferenceRequest(request_id="b"))]
     batch[0].refusal = caller_is_gone()
-    spans.export(batch, record)
+    spans.export(batch, record.images, record.stage_times)
     finished = exporter.get_finished_spans()
     assert [span.name for span in finished] == ["decode", "pnet", "answer"]
     for span in finished:

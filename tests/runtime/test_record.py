@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from face_cascade import PNET, RNET, Call, Detection, Together, drive
-from face_runtime.record import OTHER, Record
+from face_runtime.record import Record
+from face_runtime.spans import OTHER
 
 
 def part(network, rows):

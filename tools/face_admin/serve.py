@@ -28,6 +28,7 @@ examples:
                                                  for as long as a command runs; {URL_VARIABLE} tells it where
   faces serve --host 0.0.0.0 --tls-cert server.pem --tls-key server.key --tls-ca clients.pem
                                                  encrypted, for clients with a certificate of your own
+  faces serve --gallery people.gallery           with face_identification, for the people of a gallery
   faces serve --health-port 8003                 GET /health/ready there is 200 while faces are found
 
 The models must have been exported: faces export. Ctrl-C or SIGTERM stops; requests in flight are answered.
@@ -38,7 +39,7 @@ in 10 minutes, or 5 in a row that fail, `faces serve` gives up, with exit status
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from face_repository.layout import default_repository
-    from face_runtime.settings import TRACE_VARIABLE
+    from face_runtime.settings import GALLERY_VARIABLE, TRACE_VARIABLE
     from face_server.settings import CHOICES, DEFAULT_PORTS, LONGEST_START, PORT_RANGE, RANGES, Settings
 
     parser.description = "Starts the real Triton server out of a Python package: no container, no GPU needed."
@@ -82,6 +83,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--facenet-crops",
         choices=CHOICES["facenet_crops"],
         help="on a GPU: hand faces to FaceNet by way of the host, or leave them on the device (unmeasured)",
+    )
+    add(
+        "--gallery",
+        metavar="WHERE",
+        help="know the people of this gallery, a file or postgresql://…: the model face_identification (default: "
+        f"{GALLERY_VARIABLE}, else none; a password does not belong on a command line)",
+    )
+    add(
+        "--random-weights",
+        action="store_true",
+        help="with a gallery: go on where FaceNet was never trained, and tells nobody apart; for tests",
     )
     add(
         "--start-timeout",
@@ -174,6 +186,8 @@ def run(args: argparse.Namespace) -> int:
             engine=args.engine,
             decode=args.decode,
             facenet_crops=args.facenet_crops,
+            gallery=args.gallery,
+            random_weights=args.random_weights,
             start_timeout=args.start_timeout,
             verbose=args.verbose,
             bounded_queue=args.bounded_queue,

@@ -1,0 +1,52 @@
+"""AsyncServedGallery: pictures in, names out, by the gallery of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from face_client import AsyncFaceClient
+from face_client._tasks import in_thread
+from face_client.images import ImageLike
+from face_gallery.records import Filter, Identified
+from face_gallery.register import DEFAULT_TOP
+from face_gallery.serving import identified, search_of, unfit_weights
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from face_client.options import DetectOptions
+
+
+class AsyncServedGallery:
+    """The people whom a server knows that was started with `faces serve --gallery`: it searches, for all of its callers
+    together, and this process needs neither the gallery nor the room for it. The client stays open.
+
+    model: the name of the model on the server.
+    """
+
+    def __init__(self, client: AsyncFaceClient, *, model: str = "face_identification") -> None:
+        self.client = client
+        self.model = model
+
+    async def identify(
+        self,
+        picture: ImageLike,
+        *,
+        top: int = DEFAULT_TOP,
+        threshold: float | None = None,
+        collections: Sequence[str] | None = None,
+        where: Filter | None = None,
+        max_side: int | None = None,
+        **options: Unpack[DetectOptions],
+    ) -> list[Identified]:
+        """As `AsyncGallery.identify`, with its arguments; a face has no embedding here.
+
+        Raises FaceError: ModelNotLoaded where the server has no gallery, ServerUnavailable while that cannot be
+        reached, UnfitWeights where its faces were embedded by another network than the server's.
+        """
+        search = search_of(self.model, top, threshold, collections, where, max_side, options)
+        asked = await in_thread(search.request, picture)
+        with unfit_weights():
+            response = await self.client._ask(asked.request)
+        return identified(asked.faces(response), response)

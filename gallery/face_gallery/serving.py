@@ -1,0 +1,79 @@
+"""What the model `face_identification` is asked, and what its answer means. No I/O but reading files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from face_client.errors import ServerError, UnfitWeights
+from face_client.faces import Faces
+from face_client.messages import Response, Search
+from face_client.options import DetectOptions, ParameterValue, check_at_least
+from face_client.similarity import RANDOM_WEIGHTS
+from face_gallery.records import Candidate, Filter, Identified, Threshold
+
+_OUTPUTS = ("margins", "candidates", "threshold_details")
+
+_NOBODY = 4.0
+"""What the server says for a distance and for a margin where there is nobody."""
+
+_UNFIT = (RANDOM_WEIGHTS, "the faces of this gallery are embedded by ")
+
+
+def search_of(
+    model: str,
+    top: int,
+    threshold: float | None,
+    collections: Sequence[str] | None,
+    where: Filter | None,
+    max_side: int | None,
+    options: DetectOptions,
+) -> Search:
+    """What is asked about a picture; see `ServedGallery.identify`. Raises InvalidInput."""
+    check_at_least("top", top, 1, whole=True)
+    parameters: dict[str, ParameterValue] = {"top": int(top)}
+    if threshold is not None:
+        check_at_least("threshold", threshold, 0)
+        parameters["threshold"] = float(threshold)
+    if collections is not None:
+        parameters["collections"] = json.dumps(list(collections))
+    if where:
+        parameters["where"] = json.dumps(dict(where))
+    search = Search.of(model, False, max_side, options)
+    return replace(search, outputs=(*search.outputs, *_OUTPUTS), parameters={**search.parameters, **parameters})
+
+
+def identified(faces: Faces, response: Response) -> list[Identified]:
+    """Who each of the faces of an answer is. Raises ServerError where it is none of our servers'."""
+    try:
+        margins, candidates, details = (response.outputs[name][0] for name in _OUTPUTS)
+        if not len(faces):
+            return []
+        decided = Threshold.from_dict(json.loads(details[0]))
+        return [
+            Identified(face, [Candidate.from_dict(each) for each in json.loads(told)], decided, _margin(margin))
+            for face, told, margin in zip(faces, candidates, margins)
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ServerError(f"the server's answer has no names in it ({error!r})") from error
+
+
+def _margin(value: np.float32) -> float | None:
+    return None if value >= _NOBODY else float(value)
+
+
+@contextmanager
+def unfit_weights() -> Iterator[None]:
+    """What the server says of weights that will not do is UnfitWeights, as of a gallery of this process."""
+    try:
+        yield
+    except ServerError as error:
+        if not str(error).startswith(_UNFIT):
+            raise
+        told = UnfitWeights(str(error))
+        told.request_id = error.request_id
+        raise told from error
