@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from face_command.main import main
-from face_tools.blur import METHODS
+from face_gallery import Gallery
+from face_tools.blur import METHODS, RECALL
 from face_tools.video import detect_video
 from tests import clips
+from tests.clips import somebody_else
 from tests.pictures import astronaut, crowd
 
 FRAMES = 50
@@ -63,3 +65,22 @@ def test_a_clip(triton, client, tmp_path, capsys):
     hidden = {len(line["faces"]) for line in lines[20:26]}
     assert min(hidden) >= 3
     assert not any(len(answer.faces) for answer in detect_video(client, out))
+
+
+def test_all_but_one_of_a_gallery(triton, client, tmp_path, capsys):
+    """Random weights tell a picture from others, and nothing more."""
+    photos, where = tmp_path / "photos", tmp_path / "people.gallery"
+    photos.mkdir()
+    Image.fromarray(astronaut()).save(photos / "a.png")
+    Image.fromarray(somebody_else()).save(photos / "b.png")
+    with Gallery(client, where, random_weights=True) as gallery:
+        # Asked for as `faces blur` does, it is the same box to the last bit, and the same embedding.
+        gallery.add("Eileen", [photos / "a.png"], force=True, **RECALL)
+    options = ["--gallery", str(where), "--but", "Eileen", "--threshold", "0.01", "--random-weights"]
+    asking = ["--url", triton.grpc_url, "--timeout", "120"]
+    assert main(["blur", str(photos), str(tmp_path / "out"), *options, *asking, "--json"]) == 0
+    first, second = (json.loads(line)["faces"] for line in capsys.readouterr().out.splitlines())
+    assert [face["covered"] for face in first if face.get("person") == "Eileen"] == [False]
+    assert all(face["covered"] and "person" not in face for face in second)
+    assert still_found(client, photos / "a.png", tmp_path / "out" / "a.png") == 1
+    assert still_found(client, photos / "b.png", tmp_path / "out" / "b.png") == 0

@@ -78,11 +78,13 @@ class _Sighting:
 
 @dataclass(eq=False)
 class _Track:
-    """sightings: from the last one before the frame that is next to go out. votes: who it was seen as."""
+    """sightings: from the last one before the frame that is next to go out. persons: who it was seen as, from those
+    that are near that frame on. ever: the same from the start."""
 
     number: int | None
     sightings: deque[_Sighting] = field(default_factory=deque)
-    votes: Counter[str | None] = field(default_factory=Counter)
+    persons: deque[tuple[_Sighting, str | None]] = field(default_factory=deque)
+    ever: Counter[str | None] = field(default_factory=Counter)
 
 
 class _Waiting:
@@ -108,8 +110,10 @@ class _Waiting:
         for box, number, person in zip(answer.faces.boxes, answer.tracks, persons):
             key = answer.scene, object() if number is None else number
             track = self._tracks.setdefault(key, _Track(number))
-            track.sightings.append(_Sighting(frame.index, frame.time, box.astype(np.float64)))
-            track.votes[person] += 1
+            sighting = _Sighting(frame.index, frame.time, box.astype(np.float64))
+            track.sightings.append(sighting)
+            track.persons.append((sighting, person))
+            track.ever[person] += 1
 
     def due(self) -> Iterator[tuple[Frame, list[Mask]]]:
         """The frames that no frame to come can tell anything of."""
@@ -135,10 +139,19 @@ class _Waiting:
             if key[0] < scene or (seen[-1].index < frame.index and self._is_far(frame, seen[-1])):
                 del self._tracks[key]
             elif key[0] == scene and (box := self._box(seen, frame)) is not None:
-                detected = seen[0].index == frame.index
-                votes = track.votes
-                masks.append(Mask(box, track.number, detected, likeliest(votes), self._selection.covers(votes)))
+                near, is_here = self._near(track, frame), seen[0].index == frame.index
+                covers = self._selection.covers(near, track.ever)
+                masks.append(Mask(box, track.number, is_here, likeliest(near), covers))
         return frame, masks
+
+    def _near(self, track: _Track, frame: Frame) -> Counter[str | None]:
+        """Who a track was seen as around a frame."""
+        while track.persons[0][0].index < frame.index and not self._is_near(track.persons[0][0], frame):
+            track.persons.popleft()
+        return Counter(person for sighting, person in track.persons if self._is_near(sighting, frame))
+
+    def _is_near(self, sighting: _Sighting, frame: Frame) -> bool:
+        return abs(frame.time - sighting.time) <= self._hold or abs(frame.index - sighting.index) < self._stride
 
     def _box(self, seen: deque[_Sighting], frame: Frame) -> NDArray[np.float64] | None:
         """Where a track is in a frame, by the sightings around it; None where it is too far from any."""
@@ -146,5 +159,4 @@ class _Waiting:
         if first.index < frame.index and len(seen) > 1:
             share = (frame.time - first.time) / (seen[1].time - first.time)
             return first.box + share * (seen[1].box - first.box)
-        is_near = abs(frame.time - first.time) <= self._hold or abs(frame.index - first.index) < self._stride
-        return first.box if is_near else None
+        return first.box if self._is_near(first, frame) else None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from face_client.errors import InvalidInput
 from face_command import outputs
 from face_command.arguments import number, whole
 from face_tools import need_extra
 from face_tools.blur.carrying import HOLD_S
 from face_tools.blur.covering import GROW, METHODS, SHAPES, Style
-from face_tools.blur.files import plan
+from face_tools.blur.files import Plan, plan
 from face_tools.blur.photos import blur_photos
-from face_tools.blur.selecting import RECALL, Everybody
+from face_tools.blur.selecting import RECALL, Everybody, Selection
 from face_tools.blur.videos import blur_videos
 from face_tools.connection import (
     EXIT_OK,
@@ -21,6 +24,7 @@ from face_tools.connection import (
     add_max_side,
     add_parameters,
     add_patience,
+    add_random_weights,
     in_one_line,
 )
 from face_tools.video.frames import CRF, MAX_CRF, PRESET, PRESETS
@@ -33,6 +37,7 @@ examples:
   faces blur photo.jpg anonymous.png                a file of another name
   faces blur holiday/ out/ --method mask            pictures and videos; the same folders in out/ as in holiday/
   faces blur clip.mp4 anonymous.mp4 --no-sound      a voice is a person too
+  faces blur party/ out/ --gallery people.gallery --but Ada --but Ben
   faces blur holiday/ out/ --rotations --json > covered.jsonl
 
 Every face is covered that the detector finds, and it is asked to find too much; what it misses stays. Look at what you
@@ -55,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-mark", action="store_true", help="do not even write that this command made the file")
     outputs.add_force(parser)
     _add_covering(parser)
+    _add_people(parser)
     _add_videos(parser)
     add_max_side(parser, "pictures and frames")
     add_connection(parser)
@@ -79,6 +85,25 @@ def _add_covering(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="share of a face's width and height that is covered around it as well (%(default)g)",
     )
+
+
+def _add_people(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("whose faces (everybody's)")
+    group.add_argument(
+        "--gallery", metavar="WHERE", help="who is known: a gallery's file, or postgresql://HOST/DATABASE"
+    )
+    for flag, text in (
+        ("--only", "cover this person of the gallery, and nobody else; may be given several times"),
+        ("--but", "cover everybody but this person of the gallery; may be given several times"),
+    ):
+        group.add_argument(flag, action="append", default=[], metavar="NAME", help=text)
+    group.add_argument(
+        "--threshold",
+        type=number(above=0, high=2),
+        metavar="D",
+        help="distance below which a face is a person's (the gallery's calibrated one, or else the literature's)",
+    )
+    add_random_weights(group)
 
 
 def _add_videos(parser: argparse.ArgumentParser) -> None:
@@ -118,10 +143,33 @@ def _run(args: argparse.Namespace) -> int:
     todo = plan(args.paths, args.out, args.force)
     if todo.videos:
         need_extra("video")
-    style, selection = Style(args.method, args.shape, args.grow), Everybody()
-    status = EXIT_OK
+    with _selection(args) as selection:
+        return _blur(todo, args, selection)
+
+
+def _blur(todo: Plan, args: argparse.Namespace, selection: Selection) -> int:
+    style, status = Style(args.method, args.shape, args.grow), EXIT_OK
     if todo.pictures:
         status = blur_photos(todo, args, style, selection)
     if todo.videos and status in (EXIT_OK, EXIT_SOME_FAILED):
         status = blur_videos(todo, args, style, selection, has_header=bool(todo.pictures)) or status
     return status
+
+
+@contextmanager
+def _selection(args: argparse.Namespace) -> Iterator[Selection]:
+    """Whose faces are covered. Raises InvalidInput, GalleryError."""
+    if bool(args.only) + bool(args.but) != (args.gallery is not None):
+        raise InvalidInput("--gallery says who is known, and either --only or --but who of them; give both or neither")
+    if args.gallery is None:
+        yield Everybody()
+        return
+    need_extra("gallery")
+    # Not at the top: who covers everybody has no need of galleries.
+    from face_gallery.opening import open_store
+    from face_gallery.register import Register
+    from face_tools.blur.people import But, Only
+
+    with open_store(args.gallery, create=False) as store:
+        register = Register(store, random_weights=args.random_weights)
+        yield (Only if args.only else But)(register, args.only or args.but, args.threshold)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from face_client.errors import InvalidImage
+from face_client.errors import FaceError, InvalidImage
 from face_client.faces import BatchAnswer, Faces
 from face_command import console, outputs
 from face_pictures.decoding import MAX_PIXELS, MAX_PIXELS_TO_SHRINK, decode_as_shown, frames_in, is_transparent
@@ -20,7 +20,7 @@ from face_pictures.marks import COVERED, mark
 from face_tools import batch
 from face_tools.blur.covering import Style, blur_faces
 from face_tools.blur.files import Plan
-from face_tools.blur.selecting import Selection, known
+from face_tools.blur.selecting import Selection, Votes, known
 from face_tools.pictures import Picture, content
 
 COLUMNS = (console.Column("file"), console.Column("written to"), console.Column("covered", 8))
@@ -35,6 +35,7 @@ def blur_photos(plan: Plan, args: argparse.Namespace, style: Style, selection: S
         "blur",
         args,
         recognize=selection.needs_embeddings,
+        crops=selection.needs_embeddings,
         found=plan.pictures,
         read=photos.read,
         take=photos.take,
@@ -73,10 +74,10 @@ class _Photos:
             return content(picture)
 
     def take(self, picture: Picture, faces: Faces) -> None:
-        """Write the picture. Raises InvalidImage, OSError, OutputError."""
+        """Write the picture. Raises FaceError, OSError, OutputError."""
         try:
             self._written[picture] = self._cover(picture, faces)
-        except (InvalidImage, OSError, outputs.OutputError) as error:
+        except (FaceError, OSError, outputs.OutputError) as error:
             self._failed[picture] = error
             raise
 
@@ -99,7 +100,8 @@ class _Photos:
         if pixels.shape[:2] != (faces.height, faces.width):
             raise InvalidImage("the file has changed since its faces were looked for")
         persons = self._selection.persons(faces)
-        covers = [self._selection.covers({person: 1}) for person in persons]
+        votes: list[Votes] = [{person: 1} for person in persons]
+        covers = [self._selection.covers(vote, vote) for vote in votes]
         covered = blur_faces(pixels, faces.boxes[np.array(covers, bool)], **self._style._asdict())
         save(covered, self._plan.targets[picture], marked=not self._args.no_mark)
         frames = frames_in(data)

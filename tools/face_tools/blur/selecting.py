@@ -19,15 +19,16 @@ Votes = Mapping[Optional[str], int]
 
 
 class Selection(Protocol):
-    """The seam: of which faces are covered. needs_embeddings: whether it asks who somebody is."""
+    """The seam: of which faces are covered. needs_embeddings: whether it asks who they are; it has crops then, too."""
 
     needs_embeddings: bool
 
     def persons(self, faces: Faces) -> Persons:
         """Who they are, one by one."""
 
-    def covers(self, votes: Votes) -> bool:
-        """Whether a face with these votes is covered; there is one of a picture, and one a sighting of a track."""
+    def covers(self, near: Votes, ever: Votes) -> bool:
+        """Whether a face is covered. near, ever: who it was seen as around this frame of a video, and so far; of a
+        picture, there is one vote."""
 
 
 class Everybody:
@@ -39,7 +40,7 @@ class Everybody:
         """Nobody asks."""
         return [None] * len(faces)
 
-    def covers(self, votes: Votes) -> bool:  # noqa: ARG002 the protocol's
+    def covers(self, near: Votes, ever: Votes) -> bool:  # noqa: ARG002 the protocol's
         """Always."""
         return True
 

@@ -57,7 +57,7 @@ def detect_video(
     tracker: numbers the faces; the default is `Tracker()`. One that was used before goes on counting.
     in_flight: requests open at a time. No more than (in_flight + 1) * stride frames are held in memory.
     max_side, options: see `FaceClient.detect`.
-    recognize: with the embeddings of the faces in the frames that are sent.
+    recognize: with embeddings and crops of the faces in the frames that are sent.
 
     A frame that the server refuses has its `error` set and no faces, like those after it up to the next one that
     is answered. Raises InvalidInput for the arguments, and VideoError where the source cannot be read, after all
@@ -67,7 +67,7 @@ def detect_video(
         raise InvalidInput(f"stride is {stride}; it must be at least 1")
     if carry not in ("interpolate", "hold"):
         raise InvalidInput(f"carry is {carry!r}; it must be 'interpolate' or 'hold'")
-    each = client.recognize_each if recognize else client.detect_each
+    each = partial(client.recognize_each, crops=True) if recognize else client.detect_each
     ask = partial(each, max_side=max_side, in_flight=in_flight, **options)
     return _detect(ask, source, stride, carry == "hold", tracker or Tracker())
 
