@@ -45,10 +45,11 @@ COPY --from=requirements /src/embedded.txt /opt/triton-faces/
 RUN pip install --no-cache-dir --no-compile --requirement /opt/triton-faces/embedded.txt \
     && /opt/triton-faces/leave-out.sh
 # 1000 is the first user of most Linux machines, who then owns what the exporter writes to a mounted folder; a new
-# volume takes over the owner of /models. The cache of downloads is open to any user id for those where it is another.
+# volume takes over the owner of /models, and of /gallery, where a gallery in a file may lie. The cache of downloads is open to any user id for those where it is another.
 RUN useradd --uid 1000 --no-create-home faces \
     && install --directory --mode=1777 /var/cache/triton-faces \
-    && install --directory --owner=1000 --group=1000 /models
+    && install --directory --owner=1000 --group=1000 /models \
+    && install --directory --owner=1000 --group=1000 --mode=700 /gallery
 # Machine code, which runs: nobody else's to write. A new volume mounted there takes over the owner. None is made while the
 # image is built: it would be of the processor that builds.
 RUN install --directory --owner=1000 --group=1000 --mode=700 /var/cache/triton-faces-code
@@ -118,6 +119,8 @@ RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir --ignore-i
         | gcc -fsyntax-only -x c -I"$(python3 -c "import sysconfig; print(sysconfig.get_path('include', 'posix_prefix'))")" -
 # Compiled kernels, which are code that runs: nobody else's to write. A new volume mounted there takes over the owner.
 RUN install --directory --owner=1000 --group=1000 --mode=700 /var/cache/triton-kernels
+# Where a gallery in a file may lie.
+RUN install --directory --owner=1000 --group=1000 --mode=700 /gallery
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY client client

@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 from face_cascade import code_cache
-from face_repository.layout import REQUIRED
+from face_repository.layout import IDENTIFICATION, OPTIONAL, REQUIRED
 from face_server.healthcheck import CANARY_SECONDS
 from face_server.invocation import DRAIN_SECONDS
 from face_server.settings import DEFAULT_PORTS
@@ -140,8 +140,8 @@ def test_the_health_check_has_time_for_every_model_and_a_picture(name):
     """What it does is tested in tests/e2e/test_healthcheck.py."""
     check = SERVICES[name]["healthcheck"]
     assert check["test"] == ["CMD", "python3", "-m", "face_server.healthcheck"]
-    facenet_too = len(REQUIRED) + 1
-    assert seconds(check["timeout"]) > facenet_too + CANARY_SECONDS
+    with_people = len((*REQUIRED, *OPTIONAL, *IDENTIFICATION))
+    assert seconds(check["timeout"]) > with_people + CANARY_SECONDS
     assert seconds(check["interval"]) < 60
 
 

@@ -2,6 +2,7 @@
 # Starts the embedded server in its container, with the supervisor's health on port 8003.
 #
 # TRITON_FACES_TRACE_RATE      one of so many requests is traced, where OTEL_EXPORTER_OTLP_TRACES_ENDPOINT says where to
+# TRITON_FACES_GALLERY         where the people are whom face_identification knows; `faces serve` reads it itself
 # TRITON_FACES_SERVE_OPTIONS   more options of `faces serve`, with spaces between
 # /run/secrets/tls_*           gRPC is encrypted where the certificate is not empty
 set -eu

@@ -2,6 +2,7 @@
 # Starts tritonserver in NVIDIA's image, with the flags of server/face_server/invocation.py (tests/test_compose.py compares).
 #
 # TRITON_FACES_MODELS      what to load, with spaces between
+# TRITON_FACES_GALLERY     where the people are whom face_identification knows; empty: there is no such model
 # TRITON_FACES_ADMIN_KEY   opens model control, shared memory, tracing and logging; without it nobody knows the key
 # OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, TRITON_FACES_TRACE_RATE
 #                          traces; the first is OpenTelemetry's own and speaks to our models too
@@ -16,7 +17,7 @@ restricted=model-repository,shared-memory,trace,logging:admin-key=$key
 http=0.0.0.0
 
 set --
-for model in $TRITON_FACES_MODELS; do
+for model in $TRITON_FACES_MODELS ${TRITON_FACES_GALLERY:+face_names face_identification}; do
     set -- "$@" "--load-model=$model"
 done
 

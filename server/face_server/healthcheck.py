@@ -16,13 +16,14 @@ from collections.abc import Sequence
 from face_client import FaceClient
 from face_client.canary import ask_canary
 from face_client.errors import DeadlineExceeded, FaceError, ServerOverloaded
-from face_repository.layout import CASCADE, REQUIRED
+from face_repository.layout import CASCADE, IDENTIFICATION, REQUIRED
+from face_runtime.settings import GALLERY_VARIABLE
 from face_server.http_api import HttpTransport, NoAnswer, answered
 from face_server.ports import LOOPBACK
 from face_server.settings import DEFAULT_PORTS
 
 MODELS_VARIABLE = "TRITON_FACES_MODELS"
-"""Names of models, with spaces between; unset: those that every server of ours has."""
+"""Names of models, with spaces between; unset: those that every server of ours has. With a gallery its own come too."""
 
 _READY_SECONDS = 1.0
 _LOOK_SECONDS = 0.5
@@ -63,7 +64,9 @@ def _others_are_answered(url: str, before: int, until: float) -> bool:
 def main(arguments: Sequence[str]) -> int:
     """The exit status."""
     url = arguments[0] if arguments else f"http://{LOOPBACK}:{DEFAULT_PORTS[0]}"
-    models = os.environ.get(MODELS_VARIABLE, "").split() or REQUIRED
+    models = [*(os.environ.get(MODELS_VARIABLE, "").split() or REQUIRED)]
+    if os.environ.get(GALLERY_VARIABLE):
+        models += IDENTIFICATION
     found = problem(url, models)
     if found:
         print(found, file=sys.stderr)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from face_export.published import NONE, PUBLISHED, RANDOM
+from face_runtime.settings import GALLERY_VARIABLE
 from face_server.settings import ADMIN_KEY_VARIABLE, LOG_FORMATS, RANGES
 from tests.deploy.charts import (
     CHART,
@@ -82,6 +83,7 @@ def test_helm_finds_nothing_to_say(values):
         ({"profile": "gpu"}, "profile gpu needs resources.limits with nvidia.com/gpu: take values-gpu.yaml along"),
         ({**GPU, "server": {"options": ["--threads"]}}, "server.options are those of `faces serve`"),
         ({"tls": {"clientAuthoritySecretName": "callers"}}, "tls.clientAuthoritySecretName needs tls.secretName"),
+        ({"gallery": {"secretName": "db"}}, "gallery.secretName needs FaceNet: models.facenet, or a claim with it"),
         ({"autoscaling": {"minReplicas": 11}}, "autoscaling.minReplicas is above autoscaling.maxReplicas"),
         ({"rollout": {"maxSurge": 0}}, "rollout.maxSurge and rollout.maxUnavailable are both 0"),
     ],
@@ -99,7 +101,7 @@ def test_every_value_is_in_the_schema_and_explained():
 
     known, there = names(SCHEMA), given(VALUES)
     assert set(known) - {"global"} == set(there)
-    for name in ("image", "models", "server", "tls", "admin", "autoscaling", "networkPolicy", "rollout"):
+    for name in ("image", "models", "server", "tls", "admin", "gallery", "autoscaling", "networkPolicy", "rollout"):
         assert set(known[name]) == set(there[name]), name
 
 
@@ -161,6 +163,13 @@ def test_the_admin_key_comes_from_a_secret_alone():
     assert ADMIN_KEY_VARIABLE not in {each["name"] for each in server({})["env"]}
 
 
+def test_the_address_of_a_gallery_is_a_secret():
+    values = {"models": {"existingClaim": "with-facenet"}, "gallery": {"secretName": "mine", "key": "url"}}
+    (address,) = [each for each in server(values)["env"] if each["name"] == GALLERY_VARIABLE]
+    assert address["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "url"}}
+    assert GALLERY_VARIABLE not in {each["name"] for each in server({})["env"]}
+
+
 @pytest.mark.parametrize(
     ("values", "ports"),
     [
@@ -170,6 +179,7 @@ def test_the_admin_key_comes_from_a_secret_alone():
         ({"models": {"facenet": "random"}}, []),
         ({"server": {"traces": "http://collector:4318/v1/traces"}}, [53, 53, 4318]),
         ({"server": {"traces": "https://collector/v1/traces"}}, [53, 53, 443]),
+        ({"gallery": {"secretName": "db", "port": 6432}, "models": {"facenet": "random"}}, [53, 53, 6432]),
         ({"networkPolicy": {"egress": [{"ports": [{"port": 7}]}]}}, [7]),
     ],
 )

@@ -12,8 +12,8 @@ import pytest
 from face_admin import export, serve
 from face_cascade import code_cache
 from face_export.published import NONE, PUBLISHED, RANDOM
-from face_repository.layout import OPTIONAL, REQUIRED
-from face_runtime.settings import LOG_FORMAT_VARIABLE, TRACE_VARIABLE
+from face_repository.layout import IDENTIFICATION, OPTIONAL, REQUIRED
+from face_runtime.settings import GALLERY_VARIABLE, LOG_FORMAT_VARIABLE, TRACE_VARIABLE
 from face_server import healthcheck
 from face_server.launcher import STOP_SECONDS
 from face_server.ports import LOOPBACK
@@ -73,11 +73,12 @@ def test_the_exporter_gets_arguments_that_it_has_and_a_gpu_loads_what_it_exports
 
 def test_variables_are_those_that_scripts_and_programs_read():
     scripts = {"cpu": "faces-serve.sh", "gpu": "tritonserver.sh"}
-    programs = {ADMIN_KEY_VARIABLE, LOG_FORMAT_VARIABLE, TRACE_VARIABLE, healthcheck.MODELS_VARIABLE}
+    programs = {ADMIN_KEY_VARIABLE, GALLERY_VARIABLE, LOG_FORMAT_VARIABLE, TRACE_VARIABLE, healthcheck.MODELS_VARIABLE}
     traced = {"traces": "http://collector:4318", "traceRate": 10}
     for profile, script in scripts.items():
         base = PROFILES[profile]
         given = {**base, **MUTUAL, "admin": {"secretName": "a"}, "server": {**base.get("server", {}), **traced}}
+        given = {**given, "gallery": {"secretName": "g"}, "models": {"facenet": RANDOM}}
         read = set(re.findall(r"\w+", (ROOT / "deploy" / "container" / script).read_text())) | programs
         assert {each["name"] for each in server(given)["env"]} <= read
 
@@ -175,7 +176,7 @@ def test_the_supervisor_answers_what_the_probes_ask():
 
 def test_without_a_supervisor_every_probe_sends_a_picture():
     container = server(GPU)
-    seconds = len((*REQUIRED, *OPTIONAL)) + healthcheck.CANARY_SECONDS
+    seconds = len((*REQUIRED, *OPTIONAL, *IDENTIFICATION)) + healthcheck.CANARY_SECONDS
     for name in _PROBES:
         assert container[name]["exec"]["command"] == SERVICES["triton"]["healthcheck"]["test"][1:]
         assert container[name]["timeoutSeconds"] > seconds

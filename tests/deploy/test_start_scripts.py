@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from face_admin import serve as command
-from face_repository.layout import OPTIONAL, REQUIRED, Repository
+from face_repository.layout import IDENTIFICATION, OPTIONAL, REQUIRED, Repository
 from face_runtime.settings import TRACE_VARIABLE
 from face_server.invocation import arguments
 from face_server.settings import DEFAULT_PORTS, ServerTls, Settings
@@ -89,6 +89,15 @@ def test_the_admin_key_is_the_given_one_or_nobodys(tritonserver):
 def test_models_are_chosen_by_a_variable(tritonserver):
     given = tritonserver(TRITON_FACES_MODELS="pnet facenet")
     assert [a for a in given if a.startswith("--load-model")] == ["--load-model=pnet", "--load-model=facenet"]
+
+
+def test_people_are_known_where_there_is_a_gallery(tritonserver):
+    known = tritonserver(TRITON_FACES_GALLERY="postgresql://u:secret@db/faces")
+    assert [a for a in known if a.startswith("--load-model")][-2:] == [
+        f"--load-model={name}" for name in IDENTIFICATION
+    ]
+    assert not [a for a in known if "secret" in a]
+    assert not [a for a in tritonserver(TRITON_FACES_GALLERY="") if "face_names" in a]
 
 
 @pytest.fixture

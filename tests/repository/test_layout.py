@@ -6,7 +6,7 @@ import pytest
 
 from face_cascade.networks import NETWORKS
 from face_repository import versions
-from face_repository.layout import OPTIONAL, REQUIRED, Repository, RepositoryError
+from face_repository.layout import IDENTIFICATION, OPTIONAL, REQUIRED, Repository, RepositoryError
 
 
 def model(repository, name, file="model.py"):
@@ -37,6 +37,17 @@ def test_everything_is_served_where_facenet_was_exported(repository):
     found = Repository.read(repository)
     assert found.loadable[-2:] == ("face_recognition", "facenet")
     assert found.missing == ()
+
+
+def test_people_are_named_where_there_is_a_gallery(repository):
+    with pytest.raises(RepositoryError, match=r"it has no face_names/config\.pbtxt"):
+        Repository.read(repository, gallery=True)
+    model(repository, "face_names")
+    (repository / "face_identification" / "1").mkdir(parents=True)
+    (repository / "face_identification" / "config.pbtxt").write_text('platform: "ensemble"')
+    assert Repository.read(repository, gallery=True).loadable == (*REQUIRED, *IDENTIFICATION)
+    assert Repository.read(repository).loadable == REQUIRED
+    assert Repository.read(repository, ("pnet",), gallery=True).loadable == ("pnet",), "who says which, gets those"
 
 
 def test_a_facenet_of_an_earlier_version_is_refused(repository):

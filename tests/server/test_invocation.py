@@ -1,5 +1,6 @@
 """What tritonserver is called with: its flags, and the variables of its environment."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,13 @@ import pytest
 from face_client.wire import connection_arguments
 from face_repository.layout import Repository
 from face_repository.tuned import Tuned
-from face_runtime.settings import LOG_FORMAT_VARIABLE, NETWORKS_VARIABLE, TRACE_VARIABLE
+from face_runtime.settings import (
+    GALLERY_VARIABLE,
+    LOG_FORMAT_VARIABLE,
+    NETWORKS_VARIABLE,
+    RANDOM_WEIGHTS_VARIABLE,
+    TRACE_VARIABLE,
+)
 from face_server import EmbeddedTriton, Settings, SetupError
 from face_server.gpu import gpu_count
 from face_server.invocation import MALLOC, arguments, environment
@@ -155,6 +162,23 @@ def test_what_the_settings_say_wins():
 def test_the_models_do_not_see_the_key():
     made = environment(Settings(), TritonWheel.find(), {ADMIN_KEY_VARIABLE: "secret"}, {}, BIN)
     assert "secret" not in made.values()
+
+
+def test_the_way_to_a_gallery_is_told_in_the_environment_alone():
+    address = "postgresql://u:secret@h/db"
+    settings = Settings(gallery=address, random_weights=True)
+    made = environment(settings, TritonWheel.find(), {}, {}, BIN)
+    assert (made[GALLERY_VARIABLE], made[RANDOM_WEIGHTS_VARIABLE]) == (address, "1")
+    assert not [flag for flag in flags(settings) if "secret" in flag]
+    plain = environment(Settings(), TritonWheel.find(), {}, {}, BIN)
+    assert not {GALLERY_VARIABLE, RANDOM_WEIGHTS_VARIABLE} & plain.keys()
+
+
+def test_a_gallery_without_its_package_is_told_what_to_install(monkeypatch, tmp_path):
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "face_gallery" else find(name))
+    with pytest.raises(SetupError, match="a gallery needs face_gallery: "):
+        EmbeddedTriton(tmp_path, Settings(gallery="people.gallery")).start()
 
 
 def test_a_machine_without_libpython_is_told_what_to_install(monkeypatch):

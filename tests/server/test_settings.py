@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from face_repository import configurations
-from face_runtime.settings import LOG_FORMAT_VARIABLE
+from face_runtime.settings import GALLERY_VARIABLE, LOG_FORMAT_VARIABLE
 from face_server import Settings
 from face_server.settings import CHOICES
 from face_server.supervision.watch import Patience
@@ -32,6 +32,17 @@ def test_the_log_format_comes_from_the_setting_or_the_environment(monkeypatch):
     monkeypatch.setenv(LOG_FORMAT_VARIABLE, "json")
     assert Settings().writes_json
     assert not Settings(log_format="text").writes_json
+
+
+def test_a_gallery_is_named_by_the_setting_or_the_environment(monkeypatch, tmp_path):
+    monkeypatch.delenv(GALLERY_VARIABLE, raising=False)
+    assert Settings().gallery_address is None
+    monkeypatch.setenv(GALLERY_VARIABLE, "")
+    assert not Settings().gallery_address
+    monkeypatch.setenv(GALLERY_VARIABLE, "postgresql://u:secret@h/db")
+    assert Settings().gallery_address == "postgresql://u:secret@h/db"
+    monkeypatch.chdir(tmp_path)
+    assert Settings(gallery="people.gallery").gallery_address == str(tmp_path / "people.gallery")
 
 
 PORT = "a whole number from 0 to 65535"

@@ -54,6 +54,9 @@ capabilities: { drop: [ALL] }
 {{- if and (eq .profile "gpu") .server.options }}
 {{- fail "server.options are those of `faces serve`, which profile gpu does not run: leave them empty" }}
 {{- end }}
+{{- if and .gallery.secretName (not .models.existingClaim) (eq .models.facenet "none") }}
+{{- fail "gallery.secretName needs FaceNet: models.facenet, or a claim with it" }}
+{{- end }}
 {{- if gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas) }}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" }}
 {{- end }}
