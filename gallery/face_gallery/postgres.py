@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -24,12 +25,15 @@ from face_gallery.records import Filter
 from face_gallery.store import SCHEMA, Cursor, Embeddings, SearchingStore
 
 _CONNECT_S = 10
+_READERS_S = 60.0
 _SIZE = 512
 """Values of an embedding: pgvector's indexes want to know."""
 
 _SLACK = 16
 """Faces more than wanted: pgvector's sums are in single precision, the order that counts is in double."""
 
+# Plain: an embedding that lies apart from its row takes a search four times as long. No statistics: the planner keeps
+# samples of a column's values in a table of its own, out of which nobody would be removed.
 _TABLES = f"""
 CREATE EXTENSION IF NOT EXISTS vector;
 CREATE SCHEMA face_gallery;
@@ -49,6 +53,9 @@ CREATE TABLE indexes (
 CREATE TABLE embeddings (
     face BIGINT NOT NULL REFERENCES faces, network BIGINT NOT NULL REFERENCES indexes, change BIGINT NOT NULL,
     embedding VECTOR({_SIZE}) NOT NULL);
+ALTER TABLE embeddings ALTER COLUMN embedding SET STORAGE PLAIN, ALTER COLUMN embedding SET STATISTICS 0;
+ALTER TABLE people ALTER COLUMN name SET STATISTICS 0, ALTER COLUMN metadata SET STATISTICS 0;
+ALTER TABLE faces ALTER COLUMN details SET STATISTICS 0, ALTER COLUMN crop SET STATISTICS 0;
 CREATE UNIQUE INDEX embeddings_of_a_face ON embeddings (face, network);
 CREATE INDEX embeddings_by_change ON embeddings (network, change, face);
 CREATE TABLE erased (face BIGINT NOT NULL, change BIGINT NOT NULL);
@@ -95,26 +102,55 @@ class PostgresStore(SearchingStore):
                 self._connection = None
 
     def compact(self) -> None:
-        """Write the tables anew (VACUUM FULL), and make the server write all it holds. Others wait meanwhile."""
+        """Write the tables anew (VACUUM FULL), and make the server write all it holds. Others wait meanwhile.
+
+        Raises GalleryUnavailable where somebody reads what was before for too long: it would be written too.
+        """
         with self._lock, self._translated():
             connection = self._open()
+            self._wait_for_readers(connection)
             for table in ("embeddings", "faces", "people", "erased"):
                 connection.execute(f"VACUUM (FULL, ANALYZE) {table}")
             with suppress(psycopg.errors.InsufficientPrivilege):
                 connection.execute("CHECKPOINT")
 
-    def add_hnsw(self, m: int = 16, ef_construction: int = 64) -> None:
-        """Make searches approximate and fast, by an HNSW index over all embeddings; see pgvector's documentation."""
+    def _wait_for_readers(self, connection: psycopg.Connection[Any]) -> None:
+        """Until nobody, nor the server's own housekeeping, may still see what was removed before now."""
+        (now,) = connection.execute("SELECT pg_current_xact_id()::xid").fetchone() or (None,)
+        deadline = time.monotonic() + _READERS_S
+        while True:
+            (readers,) = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+                "AND age(backend_xmin) >= age(%s::xid)",
+                (now,),
+            ).fetchone() or (0,)
+            if not readers:
+                return
+            if time.monotonic() > deadline:
+                raise GalleryUnavailable(f"{self.where} is read so long that it cannot be compacted now")
+            time.sleep(0.05)
+
+    def add_hnsw(self, weights: str, m: int = 16, ef_construction: int = 64) -> None:
+        """Make searches in an index approximate and fast; the numbers are pgvector's. It takes minutes for a million
+        faces, and none can be enrolled meanwhile."""
+        with self._reading() as cursor:
+            network = self._number(cursor, weights)
         with self._lock, self._translated():
             self._open().execute(
-                "CREATE INDEX IF NOT EXISTS embeddings_hnsw ON embeddings USING hnsw (embedding vector_cosine_ops) "
-                f"WITH (m = {int(m)}, ef_construction = {int(ef_construction)})"
+                f"CREATE INDEX IF NOT EXISTS embeddings_hnsw_{network} ON embeddings "
+                "USING hnsw (embedding vector_cosine_ops) "
+                f"WITH (m = {int(m)}, ef_construction = {int(ef_construction)}) "
+                f"WHERE network = {network}"
             )
+            # So that the planner knows how many there are, and takes it.
+            self._open().execute("ANALYZE embeddings")
 
-    def drop_hnsw(self) -> None:
+    def drop_hnsw(self, weights: str) -> None:
         """Make searches exact again."""
+        with self._reading() as cursor:
+            network = self._number(cursor, weights)
         with self._lock, self._translated():
-            self._open().execute("DROP INDEX IF EXISTS embeddings_hnsw")
+            self._open().execute(f"DROP INDEX IF EXISTS embeddings_hnsw_{network}")
 
     def search(
         self,
@@ -146,13 +182,23 @@ class PostgresStore(SearchingStore):
     def _nearest(
         self, cursor: Cursor, query: Embeddings, network: int, wanted: int, condition: str, values: Sequence[Any]
     ) -> list[tuple[int, int, NDArray[np.float32]]]:
-        # An HNSW index gives no more rows than this, 40 without it.
+        # An HNSW index gives 40 rows unless it is told otherwise; of those, filters leave some.
         cursor.execute(f"SET LOCAL hnsw.ef_search = {min(max(2 * wanted, 40), 1000)}")
-        cursor.execute(
-            "SELECT face, person, embedding FROM embeddings JOIN faces ON faces.id = face "
-            f"JOIN people ON people.id = person WHERE network = ?{condition} ORDER BY embedding <=> ? LIMIT ?",
-            (network, *values, query.astype(np.float32), wanted),
-        )
+        # The number itself: an index that is for one network alone is used only where the planner sees that it fits.
+        nearest = f"WHERE network = {network}{{}} ORDER BY embedding <=> ? LIMIT ?"
+        row = query.astype(np.float32)
+        if condition:
+            cursor.execute(
+                "SELECT face, person, embedding FROM embeddings JOIN faces ON faces.id = face "
+                f"JOIN people ON people.id = person {nearest.format(condition)}",
+                (*values, row, wanted),
+            )
+        else:
+            cursor.execute(
+                f"SELECT face, person, embedding FROM (SELECT face, embedding FROM embeddings {nearest.format('')}) "
+                "AS near JOIN faces ON faces.id = face",
+                (row, wanted),
+            )
         rows: list[tuple[int, int, NDArray[np.float32]]] = cursor.fetchall()
         return rows
 
@@ -214,6 +260,10 @@ class PostgresStore(SearchingStore):
     def _where(self, wanted: Filter) -> tuple[str, list[Any]]:
         return ("metadata @> ?::jsonb", [json.dumps(dict(wanted))]) if wanted else ("", [])
 
+    def _each(self, cursor: Cursor, sql: str, rows: Iterable[Sequence[Any]]) -> list[int]:
+        assert isinstance(cursor, _Marks)
+        return cursor.each(sql, list(rows))
+
     def _to_column(self, embedding: Embeddings) -> Any:
         return np.ascontiguousarray(embedding, np.float32)
 
@@ -250,6 +300,19 @@ class _Marks:
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         return self._cursor.execute(sql.replace("?", "%s"), parameters)
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._cursor.executemany(sql.replace("?", "%s"), rows)
+
+    def each(self, sql: str, rows: Sequence[Sequence[Any]]) -> list[int]:
+        """The one value that a statement gives for each row; all rows are sent before the first answer is awaited."""
+        if not rows:
+            return []
+        self._cursor.executemany(sql.replace("?", "%s"), rows, returning=True)
+        found = self._cursor.fetchall()
+        while self._cursor.nextset():
+            found += self._cursor.fetchall()
+        return [row[0] for row in found]
 
     def fetchone(self) -> Any:
         return self._cursor.fetchone()

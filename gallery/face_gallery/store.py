@@ -20,7 +20,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from itertools import islice
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ class Cursor(Protocol):
     """As Python's database interface has it (PEP 249)."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any: ...
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> Any: ...
     def fetchone(self) -> Any: ...
     def fetchall(self) -> list[Any]: ...
 
@@ -129,7 +131,10 @@ class Store(ABC):
         with self._writing() as cursor:
             change = self._next(cursor)
             network = self._take_index(cursor, weights)
-            return [self._add(cursor, enrolment, network, change) for enrolment in enrolments]
+            faces: list[list[int]] = []
+            for share in _shares(enrolments, _IN_A_STATEMENT):
+                faces += self._add(cursor, share, network, change)
+            return faces
 
     def _take_index(self, cursor: Cursor, weights: Weights) -> int:
         """The number of the active index, which must be that of these weights."""
@@ -144,32 +149,42 @@ class Store(ABC):
             )
         return self._new_index(cursor, weights)
 
-    def _add(self, cursor: Cursor, enrolment: Enrolment, network: int, change: int) -> list[int]:
-        key = (enrolment.collection, enrolment.name)
-        metadata = json.dumps(dict(enrolment.metadata or {}))
-        cursor.execute(
+    def _add(self, cursor: Cursor, share: Sequence[Enrolment], network: int, change: int) -> list[list[int]]:
+        now = time.time()
+        keys = [(each.collection, each.name) for each in share]
+        about = [json.dumps(dict(each.metadata or {})) for each in share]
+        cursor.executemany(
             "INSERT INTO people (collection, name, metadata, created) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (*key, metadata, time.time() if enrolment.created is None else enrolment.created),
+            [(*key, told, each.created or now) for key, told, each in zip(keys, about, share)],
         )
-        cursor.execute("SELECT id FROM people WHERE collection = ? AND name = ?", key)
-        (person,) = cursor.fetchone()
-        if enrolment.metadata is not None:
-            cursor.execute("UPDATE people SET metadata = ? WHERE id = ?", (metadata, person))
-        faces = []
-        for face in enrolment.faces:
-            cursor.execute(
-                "INSERT INTO faces (person, added, details, crop) VALUES (?, ?, ?, ?) RETURNING id",
-                (person, time.time() if face.added is None else face.added, json.dumps(dict(face.details)), face.crop),
-            )
-            faces.append(cursor.fetchone()[0])
-            self._embed(cursor, faces[-1], network, face.embedding, change)
-        return faces
+        people = self._each(cursor, "SELECT id FROM people WHERE collection = ? AND name = ?", keys)
+        cursor.executemany(
+            "UPDATE people SET metadata = ? WHERE id = ?",
+            [(told, person) for told, person, each in zip(about, people, share) if each.metadata is not None],
+        )
+        owned = [(person, face) for person, each in zip(people, share) for face in each.faces]
+        faces = self._each(
+            cursor,
+            "INSERT INTO faces (person, added, details, crop) VALUES (?, ?, ?, ?) RETURNING id",
+            [(person, face.added or now, json.dumps(dict(face.details)), face.crop) for person, face in owned],
+        )
+        self._embed(cursor, network, change, [(face, each.embedding) for face, (_, each) in zip(faces, owned)])
+        numbers = iter(faces)
+        return [[next(numbers) for _ in each.faces] for each in share]
 
-    def _embed(self, cursor: Cursor, face: int, network: int, embedding: Embeddings, change: int) -> None:
-        cursor.execute(
+    def _embed(self, cursor: Cursor, network: int, change: int, rows: Iterable[tuple[int, Embeddings]]) -> None:
+        cursor.executemany(
             "INSERT INTO embeddings (face, network, change, embedding) VALUES (?, ?, ?, ?)",
-            (face, network, change, self._to_column(embedding)),
+            [(face, network, change, self._to_column(embedding)) for face, embedding in rows],
         )
+
+    def _each(self, cursor: Cursor, sql: str, rows: Iterable[Sequence[Any]]) -> list[int]:
+        """The one value that a statement gives for each of these rows."""
+        found = []
+        for row in rows:
+            cursor.execute(sql, row)
+            found.append(cursor.fetchone()[0])
+        return found
 
     def remove(self, collection: str, name: str) -> int:
         """Erase a person and all that is known of them; how many faces that were. Raises UnknownPerson."""
@@ -190,10 +205,10 @@ class Store(ABC):
 
     def _remove_faces(self, cursor: Cursor, faces: Sequence[int]) -> None:
         change = self._next(cursor)
-        for face in faces:
-            cursor.execute("DELETE FROM embeddings WHERE face = ?", (face,))
-            cursor.execute("DELETE FROM faces WHERE id = ?", (face,))
-            cursor.execute("INSERT INTO erased (face, change) VALUES (?, ?)", (face, change))
+        rows = [(face,) for face in faces]
+        cursor.executemany("DELETE FROM embeddings WHERE face = ?", rows)
+        cursor.executemany("DELETE FROM faces WHERE id = ?", rows)
+        cursor.executemany("INSERT INTO erased (face, change) VALUES (?, ?)", [(face, change) for face in faces])
         cursor.execute("SELECT change FROM erased ORDER BY change DESC LIMIT 1 OFFSET ?", (_REMEMBERED,))
         too_old = cursor.fetchone()
         if too_old is not None:
@@ -236,8 +251,7 @@ class Store(ABC):
         wanted = list(dict.fromkeys(int(number) for number in ids))
         found: dict[int, Person] = {}
         with self._reading() as cursor:
-            for start in range(0, len(wanted), _IN_A_STATEMENT):
-                share = wanted[start : start + _IN_A_STATEMENT]
+            for share in _shares(wanted, _IN_A_STATEMENT):
                 marks = ", ".join("?" * len(share))
                 found.update({person.id: person for person in self._people(cursor, f"WHERE id IN ({marks})", share)})
         return found
@@ -387,6 +401,7 @@ class Store(ABC):
         with self._writing() as cursor:
             change = self._next(cursor)
             network = self._new_index(cursor, weights)
+            wanted = []
             for face, embedding in embeddings.items():
                 cursor.execute(
                     "SELECT 1 FROM faces WHERE id = ? AND NOT EXISTS "
@@ -394,7 +409,8 @@ class Store(ABC):
                     (face, face, network),
                 )
                 if cursor.fetchone() is not None:
-                    self._embed(cursor, face, network, embedding, change)
+                    wanted.append((face, embedding))
+            self._embed(cursor, network, change, wanted)
 
     def activate(self, weights: str) -> None:
         """Enrol into another index from now on. Raises GalleryUnfit where there is none."""
@@ -476,6 +492,15 @@ class SearchingStore(Store):
     ) -> list[list[Hit]]:
         """As `Matrix.search`, among the people of these collections and with this metadata; exact unless the database
         has an approximate index."""
+
+
+Thing = TypeVar("Thing")
+
+
+def _shares(things: Iterable[Thing], count: int) -> Iterator[list[Thing]]:
+    iterator = iter(things)
+    while share := list(islice(iterator, count)):
+        yield share
 
 
 def _parsed(document: Any) -> dict[str, Any]:
