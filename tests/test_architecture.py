@@ -127,7 +127,6 @@ ARROWS = {
         "face_cascade",
         "face_pictures",
         "face_client",
-        "face_gallery",
         "face_command",
         "face_repository",
         "face_export",

@@ -50,9 +50,12 @@ class Register:
     search: "memory": in a matrix of this process, always exact; "database": by the store itself (PostgreSQL);
         "auto": by the store if it can.
     random_weights: go on where the embeddings are of a FaceNet that was never trained, and tell nobody apart.
+    device: where the matrix lies: torch's name of a device, such as `cuda:0`; None: in this processor's memory.
     """
 
-    def __init__(self, store: Store, *, search: str = "auto", random_weights: bool = False) -> None:
+    def __init__(
+        self, store: Store, *, search: str = "auto", random_weights: bool = False, device: str | None = None
+    ) -> None:
         if search not in SEARCHES:
             raise InvalidInput(f"search is {search!r}; it must be one of {', '.join(SEARCHES)}")
         if search == "database" and not isinstance(store, SearchingStore):
@@ -60,6 +63,7 @@ class Register:
         self.store = store
         self.random_weights = random_weights
         self._database = store if isinstance(store, SearchingStore) and search != "memory" else None
+        self._device = device
         self._lock = threading.Lock()
         self._matrices: dict[str, Matrix] = {}
         self._indexes: tuple[int, list[Index]] = (-1, [])
@@ -177,7 +181,7 @@ class Register:
         """The matrix of an index, as the store is now."""
         self.indexes()
         with self._lock:
-            matrix = self._matrices.setdefault(weights, Matrix(self.store, weights))
+            matrix = self._matrices.setdefault(weights, Matrix(self.store, weights, self._device))
         matrix.refresh()
         return matrix
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -125,17 +125,36 @@ def _numbers(images: Sequence[Sequence[float]]) -> NDArray[np.float32]:
     return rows([np.array(image, np.float32) for image in images], (), np.float32)
 
 
+def device_of(kind: str, number: str, warn: Callable[[str], None]) -> str | None:
+    """Where an instance of this kind has its matrix: on its GPU, where torch computes; None: with the processor.
+
+    warn: is told why not, where there is a GPU.
+    """
+    if kind != "GPU":
+        return None
+    try:
+        import torch
+    except ImportError:
+        warn("people are looked for by the processor: torch is not installed")
+        return None
+    if not torch.cuda.is_available():
+        warn("people are looked for by the processor: torch has no CUDA here")
+        return None
+    return f"cuda:{number}"
+
+
 class Naming:
     """The gallery of a server, as one instance has it: opened as soon as it can be, asked for many requests at once.
 
-    where, search, random_weights: see `face_gallery.register.Register`.
+    where, search, random_weights, device: see `face_gallery.register.Register`.
     size: how many faces it has, of the network that is enrolled with, as far as is known; None before it was there.
     """
 
-    def __init__(self, where: str, search: str, random_weights: bool) -> None:
+    def __init__(self, where: str, search: str, random_weights: bool, device: str | None = None) -> None:
         self._where = where
         self._search = search
         self._random_weights = random_weights
+        self._device = device
         self._opened: Register | None = None
         self.size: int | None = None
 
@@ -168,7 +187,9 @@ class Naming:
     def _register(self) -> Register:
         if self._opened is None:
             store = open_store(self._where)
-            self._opened = Register(store, search=self._search, random_weights=self._random_weights)
+            self._opened = Register(
+                store, search=self._search, random_weights=self._random_weights, device=self._device
+            )
         return self._opened
 
     @staticmethod
@@ -218,9 +239,9 @@ class NamingObserver:
     """Metrics of one instance, spans, and a line in the log for each request that failed."""
 
     def __init__(self, worker: str) -> None:
-        self.log = Log("face_names", worker)
+        self._log = Log("face_names", worker)
         self._process = ProcessMetrics(worker)
-        self._spans = stage_spans(worker, self.log)
+        self._spans = stage_spans(worker, self._log)
         self._batch = Histogram("face_names_batch_faces", "Faces looked for in one execution", _FACES)
         self._size = Gauge("face_names_gallery_faces", "Faces in the gallery, of the network that is enrolled with")
         self._failed = Counter(
@@ -233,7 +254,15 @@ class NamingObserver:
     def loaded(self, where: str, faces: int) -> None:
         """The gallery is there."""
         self._size.set(faces)
-        self.log.info("gallery", where=where, faces=faces)
+        self._log.info("gallery", where=where, faces=faces)
+
+    def away(self, error: FaceError) -> None:
+        """The gallery is not there yet."""
+        self._log.error("gallery", message=str(error))
+
+    def slower(self, message: str) -> None:
+        """Something is done in a slower way."""
+        self._log.warning("slower", message=message)
 
     def executed(self, requests: Sequence[NamingRequest], stages: Stages, size: int | None) -> None:
         """All requests of one batch have their outcome. size: of the gallery; None where it is not known."""
@@ -245,7 +274,7 @@ class NamingObserver:
         for request in requests:
             if request.refusal:
                 self._failed.add(1, request.refusal.reason)
-                self.log.refused(request)
+                self._log.refused(request)
         if self._spans:
             self._spans.export(requests, sum(len(request.images) for request in answered), stages.stage_times)
 

@@ -5,8 +5,8 @@ import pytest
 
 from face_client.errors import InvalidInput, UnfitWeights
 from face_client.similarity import SAME_DISTANCE
-from face_gallery import matrix
-from face_gallery.errors import UnknownPerson
+from face_gallery import rows as rows_module
+from face_gallery.errors import GalleryUnavailable, UnknownPerson
 from face_gallery.nearest import nearest_people
 from face_gallery.opening import open_store
 from face_gallery.register import Register
@@ -22,9 +22,11 @@ def plain(queries: np.ndarray, people: list[int], rows: np.ndarray, top: int) ->
     return found
 
 
-@pytest.fixture(params=["memory", "auto"])
+@pytest.fixture(params=["memory", "torch", "auto"])
 def register(request, store):
-    """In memory, and as the store would have it: a file in memory again, PostgreSQL by itself."""
+    """In memory, with NumPy and with torch, and as the store would have it: PostgreSQL by itself."""
+    if request.param == "torch":
+        return Register(store, search="memory", device="cpu")
     return Register(store, search=request.param)
 
 
@@ -34,7 +36,7 @@ def names(register: Register, queries: np.ndarray, top: int = 3, **chosen) -> li
 
 
 def test_the_order_is_that_of_a_plain_search(register, monkeypatch):
-    monkeypatch.setattr(matrix, "BLOCK", 37)
+    monkeypatch.setattr(rows_module, "BLOCK", 37)
     rows = near(np.repeat(units(60), 5, axis=0), 0.8)
     people = [number // 5 for number in range(300)]
     enrol(register.store, rows, [f"p{number}" for number in people])
@@ -155,7 +157,7 @@ def test_two_indexes_stand_beside_one_another(register):
 
 def test_a_matrix_follows_what_others_do(where, store, monkeypatch):
     """Random adding and removing through another connection; the matrix is what a new one would be."""
-    monkeypatch.setattr(matrix, "BLOCK", 16)
+    monkeypatch.setattr(rows_module, "BLOCK", 16)
     monkeypatch.setattr("face_gallery.store._PAGE", 5)
     monkeypatch.setattr("face_gallery.store._REMEMBERED", 8)
     random = np.random.default_rng(0)
@@ -180,6 +182,24 @@ def test_a_matrix_follows_what_others_do(where, store, monkeypatch):
                     assert names(register, queries, 5) == names(fresh, queries, 5)
 
 
+def test_a_matrix_that_was_read_halfway_is_read_anew(store, monkeypatch):
+    """What it had would come again."""
+    monkeypatch.setattr("face_gallery.store._PAGE", 2)
+    enrol(store, units(6))
+    register = Register(store, search="memory")
+    pages = store.came(TRAINED.sha256, 0, store.counter())
+
+    def came(*_arguments):
+        yield next(pages)
+        raise GalleryUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "came", came)
+        with pytest.raises(GalleryUnavailable):
+            register.find(units(1), TRAINED)
+    assert len(register.matrix(TRAINED.sha256)) == 6
+
+
 def test_a_file_has_no_search_of_its_own(tmp_path):
     with open_store(tmp_path / "a.gallery") as store:
         with pytest.raises(InvalidInput, match="search must be memory"):
@@ -188,14 +208,40 @@ def test_a_file_has_no_search_of_its_own(tmp_path):
             Register(store, search="fast")
 
 
-def test_what_a_matrix_takes_out_becomes_zeros(store):
-    register = Register(store, search="memory")
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_what_a_matrix_takes_out_becomes_zeros(store, device):
+    register = Register(store, search="memory", device=device)
     enrol(store, units(5))
-    blocks = register.matrix(TRAINED.sha256)._blocks[0]
-    gone = blocks[2].copy()
+    (block,) = register.matrix(TRAINED.sha256).blocks()
+    rows = np.asarray(block)
+    gone = rows[2].copy()
     register.remove("p2", "default")
-    assert not (blocks[:5] == gone).all(axis=1).any()
-    assert not blocks[4].any()
+    assert not (rows == gone).all(axis=1).any()
+    assert not rows[4].any()
+
+
+def test_rows_on_a_device_are_those_in_memory(monkeypatch):
+    """Whatever comes and goes, and whoever is allowed: the same rows are nearest."""
+    monkeypatch.setattr(rows_module, "BLOCK", 16)
+    random = np.random.default_rng(0)
+    here, there = rows_module.rows_on(None), rows_module.rows_on("cpu")
+    for turn in range(40):
+        new = units(int(random.integers(0, 20)), turn)
+        for rows in (here, there):
+            rows.append(new)
+        for _ in range(int(random.integers(0, min(15, len(here) + 1)))):
+            row = int(random.integers(len(here)))
+            for rows in (here, there):
+                rows.take_out(row)
+        queries = units(3, 1000 + turn)
+        allowed = random.random(len(here)) < 0.5 if turn % 2 else None
+        count = min(8, len(here) if allowed is None else int(allowed.sum()))
+        assert [set(found) for found in there.nearest(queries, count, allowed)] == [
+            set(found) for found in here.nearest(queries, count, allowed)
+        ]
+        numbers = np.arange(0, len(here), 3)
+        if len(numbers):
+            np.testing.assert_array_equal(there.at(numbers), here.at(numbers))
 
 
 def test_the_plain_search_gives_the_lowest_face_of_equals():

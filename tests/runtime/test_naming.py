@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from face_gallery import Register, open_store
 from face_gallery.errors import GalleryUnavailable
 from face_gallery.matrix import Matrix
-from face_runtime.naming import NOBODY
+from face_runtime.naming import NOBODY, device_of
 from face_runtime.settings import GALLERY_VARIABLE, RANDOM_WEIGHTS_VARIABLE
 from tests.gallery.people import OTHERS, TRAINED, UNTRAINED, enrol, near, units
 from tests.runtime.stand_in import LINES, METRICS, InferenceRequest, Tensor, TritonError, TritonModelException
@@ -19,6 +20,8 @@ FILE = "model_repository/face_names/1/model.py"
 SEARCHED = ("names", "collections", "distances", "margins", "candidates", "threshold", "threshold_details")
 
 PEOPLE = units(40)
+
+INSTANCE = {"model_instance_name": "face_names_0_0", "model_instance_kind": "CPU", "model_instance_device_id": "0"}
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def where(tmp_path, monkeypatch):
 def instance(model):
     def make(search="memory"):
         config = {"parameters": {"search": {"string_value": search}}}
-        return model(FILE, model_instance_name="face_names_0_0", model_config=json.dumps(config))
+        return model(FILE, model_config=json.dumps(config), **INSTANCE)
 
     return make
 
@@ -254,3 +257,15 @@ def test_callers_who_are_gone_take_no_time_of_the_others(instance):
     first, second = instance().execute([gone, request(PEOPLE[:1])])
     assert first.error().code() == TritonError.CANCELLED
     assert answer(second)["names"] == [[b"p0"]]
+
+
+def test_the_matrix_lies_on_a_gpu_where_torch_has_one(monkeypatch):
+    said = []
+    assert device_of("CPU", "0", said.append) is None
+    assert device_of("GPU", "1", said.append) is None
+    assert said == ["people are looked for by the processor: torch has no CUDA here"]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert device_of("GPU", "1", said.append) == "cuda:1"
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert device_of("GPU", "1", said.append) is None
+    assert said[1:] == ["people are looked for by the processor: torch is not installed"]

@@ -11,7 +11,7 @@ from face_runtime.settings import GALLERY_VARIABLE
 from tests.gallery.conftest import postgres as postgres
 from tests.gallery.people import enrol
 from tests.runtime.stand_in import METRICS, TritonError
-from tests.runtime.test_naming import FILE, PEOPLE, answer, request
+from tests.runtime.test_naming import FILE, INSTANCE, PEOPLE, answer, request
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def address(postgres, monkeypatch):
 
 def instance(model, search="memory"):
     config = {"parameters": {"search": {"string_value": search}}}
-    return model(FILE, model_instance_name="face_names_0_0", model_config=json.dumps(config))
+    return model(FILE, model_config=json.dumps(config), **INSTANCE)
 
 
 def test_while_the_database_is_away_callers_hear_so_and_then_names_again(model, address, postgres):

@@ -23,6 +23,8 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
             "face_runtime.embedding, face_runtime.bls, face_runtime.answers, face_runtime.log, face_runtime.metrics",
             {"numba", "cv2", "torch", "triton", "PIL", "psutil", "argparse"},
         ),
+        # Model `face_names`.
+        ("face_runtime.naming", {"numba", "cv2", "torch", "triton", "psutil", "argparse", "psycopg"}),
         # The `pytorch` backend: four models, and on a CPU none of them loads torch before it is asked.
         ("face_runtime.answers", {"numba", "cv2", "torch", "triton", "PIL", "psutil", "argparse"}),
         ("face_runtime.torchscript", {"numba", "cv2", "triton", "PIL", "psutil"}),

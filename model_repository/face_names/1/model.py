@@ -7,7 +7,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from face_gallery.errors import GalleryUnavailable
-from face_runtime.naming import Naming, NamingObserver, NamingRequest
+from face_runtime.naming import Naming, NamingObserver, NamingRequest, device_of
 from face_runtime.settings import GALLERY_VARIABLE, RANDOM_WEIGHTS_VARIABLE
 from face_runtime.spans import Stages
 
@@ -23,12 +23,13 @@ class TritonPythonModel:
             )
         search = json.loads(args["model_config"])["parameters"]["search"]["string_value"]
         self._observer = NamingObserver(args["model_instance_name"])
-        self._naming = Naming(where, search, bool(os.environ.get(RANDOM_WEIGHTS_VARIABLE)))
+        device = device_of(args["model_instance_kind"], args["model_instance_device_id"], self._observer.slower)
+        self._naming = Naming(where, search, bool(os.environ.get(RANDOM_WEIGHTS_VARIABLE)), device)
         try:
             self._observer.loaded(*self._naming.load())
         except GalleryUnavailable as error:
             # Until it is there, callers hear that it is not: other models of this server have nothing to do with it.
-            self._observer.log.error("gallery", message=str(error))
+            self._observer.away(error)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers every request: a bad one with its own error, the others with a name a face, or all with the gallery's
