@@ -44,6 +44,7 @@ ARROWS = {
         "face_cascade",
         "face_client",
         "face_command",
+        "face_gallery",
         "face_repository",
         "face_export",
         "face_runtime.settings",

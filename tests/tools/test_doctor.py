@@ -10,7 +10,10 @@ import pytest
 
 from face_admin.doctor import machine, service
 from face_command.main import main
+from face_gallery import open_store
 from face_repository.layout import default_repository
+from face_runtime.settings import GALLERY_VARIABLE
+from tests.gallery.people import OTHERS, TRAINED, enrol, units
 
 # Nothing listens there: it is kept for that.
 NOWHERE = "127.0.0.1:1"
@@ -30,6 +33,24 @@ def test_a_machine_that_serves(capsys):
     assert "faces serve" in found["server"]["advice"]
     assert {"interpreter", "libpython", "Triton", "shared memory", "memory", "processor", "GPU", "ports"} <= set(found)
     assert "mtcnn 1.0.0 pnet.lz4" in found["pnet"]["found"]
+
+
+def test_the_gallery_of_the_environment(capsys, monkeypatch, tmp_path):
+    monkeypatch.delenv(GALLERY_VARIABLE, raising=False)
+    assert "gallery" not in doctor(capsys)
+    where = tmp_path / "people.gallery"
+    monkeypatch.setenv(GALLERY_VARIABLE, str(where))
+    absent = doctor(capsys)["gallery"]
+    assert (absent["status"], "is not there" in absent["advice"]) == ("bad", True)
+    with open_store(where) as store:
+        enrol(store, units(3))
+    (tmp_path / "facenet" / "1").mkdir(parents=True)
+    record = tmp_path / "facenet" / "1" / "export.json"
+    for sha256, status in ((TRAINED.sha256, "good"), (OTHERS.sha256, "note")):
+        record.write_text(json.dumps({"state_dict_sha256": sha256}))
+        (found,) = service.gallery(tmp_path)
+        assert (found.status, found.found) == (status, "3 people, 3 faces, embedded by trained.pt")
+    assert "faces gallery reindex" in found.advice
 
 
 def test_neither_secrets_nor_the_name_of_who_asks(capsys, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 
 from face_admin import serve as command
 from face_command.main import main
-from face_runtime.settings import TRACE_VARIABLE
+from face_runtime.settings import GALLERY_VARIABLE, TRACE_VARIABLE
 
 
 def parse(*words):
@@ -22,6 +22,16 @@ def test_logs_and_traces(monkeypatch):
     assert (args.trace, args.trace_rate, args.log_format) == ("http://127.0.0.1:4318", 100, "json")
     monkeypatch.setenv(TRACE_VARIABLE, "http://collector:4318")
     assert parse().trace == "http://collector:4318"
+
+
+def test_a_gallery(monkeypatch, capsys):
+    assert (parse().gallery, parse().random_weights) == (None, False)
+    args = parse("--gallery", "people.gallery", "--random-weights")
+    assert (args.gallery, args.random_weights) == ("people.gallery", True)
+    monkeypatch.setenv(GALLERY_VARIABLE, "postgresql://u:secret@h/db")
+    with pytest.raises(SystemExit):
+        parse("--help")
+    assert "secret" not in capsys.readouterr().out
 
 
 def test_the_configuration_of_the_models(capsys):

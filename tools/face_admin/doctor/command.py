@@ -68,6 +68,7 @@ def _examine(args: argparse.Namespace) -> Iterator[Finding]:
     ):
         yield from _found(look.__name__, look)
     yield from _found("repository", lambda: service.exported(args.repository))
+    yield from _found("gallery", lambda: service.gallery(args.repository))
     answers = list(_found("server", lambda: service.server(args)))
     yield from _found("ports", lambda: service.ports(any(finding.status == GOOD for finding in answers)))
     yield from answers

@@ -3,11 +3,12 @@
 import argparse
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from face_admin.doctor.finding import BAD, GOOD, NOTE, Finding
+from face_admin.doctor.finding import BAD, GOOD, NOTE, Finding, bad_if
 
 
 def exported(folder: Path) -> Iterator[Finding]:
@@ -64,6 +65,44 @@ def ports(answers: bool) -> Finding:
         return Finding("ports", GOOD, f"{', '.join(map(str, DEFAULT_PORTS))} are free")
     advice = "" if answers else "end what listens there, or `faces serve --any-ports`"
     return Finding("ports", GOOD if answers else NOTE, f"{', '.join(taken)} in use", advice)
+
+
+def gallery(folder: Path) -> Iterator[Finding]:
+    """The one that `TRITON_FACES_GALLERY` names, and whether the FaceNet of the repository has embedded it."""
+    from face_runtime.settings import GALLERY_VARIABLE
+
+    where = os.environ.get(GALLERY_VARIABLE)
+    if not where:
+        return
+    # Not at the top: an extra.
+    from face_gallery.errors import GalleryError
+    from face_gallery.opening import open_store
+
+    try:
+        with open_store(where, create=False) as store:
+            people, indexes = sum(store.collections().values()), store.indexes()
+    except GalleryError as error:
+        yield Finding("gallery", BAD, f"that of {GALLERY_VARIABLE} cannot be opened", str(error))
+        return
+    active = indexes[0] if indexes else None
+    faces = f"{active.faces} faces, embedded by {active.weights.name}" if active else "no faces"
+    exported = _facenet(folder)
+    differs = active is not None and exported is not None and exported != active.weights.sha256
+    advice = "the FaceNet of the repository is another one: `faces gallery reindex`"
+    yield bad_if(differs, "gallery", f"{people} people, {faces}", advice, NOTE)
+
+
+def _facenet(folder: Path) -> str | None:
+    """The digest of the live FaceNet's weights, where its export says it."""
+    from face_cascade.networks import FACENET
+    from face_repository.layout import EXPORT_RECORD
+    from face_repository.versions import latest
+
+    try:
+        record = json.loads((folder / FACENET.name / str(latest(folder / FACENET.name)) / EXPORT_RECORD).read_text())
+        return str(record["state_dict_sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def server(args: argparse.Namespace) -> Finding:
