@@ -51,11 +51,14 @@ class Matrix:
         """The rows, float32 [n, D] each, in no order; where they lie on a device, torch's tensors."""
         return self._rows.blocks()
 
-    def refresh(self) -> None:
-        """Take over what has changed in the store since the last time."""
+    def refresh(self, upto: int | None = None) -> None:
+        """Take over what has changed in the store since the last time.
+
+        upto: the change counter, if somebody has looked at it just now.
+        """
         with self._lock:
-            upto = self._store.counter()
-            if upto == self._change:
+            upto = self._store.counter() if upto is None else upto
+            if upto <= self._change:
                 return
             try:
                 self._take_over(upto)

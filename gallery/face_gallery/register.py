@@ -78,6 +78,15 @@ class Register:
 
     def indexes(self) -> list[Index]:
         """Of the store, read anew where it has changed; the active one first."""
+        return self._look()[1]
+
+    @property
+    def size(self) -> int:
+        """Faces in the active index, as it was looked at last."""
+        return sum(index.faces for index in self._indexes[1] if index.is_active)
+
+    def _look(self) -> tuple[int, list[Index]]:
+        """The change counter, and the indexes as they are then."""
         counter = self.store.counter()
         with self._lock:
             if self._indexes[0] != counter:
@@ -85,7 +94,7 @@ class Register:
                 known = {index.weights.sha256 for index in self._indexes[1]}
                 # What was dropped shall not stay in memory.
                 self._matrices = {weights: each for weights, each in self._matrices.items() if weights in known}
-            return self._indexes[1]
+            return self._indexes
 
     def threshold(self, weights: Weights, distance: float | None = None) -> Threshold:
         """What an answer is decided by: the distance that is given, or else the calibrated one, or the literature's."""
@@ -147,9 +156,9 @@ class Register:
     ) -> list[Found]:
         """Whom each embedding [N, D] is like. All of them meet in one matrix product."""
         check_at_least("top", top, 1, whole=True)
-        self.check_index(weights)
+        upto = self.check_index(weights)
         # One more than wanted: the margin is to the next.
-        hits = self._search(embeddings, weights.sha256, max(top, 1) + 1, collections, where)
+        hits = self._search(embeddings, weights.sha256, max(top, 1) + 1, collections, where, upto)
         people = self.store.people_by_id(hit.person for of_face in hits for hit in of_face)
         return [self._found([hit for hit in of_face if hit.person in people], people, top) for of_face in hits]
 
@@ -171,18 +180,23 @@ class Register:
         top: int,
         collections: Sequence[str] | None,
         where: Filter | None,
+        upto: int,
     ) -> list[list[Hit]]:
         if self._database is not None:
             return self._database.search(embeddings, weights, top, collections, where)
         people = None if collections is None and not where else self.store.ids(collections, where)
-        return self.matrix(weights).search(embeddings, top, people)
+        return self._matrix(weights, upto).search(embeddings, top, people)
 
     def matrix(self, weights: str) -> Matrix:
         """The matrix of an index, as the store is now."""
-        self.indexes()
+        return self._matrix(weights, self._look()[0])
+
+    def _matrix(self, weights: str, upto: int) -> Matrix:
         with self._lock:
-            matrix = self._matrices.setdefault(weights, Matrix(self.store, weights, self._device))
-        matrix.refresh()
+            if weights not in self._matrices:
+                self._matrices[weights] = Matrix(self.store, weights, self._device)
+            matrix = self._matrices[weights]
+        matrix.refresh(upto)
         return matrix
 
     def remove(self, person: str, collection: str) -> int:
@@ -194,15 +208,19 @@ class Register:
             matrix.refresh()
         return faces
 
-    def check_index(self, weights: Weights) -> None:
-        """Raises UnfitWeights where faces are enrolled, and none by this network. An empty gallery knows nobody."""
-        indexes = self.indexes()
+    def check_index(self, weights: Weights) -> int:
+        """Raises UnfitWeights where faces are enrolled, and none by this network. An empty gallery knows nobody.
+
+        The change counter, as it was looked at for that.
+        """
+        upto, indexes = self._look()
         if indexes and all(index.weights.sha256 != weights.sha256 for index in indexes):
             names = ", ".join(f"{index.weights.name} ({index.weights.sha256[:12]})" for index in indexes)
             raise UnfitWeights(
                 f"the faces of this gallery are embedded by {names}, and the server's FaceNet is now {weights.name} "
                 f"({weights.sha256[:12]}): run `faces gallery reindex`"
             )
+        return upto
 
     def verify(
         self, embedding: Embeddings, weights: Weights, person: str, collection: str, threshold: float | None = None

@@ -165,8 +165,8 @@ class Naming:
         for index in register.indexes():
             if self._search == "memory" and index.is_active:
                 register.matrix(index.weights.sha256)
-        self.size = self._count(register)
-        return register.store.where, self.size
+        self.size = register.size
+        return register.store.where, register.size
 
     def answer(self, requests: Sequence[NamingRequest]) -> None:
         """Answers or refuses them all. The faces of all that look among the same people meet in one search."""
@@ -192,10 +192,6 @@ class Naming:
             )
         return self._opened
 
-    @staticmethod
-    def _count(register: Register) -> int:
-        return sum(index.faces for index in register.indexes() if index.is_active)
-
     def _answer(self, group: Sequence[NamingRequest]) -> None:
         register = self._register()
         weights = register.check(group[0].weights)
@@ -211,7 +207,7 @@ class Naming:
         )
         given = {request.parameters.threshold for request in group}
         decided = {distance: register.threshold(weights, distance or None) for distance in given}
-        self.size = self._count(register)
+        self.size = register.size
         for request in group:
             top = request.parameters.top
             images = [[next(found) for _ in image] for image in request.images]

@@ -182,6 +182,15 @@ def test_a_matrix_follows_what_others_do(where, store, monkeypatch):
                     assert names(register, queries, 5) == names(fresh, queries, 5)
 
 
+def test_a_search_looks_once_whether_anything_has_changed(register, monkeypatch):
+    enrol(register.store, units(3))
+    looks = []
+    counter = register.store.counter
+    monkeypatch.setattr(register.store, "counter", lambda: looks.append(1) or counter())
+    register.find(units(3), TRAINED)
+    assert len(looks) == 1
+
+
 def test_a_matrix_that_was_read_halfway_is_read_anew(store, monkeypatch):
     """What it had would come again."""
     monkeypatch.setattr("face_gallery.store._PAGE", 2)
