@@ -98,18 +98,20 @@ def write(path, pictures, codec="libx264", pixels="yuv420p", rotation=0, options
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
         container.mux(stream.encode(None))
         if tone is not None:
-            _write_tone(container, tone, count / RATE)
+            for packet in tone_packets(tone, count / RATE):
+                container.mux(packet)
     return path
 
 
-def _write_tone(container, stream, seconds):
+def tone_packets(stream, seconds):
+    """A tone, encoded."""
     samples = np.sin(np.arange(int(seconds * 48_000)) * 440 * 2 * np.pi / 48_000).astype(np.float32) * 0.3
     for start in range(0, len(samples), 1024):
         block = np.tile(samples[start : start + 1024], (2, 1))
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = 48_000, start, Fraction(1, 48_000)
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
+        yield from stream.encode(frame)
+    yield from stream.encode(None)
 
 
 def read(path):

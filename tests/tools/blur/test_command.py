@@ -12,6 +12,7 @@ from face_client import ServerError
 from face_command.main import main
 from face_pictures.decoding import decode_image
 from face_pictures.marks import COVERED, marked
+from face_tools import pictures
 from face_tools.blur import RECALL, blur_faces
 from face_tools.blur.files import _written
 from face_tools.pictures import find
@@ -138,6 +139,16 @@ def test_only_files_of_ones_own_are_replaced(photos, tmp_path, encode, picture, 
     assert f"OUT would overwrite {out / 'a.jpg'}, which this command did not write" in capsys.readouterr().err
     assert (out / "a.jpg").read_bytes() == mine
     assert run(photos, out, "--force") == 0
+
+
+def test_standard_input(photos, tmp_path, monkeypatch):
+    pictures._stdin.cache_clear()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((photos / "a.jpg").read_bytes())))
+    assert run("-", tmp_path / "x.jpg") == run("-", tmp_path / "out") == 0
+    assert files_in(tmp_path / "out") == ["stdin.png"]
+    expected = blur_faces(pixels(photos / "a.jpg"), BOX)
+    np.testing.assert_array_equal(pixels(tmp_path / "out" / "stdin.png"), expected)
+    assert Image.open(tmp_path / "x.jpg").size == (40, 30)
 
 
 @pytest.mark.parametrize("where", [".", "below/.."])

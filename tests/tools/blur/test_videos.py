@@ -147,14 +147,14 @@ def test_an_interrupt_leaves_nothing(clip, tmp_path, transport, capsys):
 
 
 def test_a_disk_that_is_full(clip, tmp_path, monkeypatch, capsys):
-    def fail(*_arguments):
-        raise VideoError("it cannot be written: No space left on device")
+    def fail(writer, _frame):
+        raise VideoError(f"{writer.path} cannot be written: No space left on device")
 
     monkeypatch.setattr(face_tools.video.writing.VideoWriter, "write", fail)
     out = tmp_path / "out" / "out.mp4"
     assert run(clip, out) == 1
     assert list(out.parent.iterdir()) == []
-    assert "No space left on device" in capsys.readouterr().err
+    assert f"{out} cannot be written: No space left on device; nothing was written of it" in capsys.readouterr().err
 
 
 def test_pictures_and_videos_of_a_folder(clip, photos, tmp_path, capsys):

@@ -11,6 +11,7 @@ import pytest
 
 from face_client import InvalidInput, VideoError
 from face_tools.video import VideoReader, VideoWriter
+from face_tools.video.writing import vorbis_without_comments
 from tests import clips
 
 
@@ -173,3 +174,44 @@ def test_what_x264_does_not_have(tmp_path, clip, wrong):
     (name,) = wrong
     with VideoReader(clip) as video, pytest.raises(InvalidInput, match=f"^{name} is "):
         VideoWriter(tmp_path / "copy.mp4", video, **wrong)
+
+
+def vorbis(comment):
+    """Three headers of a Vorbis stream as FFmpeg has them; the first is of 30 bytes, always."""
+    first, last = b"\1vorbis" + bytes(23), b"\5vorbis" + bytes(600)
+    second = b"\3vorbis" + comment + b"\1"
+    lacing = b"\xff" * (len(second) // 255) + bytes([len(second) % 255])
+    return b"\2" + bytes([len(first)]) + lacing + first + second + last
+
+
+@pytest.mark.parametrize("length", [8, 100, 245, 246, 247, 3000])
+def test_comments_of_vorbis_are_emptied(length):
+    headers = vorbis(b"c" * length)
+    assert vorbis_without_comments(headers) == vorbis(bytes(8))
+    for cut in (0, 1, 5, 40):
+        with pytest.raises(ValueError, match="Vorbis"):
+            vorbis_without_comments(headers[:cut])
+
+
+def test_a_copy_with_vorbis_has_no_comments(tmp_path, pictures):
+    silent, tone, told = clips.write(tmp_path / "clip.mp4", pictures), tmp_path / "tone.mkv", tmp_path / "told.mkv"
+    with av.open(str(tone), "w") as target:
+        stream = target.add_stream("vorbis", rate=48_000, layout="stereo", options={"strict": "experimental"})
+        for packet in clips.tone_packets(stream, 0.4):
+            target.mux(packet)
+    with av.open(str(silent)) as video, av.open(str(tone)) as audio, av.open(str(told), "w") as target:
+        streams = [(source, target.add_stream_from_template(source.streams[0])) for source in (video, audio)]
+        headers = streams[1][1].codec_context.extradata
+        first, last = headers[3 : 3 + headers[1]], headers[3 + headers[1] + headers[2] :]
+        comments = b"\3vorbis" + bytes(4) + b"\1\0\0\0\x0a\0\0\0TITLE=Anna\1"
+        streams[1][1].codec_context.extradata = bytes([2, len(first), len(comments)]) + first + comments + last
+        for source, stream in streams:
+            for packet in source.demux():
+                if packet.dts is not None:
+                    packet.stream = stream
+                    target.mux(packet)
+    assert b"TITLE=Anna" in told.read_bytes()
+    assert copy(told, tmp_path / "copy.mkv") is None
+    assert b"Anna" not in (tmp_path / "copy.mkv").read_bytes()
+    with av.open(str(tmp_path / "copy.mkv")) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) > 10_000

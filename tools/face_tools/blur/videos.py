@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from face_client.errors import FaceError, ServerUnavailable
+from face_client.errors import FaceError, ServerUnavailable, VideoError
 from face_command import console
 from face_command.interrupts import Interrupts
 from face_command.outputs import OutputError
@@ -156,12 +156,15 @@ class _Videos:
 
 @contextmanager
 def _part_of(target: Path) -> Iterator[Path]:
-    """A file beside the target, which it becomes at the end, and which is gone where that is not reached."""
+    """A file beside the target, which it becomes at the end, and which is gone where that is not reached. Errors name
+    the target."""
     target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".faces-{os.getpid()}.part{target.suffix}")
     try:
         yield part
         part.replace(target)
+    except VideoError as error:
+        raise VideoError(str(error).replace(str(part), str(target))) from error
     finally:
         part.unlink(missing_ok=True)

@@ -191,7 +191,12 @@ class SoundCopy:
     ) -> None:
         self._container = container
         self._output = output
+        headers = stream.codec_context.extradata if stream.codec_context.name == "vorbis" else None
+        if headers is not None:
+            headers = vorbis_without_comments(headers)
         self._copy = output.add_stream_from_template(stream)
+        if headers is not None:
+            self._copy.codec_context.extradata = headers
         self._time_base = stream.time_base or Fraction(1, av.time_base)
         self._shift = round(start / self._time_base)
         self._packets = self._shifted(stream)
@@ -220,3 +225,24 @@ class SoundCopy:
                 yield packet
         except av.error.InvalidDataError:
             return
+
+
+def vorbis_without_comments(headers: bytes) -> bytes:
+    """The headers of a Vorbis stream, of which the second holds title, artist and whatever else, with that one empty.
+
+    headers: as FFmpeg has them: 2, the lengths of the first two as sums of bytes that end with one below 255, then all
+    three. Raises ValueError where they are not.
+    """
+    lengths, at = [0, 0], 1
+    for number in range(2):
+        while headers[at : at + 1] == b"\xff":
+            lengths[number] += 255
+            at += 1
+        lengths[number] += headers[at] if at < len(headers) else 0
+        at += 1
+    first, rest = headers[at : at + lengths[0]], headers[at + sum(lengths) :]
+    if headers[:1] != b"\2" or not first.startswith(b"\1vorbis") or not rest.startswith(b"\5vorbis"):
+        raise ValueError("not the headers of a Vorbis stream")
+    # Kind and name, no vendor, no comments, the end.
+    empty = b"\3vorbis" + bytes(8) + b"\1"
+    return bytes([2, len(first), len(empty)]) + first + empty + rest
