@@ -14,7 +14,7 @@ from face_cascade.parameters import DetectionParameters, InvalidInput, read
 from face_client.errors import FaceError, UnfitWeights
 from face_client.errors import InvalidInput as Unsearchable
 from face_client.weights import Weights
-from face_gallery.errors import GalleryUnavailable, GalleryUnfit
+from face_gallery.errors import GalleryError, GalleryUnavailable
 from face_gallery.opening import open_store
 from face_gallery.records import Candidate, Threshold
 from face_gallery.register import Found, Register
@@ -32,6 +32,9 @@ GALLERY = "gallery"
 
 UNFIT = "unfit"
 """It cannot be used as it is, or has no faces of this FaceNet: asking again cannot help."""
+
+_AWAY = "the gallery of this server cannot be asked now: ask again in a while"
+_USELESS = "the gallery of this server cannot be used as it is: whoever runs the server finds the reason in its log"
 
 NOBODY = 4.0
 """In the place of a distance and of a margin where there is nobody: larger than all, as JSON has no infinity."""
@@ -146,12 +149,16 @@ def device_of(kind: str, number: str, warn: Callable[[str], None]) -> str | None
 class Naming:
     """The gallery of a server, as one instance has it: opened as soon as it can be, asked for many requests at once.
 
-    where, search, random_weights, device: see `face_gallery.register.Register`.
+    where, search, random_weights, device: see `face_gallery.register.Register`. say: is told what is wrong with the
+    gallery, in words that are not for callers: they name hosts and folders.
     size: how many faces it has, of the network that is enrolled with, as far as is known; None before it was there.
     """
 
-    def __init__(self, where: str, search: str, random_weights: bool, device: str | None = None) -> None:
+    def __init__(
+        self, where: str, search: str, random_weights: bool, device: str | None, say: Callable[[GalleryError], None]
+    ) -> None:
         self._where = where
+        self._say = say
         self._search = search
         self._random_weights = random_weights
         self._device = device
@@ -177,7 +184,7 @@ class Naming:
             else:
                 request.answer([[Found([], None)] * len(image) for image in request.images], None)
         for group in alike.values():
-            with refusing(group, NO_MEMORY), _of_the_gallery():
+            with refusing(group, NO_MEMORY), self._refusals():
                 self._answer(group)
 
     def close(self) -> None:
@@ -214,18 +221,21 @@ class Naming:
             cut = [[Found(face.candidates[:top], face.margin) for face in image] for image in images]
             request.answer(cut, decided[request.parameters.threshold])
 
-
-@contextmanager
-def _of_the_gallery() -> Iterator[None]:
-    """Turns what a gallery raises into Refused: the one place that knows which status each is told with."""
-    try:
-        yield
-    except GalleryUnavailable as error:
-        raise Refused(GALLERY, str(error), pb_utils.TritonError.UNAVAILABLE) from error
-    except (GalleryUnfit, UnfitWeights) as error:
-        raise Refused(UNFIT, str(error), pb_utils.TritonError.INTERNAL) from error
-    except Unsearchable as error:
-        raise Refused("parameter", str(error)) from error
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Turns what a gallery raises into Refused: the one place that knows which status each is told with."""
+        try:
+            yield
+        except GalleryUnavailable as error:
+            self._say(error)
+            raise Refused(GALLERY, _AWAY, pb_utils.TritonError.UNAVAILABLE) from error
+        except GalleryError as error:
+            self._say(error)
+            raise Refused(UNFIT, _USELESS, pb_utils.TritonError.INTERNAL) from error
+        except UnfitWeights as error:
+            raise Refused(UNFIT, str(error), pb_utils.TritonError.INTERNAL) from error
+        except Unsearchable as error:
+            raise Refused("parameter", str(error)) from error
 
 
 _FACES = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -252,8 +262,8 @@ class NamingObserver:
         self._size.set(faces)
         self._log.info("gallery", where=where, faces=faces)
 
-    def away(self, error: FaceError) -> None:
-        """The gallery is not there yet."""
+    def wrong(self, error: GalleryError) -> None:
+        """Something is wrong with the gallery."""
         self._log.error("gallery", message=str(error))
 
     def slower(self, message: str) -> None:

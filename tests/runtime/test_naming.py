@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from face_gallery import Register, open_store
-from face_gallery.errors import GalleryUnavailable
+from face_gallery.errors import GalleryUnavailable, GalleryUnfit
 from face_gallery.matrix import Matrix
 from face_runtime.naming import NOBODY, device_of
 from face_runtime.settings import GALLERY_VARIABLE, RANDOM_WEIGHTS_VARIABLE
@@ -20,6 +20,9 @@ FILE = "model_repository/face_names/1/model.py"
 SEARCHED = ("names", "collections", "distances", "margins", "candidates", "threshold", "threshold_details")
 
 PEOPLE = units(40)
+
+# No word of where it is.
+AWAY = "the gallery of this server cannot be asked now: ask again in a while"
 
 INSTANCE = {"model_instance_name": "face_names_0_0", "model_instance_kind": "CPU", "model_instance_device_id": "0"}
 
@@ -204,9 +207,10 @@ def test_while_the_gallery_is_away_callers_hear_so(instance, monkeypatch):
 
         patch.setattr("face_gallery.store.Store.counter", away)
         responses = model.execute([request(PEOPLE[:1]), request(PEOPLE[:1], top=1), request(NOFACES)])
-        assert failures(responses[:2]) == [("it cannot be reached", TritonError.UNAVAILABLE)] * 2
+        assert failures(responses[:2]) == [(AWAY, TritonError.UNAVAILABLE)] * 2
         assert answer(responses[2])["names"] == [[]], "nobody was looked for"
     assert METRICS["face_names_failed_requests_total", "gallery"] == [2]
+    assert ("error", 'face_names: gallery message="it cannot be reached"') in LINES
     assert answer(model.execute([request(PEOPLE[:1])])[0])["names"] == [[b"p0"]]
 
 
@@ -220,8 +224,22 @@ def test_a_gallery_that_is_not_there_yet_is_opened_once_it_is(instance, monkeypa
         patch.setattr("face_runtime.naming.open_store", away)
         model = instance()
         assert LINES == [("error", 'face_names: gallery message="it cannot be reached"')]
-        assert failures(model.execute([request(PEOPLE[:1])])) == [("it cannot be reached", TritonError.UNAVAILABLE)]
+        assert failures(model.execute([request(PEOPLE[:1])])) == [(AWAY, TritonError.UNAVAILABLE)]
     assert answer(model.execute([request(PEOPLE[:1])])[0])["names"] == [[b"p0"]]
+
+
+@pytest.mark.usefixtures("where")
+def test_a_gallery_that_is_renewed_under_a_server(instance, monkeypatch):
+    model = instance()
+
+    def unfit(_self):
+        raise GalleryUnfit("/srv/people.gallery is a gallery of version 99")
+
+    monkeypatch.setattr("face_gallery.store.Store.counter", unfit)
+    ((message, code),) = failures(model.execute([request(PEOPLE[:1])]))
+    assert code == TritonError.INTERNAL
+    assert message.startswith("the gallery of this server cannot be used as it is")
+    assert "version 99" in LINES[-2][1]
 
 
 def test_a_gallery_of_a_newer_version_is_no_gallery_yet(where, instance):

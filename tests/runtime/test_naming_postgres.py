@@ -10,8 +10,8 @@ from face_gallery.matrix import Matrix
 from face_runtime.settings import GALLERY_VARIABLE
 from tests.gallery.conftest import postgres as postgres
 from tests.gallery.people import enrol
-from tests.runtime.stand_in import METRICS, TritonError
-from tests.runtime.test_naming import FILE, INSTANCE, PEOPLE, answer, request
+from tests.runtime.stand_in import LINES, METRICS, TritonError
+from tests.runtime.test_naming import AWAY, FILE, INSTANCE, PEOPLE, answer, request
 
 pytestmark = pytest.mark.slow
 
@@ -44,9 +44,10 @@ def test_while_the_database_is_away_callers_hear_so_and_then_names_again(model, 
         # What it remembers would do for an answer, and somebody may have been removed meanwhile.
         for _ in range(3):
             refused = naming.execute([face])[0].error()
-            assert "cannot be reached: " in refused.message()
+            assert refused.message() == AWAY
             assert refused.code() == TritonError.UNAVAILABLE
         connection.execute("ALTER DATABASE naming ALLOW_CONNECTIONS true")
+    assert "cannot be reached: " in LINES[-2][1]
     assert METRICS["face_names_failed_requests_total", "gallery"] == [3]
     with open_store(address) as store:
         store.remove("default", "p3")

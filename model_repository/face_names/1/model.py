@@ -24,12 +24,13 @@ class TritonPythonModel:
         search = json.loads(args["model_config"])["parameters"]["search"]["string_value"]
         self._observer = NamingObserver(args["model_instance_name"])
         device = device_of(args["model_instance_kind"], args["model_instance_device_id"], self._observer.slower)
-        self._naming = Naming(where, search, bool(os.environ.get(RANDOM_WEIGHTS_VARIABLE)), device)
+        random_weights = bool(os.environ.get(RANDOM_WEIGHTS_VARIABLE))
+        self._naming = Naming(where, search, random_weights, device, self._observer.wrong)
         try:
             self._observer.loaded(*self._naming.load())
         except GalleryUnavailable as error:
             # Until it is there, callers hear that it is not: other models of this server have nothing to do with it.
-            self._observer.away(error)
+            self._observer.wrong(error)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers every request: a bad one with its own error, the others with a name a face, or all with the gallery's
