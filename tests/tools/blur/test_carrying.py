@@ -29,7 +29,7 @@ def masks(answers, **options):
     """[{track: x of its mask}] by frame."""
     result = list(carried(iter(answers), Everybody(), **options))
     assert [frame.index for frame, _ in result] == [given.frame.index for given in answers]
-    return [{mask.track: round(float(mask.box[0]), 3) for mask in found} for _, found in result]
+    return [{mask.track: round(float(mask.box[0]), 2) for mask in found} for _, found in result]
 
 
 def test_held_before_and_after():
@@ -37,6 +37,14 @@ def test_held_before_and_after():
     found = masks(answers, hold=0.3, max_age=3)
     assert [index for index, tracks in enumerate(found) if tracks == {1: 40}] == [2, 3, 4, 5, 6, 7, 8, 9]
     assert [tracks for tracks in masks(answers, hold=0) if tracks] == [{1: 40}, {1: 40}]
+
+
+def test_a_face_that_moves_is_covered_where_it_was_and_where_it_goes():
+    """20 pixels a frame, seen in frames 4 to 6; its box is 10 wide."""
+    answers = [answer(index, [(1, 20 * index)] if 4 <= index <= 6 else []) for index in range(11)]
+    found = [faces[0].box[[0, 2]].tolist() if faces else None for _, faces in carried(answers, Everybody(), hold=0.2)]
+    expected = [None, None, [40, 90], [60, 90], [80, 90], [100, 110], [120, 130], [120, 150], [120, 170], None, None]
+    assert [None if box is None else np.round(box, 3).tolist() for box in found] == expected
 
 
 def test_between_two_sightings_on_the_straight_way():
@@ -100,10 +108,14 @@ def plainly(answers, hold):
                 share = 0 if first is second else (given.frame.time - first.time) / (second.time - first.time)
                 here[track] = x + share * (y - x)
             else:
-                frame, x = before[-1] if before else after[0]
-                if abs(given.frame.time - frame.time) <= hold + 1e-6:
-                    here[track] = x
-        result.append({track: round(x, 3) for track, x in here.items()})
+                nearest_first = before[::-1] or after
+                frame, x = nearest_first[0]
+                if abs(given.frame.time - frame.time) > hold + 1e-6:
+                    continue
+                there, y = [each for each in nearest_first if abs(each[0].time - frame.time) <= hold + 1e-6][-1]
+                speed = 0 if there is frame else (x - y) / (frame.time - there.time)
+                here[track] = min(x, x + speed * (given.frame.time - frame.time))
+        result.append({track: round(x, 2) for track, x in here.items()})
     return result
 
 
@@ -145,7 +157,7 @@ def test_no_more_frames_wait_than_are_held():
     for out, (frame, _) in enumerate(carried(answers(), Everybody(), hold=0.5, max_age=5)):
         assert frame.index == out
         most = max(most, given - out)
-    assert most <= 8
+    assert most <= 13
 
 
 class Named:

@@ -1,9 +1,9 @@
 """Masks carried through the frames in which a face was not found: between two sightings of a track on the straight way
-from one to the other, before the first and after the last held where it was.
+from one to the other; before the first and after the last held where it was and where it would be had it moved on.
 
-    answers ──▶ waiting frames, `hold` seconds of them ──▶ frame with its masks
+    answers ──▶ waiting frames, twice `hold` seconds of them ──▶ frame with its masks
 
-So what is given out lags behind what was found: only then is it known who comes next.
+So what is given out lags behind what was found: only then is it known who comes next, and how fast.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def carried(
     answers: of `detect_video`, with this stride and a tracker of this max_age. hold: seconds that a mask stays before
     the first and after the last sighting of a track, and never less than up to the next frame that is looked at.
 
-    No more frames wait than come in `hold` seconds, or than max_age and stride are. Raises the error of a frame that
-    the server gave no answer for: nobody knows who is in it.
+    No more frames wait than come in twice `hold` seconds, or than max_age and stride are. Raises the error of a frame
+    that the server gave no answer for: nobody knows who is in it.
     """
     waiting = _Waiting(selection, hold, stride, max(max_age + 1, stride))
     for answer in answers:
@@ -74,16 +74,15 @@ class _Sighting:
     index: int
     time: float
     box: NDArray[np.float64]
+    person: str | None
 
 
 @dataclass(eq=False)
 class _Track:
-    """sightings: from the last one before the frame that is next to go out. persons: who it was seen as, from those
-    that are near that frame on. ever: the same from the start."""
+    """sightings: those around the frame that is next to go out, and all later ones. ever: who it was seen as so far."""
 
     number: int | None
     sightings: deque[_Sighting] = field(default_factory=deque)
-    persons: deque[tuple[_Sighting, str | None]] = field(default_factory=deque)
     ever: Counter[str | None] = field(default_factory=Counter)
 
 
@@ -110,9 +109,7 @@ class _Waiting:
         for box, number, person in zip(answer.faces.boxes, answer.tracks, persons):
             key = answer.scene, object() if number is None else number
             track = self._tracks.setdefault(key, _Track(number))
-            sighting = _Sighting(frame.index, frame.time, box.astype(np.float64))
-            track.sightings.append(sighting)
-            track.persons.append((sighting, person))
+            track.sightings.append(_Sighting(frame.index, frame.time, box.astype(np.float64), person))
             track.ever[person] += 1
 
     def due(self) -> Iterator[tuple[Frame, list[Mask]]]:
@@ -127,36 +124,51 @@ class _Waiting:
             yield self._next()
 
     def _is_far(self, later: Frame | _Sighting, earlier: Frame | _Sighting) -> bool:
-        return later.time - earlier.time > self._hold and later.index - earlier.index >= self._frames
+        return later.time - earlier.time > 2 * self._hold and later.index - earlier.index >= self._frames
 
     def _next(self) -> tuple[Frame, list[Mask]]:
         frame, scene = self._waiting.popleft()
         masks = []
         for key, track in list(self._tracks.items()):
-            seen = track.sightings
-            while len(seen) > 1 and seen[1].index <= frame.index:
-                seen.popleft()
-            if key[0] < scene or (seen[-1].index < frame.index and self._is_far(frame, seen[-1])):
+            newest = track.sightings[-1]
+            if key[0] < scene or (newest.index < frame.index and self._is_far(frame, newest)):
                 del self._tracks[key]
-            elif key[0] == scene and (box := self._box(seen, frame)) is not None:
-                near, is_here = self._near(track, frame), seen[0].index == frame.index
-                covers = self._selection.covers(near, track.ever)
-                masks.append(Mask(box, track.number, is_here, likeliest(near), covers))
+            elif key[0] == scene:
+                masks += self._masks(track, frame)
         return frame, masks
 
-    def _near(self, track: _Track, frame: Frame) -> Counter[str | None]:
-        """Who a track was seen as around a frame."""
-        while track.persons[0][0].index < frame.index and not self._is_near(track.persons[0][0], frame):
-            track.persons.popleft()
-        return Counter(person for sighting, person in track.persons if self._is_near(sighting, frame))
+    def _masks(self, track: _Track, frame: Frame) -> list[Mask]:
+        """One, or none where the track is too far from the frame."""
+        before = [sighting for sighting in track.sightings if sighting.index <= frame.index]
+        after = [sighting for sighting in track.sightings if sighting.index > frame.index]
+        # Speed is measured over as long as a mask is held.
+        while len(before) > 1 and before[-1].time - before[0].time > self._hold:
+            track.sightings.popleft()
+            before.pop(0)
+        is_here = bool(before) and before[-1].index == frame.index
+        if is_here:
+            box = before[-1].box
+        elif before and after:
+            share = (frame.time - before[-1].time) / (after[0].time - before[-1].time)
+            box = before[-1].box + share * (after[0].box - before[-1].box)
+        else:
+            nearest_first = before[::-1] or after
+            if not self._is_near(nearest_first[0], frame):
+                return []
+            box = self._held(nearest_first, frame)
+        near = Counter(each.person for each in track.sightings if self._is_near(each, frame))
+        covers = self._selection.covers(near, track.ever)
+        return [Mask(box, track.number, is_here, likeliest(near), covers)]
+
+    def _held(self, nearest_first: list[_Sighting], frame: Frame) -> NDArray[np.float64]:
+        """Where a face was, where it would be had it moved on, and all that lies between."""
+        nearest = nearest_first[0]
+        farthest = [each for each in nearest_first if abs(each.time - nearest.time) <= self._hold][-1]
+        if farthest is nearest:
+            return nearest.box
+        speed = (nearest.box - farthest.box) / (nearest.time - farthest.time)
+        moved = nearest.box + speed * (frame.time - nearest.time)
+        return np.concatenate([np.minimum(nearest.box, moved)[:2], np.maximum(nearest.box, moved)[2:]])
 
     def _is_near(self, sighting: _Sighting, frame: Frame) -> bool:
         return abs(frame.time - sighting.time) <= self._hold or abs(frame.index - sighting.index) < self._stride
-
-    def _box(self, seen: deque[_Sighting], frame: Frame) -> NDArray[np.float64] | None:
-        """Where a track is in a frame, by the sightings around it; None where it is too far from any."""
-        first = seen[0]
-        if first.index < frame.index and len(seen) > 1:
-            share = (frame.time - first.time) / (seen[1].time - first.time)
-            return first.box + share * (seen[1].box - first.box)
-        return first.box if self._is_near(first, frame) else None
