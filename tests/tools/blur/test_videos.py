@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import face_tools.video.writing
-from face_client import ServerError, VideoError
+from face_client import InvalidInput, ServerError, VideoError
 from face_command.main import main
 from face_pictures.marks import COVERED
 from face_tools.video.writing import is_copy
@@ -45,13 +45,18 @@ def black(path):
     return [bool(picture[WITHIN].mean() < 10) for picture in clips.read(path)]
 
 
+def is_trial(request):
+    """Whether it is the blank picture that the parameters are tried on."""
+    return request.inputs["image"].shape[1] == 32
+
+
 def found_in(transport, make_answer, frames):
     """Only these requests are answered with a face."""
     seen = -1
 
-    def reply(_request):
+    def reply(request):
         nonlocal seen
-        seen += 1
+        seen += not is_trial(request)
         return make_answer(int(seen in frames))
 
     transport.reply = reply
@@ -94,7 +99,7 @@ def test_lines_of_json(clip, tmp_path, transport, make_answer, capsys):
     }
     # Looked at are 0, 4, 8, …; found at 4 and 8, and not at 0 and 12.
     assert [bool(line["faces"]) for line in lines] == [1 <= index <= 11 for index in range(FRAMES)]
-    assert len(transport.requests) == 5
+    assert len(transport.requests) == 1 + 5
 
 
 def at_frame(number, reply, error):
@@ -103,7 +108,7 @@ def at_frame(number, reply, error):
 
     def answer(request):
         nonlocal seen
-        seen += 1
+        seen += not is_trial(request)
         if seen == number:
             raise error
         return reply(request)
@@ -129,6 +134,15 @@ def test_a_frame_without_an_answer_costs_the_video(clip, tmp_path, transport, ca
     assert output.err.startswith(f"{folder / 'a.mp4'}: out of order")
     assert output.err.endswith("; nothing was written of it\n")
     assert len(output.out.splitlines()) == 2
+
+
+def test_parameters_that_the_server_refuses(clip, tmp_path, transport, capsys):
+    def refuse(_request):
+        raise InvalidInput("factor is 2.0; it must be between 0.1 and 0.9")
+
+    transport.reply = refuse
+    assert run(clip, tmp_path / "out.mp4", "--factor", 2) == 2
+    assert capsys.readouterr().err == "faces blur: factor is 2.0; it must be between 0.1 and 0.9\n"
 
 
 def test_an_interrupt_leaves_nothing(clip, tmp_path, transport, capsys):

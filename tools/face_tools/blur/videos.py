@@ -22,7 +22,15 @@ from face_tools.blur.covering import Style, cover_frame
 from face_tools.blur.files import Plan
 from face_tools.blur.photos import COLUMNS
 from face_tools.blur.selecting import Selection
-from face_tools.connection import EXIT_OK, EXIT_SOME_FAILED, batch_options, check_ready, check_weights, open_client
+from face_tools.connection import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    batch_options,
+    check_parameters,
+    check_ready,
+    check_weights,
+    open_client,
+)
 from face_tools.pictures import Picture
 from face_tools.video.frames import VIDEO_IN_FLIGHT, Frame
 
@@ -64,10 +72,12 @@ class _Videos:
         self._models = (client.recognizer, client.embedder) if recognizes else (client.model,)
 
     def check(self) -> None:
-        """Raises NotReady or UnfitWeights where the server cannot do it."""
+        """Raises NotReady, UnfitWeights, and InvalidInput for parameters that the server refuses."""
         check_ready(self._client, *self._models, wait=self._args.wait)
-        if self._selection.needs_embeddings:
+        recognizes = self._selection.needs_embeddings
+        if recognizes:
             check_weights(self._client, "blur", self._args.random_weights)
+        check_parameters(self._client, self._args, recognize=recognizes)
 
     def blur(self, video: Picture) -> tuple[str, str, str] | None:
         """Cover and write; returns the table's row, None where it failed, which is told."""
