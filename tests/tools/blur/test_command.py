@@ -141,8 +141,16 @@ def test_only_files_of_ones_own_are_replaced(photos, tmp_path, encode, picture, 
     assert run(photos, out, "--force") == 0
 
 
-def test_standard_input(photos, tmp_path, monkeypatch):
+@pytest.fixture
+def _fresh_stdin():
+    """A process reads its standard input once."""
     pictures._stdin.cache_clear()
+    yield
+    pictures._stdin.cache_clear()
+
+
+@pytest.mark.usefixtures("_fresh_stdin")
+def test_standard_input(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((photos / "a.jpg").read_bytes())))
     assert run("-", tmp_path / "x.jpg") == run("-", tmp_path / "out") == 0
     assert files_in(tmp_path / "out") == ["stdin.png"]
