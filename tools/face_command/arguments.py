@@ -1,4 +1,4 @@
-"""Types of command-line arguments, for argparse: numbers in a range, and files. The one home of their messages.
+"""Types of command-line arguments, for argparse: numbers in a range, files, KEY=VALUE. The one home of their messages.
 
 argparse prints what a type raises behind the option's name: `argument --timeout: 'nan' is not a number above 0`.
 """
@@ -6,9 +6,13 @@ argparse prints what a type raises behind the option's name: `argument --timeout
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Union
+
+Scalar = Union[str, int, float, bool]
 
 
 def whole(low: int = 0, high: int | None = None) -> Callable[[str], int]:
@@ -71,3 +75,16 @@ def existing_folder(text: str) -> Path:
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text} is no folder")
     return Path(text)
+
+
+def key_and_value(text: str) -> tuple[str, Scalar]:
+    """An argument type: KEY=VALUE. A value that is a number, true or false in JSON is one; else it is text, as it is in
+    quotes."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
+    try:
+        parsed = json.loads(value, parse_constant=str)
+    except ValueError:
+        return key, value
+    return key, parsed if isinstance(parsed, (str, int, float, bool)) else value

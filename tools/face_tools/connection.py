@@ -263,7 +263,7 @@ def check_parameters(
 RANDOM_FLAG = "--random-weights"
 
 
-def add_random_weights(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+def add_random_weights(parser: argparse._ActionsContainer) -> None:
     """The option of verbs that tell people apart."""
     parser.add_argument(
         RANDOM_FLAG,

@@ -141,6 +141,7 @@ class _Videos:
             stride=args.stride,
             tracker=tracker,
             recognize=self._selection.needs_embeddings,
+            crops=self._selection.needs_embeddings,
             **{**batch_options(args), "in_flight": min(args.in_flight, VIDEO_IN_FLIGHT)},
         )
         return carried(answers, self._selection, hold=args.hold, stride=args.stride, max_age=tracker.max_age)

@@ -10,10 +10,12 @@ from typing import Any
 
 from face_client.errors import InvalidInput
 from face_command import console
+from face_command.arguments import key_and_value
 from face_gallery.enrolling import Enrolling
 from face_gallery.records import checked_name
 from face_gallery.store import Store
 from face_tools import batch, pictures
+from face_tools.choosing import listed
 from face_tools.connection import EXIT_OK, EXIT_SOME_FAILED, add_asking, add_random_weights
 from face_tools.gallery.enrolments import Enrolments, Given, print_rows
 from face_tools.gallery.options import (
@@ -22,8 +24,6 @@ from face_tools.gallery.options import (
     add_gate,
     add_store,
     gate_of,
-    key_and_value,
-    listed,
     open_gallery,
     register_of,
 )

@@ -17,6 +17,7 @@ from face_gallery.records import Identified, Threshold, checked_name
 from face_gallery.register import Register
 from face_gallery.store import Store
 from face_tools import batch, pictures
+from face_tools.choosing import add_choice, add_deciding, listed
 from face_tools.connection import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -31,14 +32,11 @@ from face_tools.connection import (
 from face_tools.drawing import Section, save_drawing
 from face_tools.gallery.options import (
     PARAMETERS_OF_GALLERIES,
-    add_choice,
     add_collection,
-    add_deciding,
     add_gate,
     add_store,
     add_top,
     gate_of,
-    listed,
     open_gallery,
     register_of,
 )

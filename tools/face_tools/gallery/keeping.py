@@ -14,9 +14,10 @@ from face_command import console, outputs
 from face_gallery.records import Person, checked_name
 from face_gallery.register import Register
 from face_gallery.store import Store
+from face_tools.choosing import add_choice, listed
 from face_tools.connection import EXIT_OK, EXIT_SOME_FAILED
 from face_tools.drawing import Section
-from face_tools.gallery.options import add_choice, add_collection, add_store, listed, open_gallery
+from face_tools.gallery.options import add_collection, add_store, open_gallery
 from face_tools.gallery.sheets import MOST, check_sheet, person_section, write_sheet
 
 HELPS = {

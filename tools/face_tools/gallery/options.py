@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-from collections.abc import Sequence
 
 from face_client.errors import InvalidInput
 from face_client.options import PARAMETERS
 from face_command.arguments import number, whole
 from face_gallery.opening import open_store
 from face_gallery.quality import DEFAULT_GATE, LIMITS, Gate
-from face_gallery.records import DEFAULT_COLLECTION, Scalar
+from face_gallery.records import DEFAULT_COLLECTION
 from face_gallery.register import DEFAULT_TOP, Register
 from face_gallery.store import Store
 
@@ -40,35 +38,6 @@ def add_collection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_choice(parser: argparse.ArgumentParser) -> None:
-    """--collection and --where: among whom; `chosen` reads them."""
-    parser.add_argument(
-        "--collection",
-        action="append",
-        dest="collections",
-        metavar="NAME",
-        help="only people of this collection; may be given several times (all)",
-    )
-    parser.add_argument(
-        "--where",
-        action="append",
-        type=key_and_value,
-        default=[],
-        metavar="KEY=VALUE",
-        help="only people whose metadata has this; may be given several times",
-    )
-
-
-def add_deciding(parser: argparse.ArgumentParser) -> None:
-    """--threshold."""
-    parser.add_argument(
-        "--threshold",
-        type=number(above=0, high=2),
-        metavar="D",
-        help="distance below which a face is a person's (the gallery's calibrated one, or else the literature's)",
-    )
-
-
 def add_top(parser: argparse.ArgumentParser) -> None:
     """--top."""
     parser.add_argument(
@@ -92,19 +61,6 @@ def gate_of(args: argparse.Namespace) -> Gate:
     return Gate(**{limit.name: getattr(args, limit.name) for limit in LIMITS})
 
 
-def key_and_value(text: str) -> tuple[str, Scalar]:
-    """An argument type: KEY=VALUE. A value that is a number, true or false in JSON is one; else it is text, as it is in
-    quotes."""
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
-    try:
-        parsed = json.loads(value, parse_constant=str)
-    except ValueError:
-        return key, value
-    return key, parsed if isinstance(parsed, (str, int, float, bool)) else value
-
-
 def open_gallery(args: argparse.Namespace, create: bool = False) -> Store:
     """The gallery that is named; close it. Raises GalleryError, see `open_store`."""
     if not args.store:
@@ -115,13 +71,3 @@ def open_gallery(args: argparse.Namespace, create: bool = False) -> Store:
 def register_of(store: Store, args: argparse.Namespace) -> Register:
     """Who is in it, for faces that a server recognised."""
     return Register(store, random_weights=args.random_weights)
-
-
-def listed(values: Sequence[tuple[str, Scalar]]) -> dict[str, Scalar]:
-    """KEY=VALUE of an option that may be given several times. Raises InvalidInput for a key that comes twice."""
-    found: dict[str, Scalar] = {}
-    for key, value in values:
-        if key in found:
-            raise InvalidInput(f"{key!r} is given twice, with {found[key]!r} and {value!r}")
-        found[key] = value
-    return found

@@ -6,6 +6,8 @@ the frame. Through RGB and back, the same costs three times as much.
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import av
 import numpy as np
 from PIL import Image
@@ -36,7 +38,10 @@ _PLANES = np.round(_PALETTE @ _TO_YCBCR.T + (16, 128, 128)).astype(np.uint8).T
 
 
 def draw_tracks(answer: FrameFaces) -> Frame:
-    """The frame with its faces drawn: box, landmarks, "#track probability". Its picture is drawn into itself."""
+    """The frame with its faces drawn: box, landmarks, and a name or "#track", with the probability.
+
+    Its picture is drawn into itself.
+    """
     frame = answer.frame
     if answer.faces:
         marks = _draw_marks(answer)
@@ -50,8 +55,9 @@ def _draw_marks(answer: FrameFaces) -> Image.Image:
     """What is to be drawn: a picture of the frame's size of rows of the palette."""
     marks = Image.new("P", (answer.frame.picture.width, answer.frame.picture.height))
     labels, colours = [], []
-    for face, track in zip(answer.faces, answer.tracks):
-        labels.append(f"{'?' if track is None else f'#{track}'} {face.probability:.2f}")
+    for face, track, name in zip(answer.faces, answer.tracks, answer.names or repeat(None)):
+        who = name.person if name is not None else "?" if track is None else f"#{track}"
+        labels.append(f"{who} {face.probability:.2f}")
         colours.append(_COLOURS[0 if track is None else 1 + (track - 1) % (len(_COLOURS) - 1)])
     draw_on(marks, answer.faces, labels, colours)
     return marks

@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,18 +16,22 @@ from face_client.options import PARAMETERS
 from face_command import console, outputs
 from face_command.arguments import number, whole
 from face_tools import need_extra
+from face_tools.choosing import add_choice, add_deciding, listed
 from face_tools.connection import (
     EXIT_OK,
     EXIT_SOME_FAILED,
     add_asking,
+    add_random_weights,
     batch_options,
     check_ready,
+    check_weights,
     in_one_line,
     open_client,
 )
 from face_tools.pictures import capped
 from face_tools.video.frames import (
     CRF,
+    LOOK_EVERY,
     MAX_AGE,
     MAX_CRF,
     MIN_HITS,
@@ -35,19 +39,21 @@ from face_tools.video.frames import (
     PRESETS,
     READ_TIMEOUT_S,
     VIDEO_IN_FLIGHT,
+    VOTES,
     FrameFaces,
     Summary,
 )
 
 if TYPE_CHECKING:
     from face_client import FaceClient
+    from face_tools.video.naming import Namer
     from face_tools.video.reading import VideoReader
     from face_tools.video.writing import VideoWriter
 
 HELP = "find and follow the faces in a video or from a camera"
 
-# Nobody sees a crop of these faces.
-_OF_CROPS = ("image_size", "margin", "align")
+# Nobody sees a crop of these faces but FaceNet.
+_OF_CROPS = ("image_size",)
 
 _EPILOG = """\
 examples:
@@ -55,10 +61,13 @@ examples:
   faces video clip.mp4 --out found.mp4 --stride 4    look at every 4th frame: about three times as fast
   faces video clip.mp4 > faces.jsonl                 JSON lines only, one a frame
   faces video --camera 0 --out seen.mp4 --seconds 60
+  faces video clip.mp4 --out named.mp4 --gallery people.gallery
 
 A face keeps its number from frame to frame. In the frames that are skipped, its box is on its way from the last
 detected frame to the next; from a camera, it stays where it was. Ctrl-C and SIGTERM complete the files.
 Files of an earlier run are replaced, and no others.
+With --gallery some faces of each track are looked up and vote; it has a name from the frame on in which one person has
+enough votes.
 
 exit status: 0 every frame was answered, 1 something failed on the way, 2 wrong
 usage, 3 no server, 130 after Ctrl-C, 143 after SIGTERM
@@ -90,6 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     outputs.add_force(parser)
     _add_numbers(parser)
+    _add_names(parser)
     _add_copy(parser)
     add_asking(parser, [name for name in PARAMETERS if name not in _OF_CROPS], what="frames")
     parser.set_defaults(in_flight=VIDEO_IN_FLIGHT)
@@ -113,6 +123,30 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("names of faces")
+    group.add_argument(
+        "--gallery", metavar="WHERE", help="say who they are: a file of faces gallery, or postgresql://HOST/DATABASE"
+    )
+    group.add_argument(
+        "--look-every",
+        type=whole(1),
+        default=LOOK_EVERY,
+        metavar="N",
+        help="look up a face again N detected frames later (%(default)s)",
+    )
+    group.add_argument(
+        "--votes",
+        type=whole(1),
+        default=VOTES,
+        metavar="N",
+        help="looks that must agree on a person before it is told, and more than half of all (%(default)s)",
+    )
+    add_choice(group)
+    add_deciding(group)
+    add_random_weights(group)
+
+
 def _add_copy(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the copy (H.264)")
     group.add_argument(
@@ -130,6 +164,8 @@ def _add_copy(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Detect, number and write; returns the exit status."""
     need_extra("video")
+    if args.gallery is not None:
+        need_extra("gallery")
     return in_one_line("video", lambda: _run(args))
 
 
@@ -144,14 +180,15 @@ def _run(args: argparse.Namespace) -> int:
         if args.camera is None
         else open_camera(args.camera, read_timeout=limit)
     )
-    with video, open_client(args) as client:
+    with video, open_client(args) as client, ExitStack() as stack:
         lines = lines_target(args.json, args.out, video)
         copy = None if args.out is None else VideoWriter(args.out, video, preset=args.preset, crf=args.crf)
         check_outputs(lines, args.out, video, args.force)
         check_ready(client, client.model, wait=args.wait)
+        namer = _namer(client, args, stack)
         summary = Summary()
         progress = console.tracked(
-            _answers(client, video, args),
+            _answers(client, video, args, namer),
             total=_total(video, args.seconds),
             bar_fits=not (lines == STDOUT and sys.stdout.isatty()),
             what="frames",
@@ -164,10 +201,38 @@ def _run(args: argparse.Namespace) -> int:
         finally:
             if summary.frames:
                 _tell(summary, video, copy)
+                if namer is not None:
+                    _tell_names(namer)
         return EXIT_SOME_FAILED if summary.refused or video.damaged else EXIT_OK
 
 
-def _answers(client: FaceClient, video: VideoReader, args: argparse.Namespace) -> Iterator[FrameFaces]:
+def _namer(client: FaceClient, args: argparse.Namespace, stack: ExitStack) -> Namer | None:
+    """With --gallery. The gallery is closed with the stack. Raises GalleryError, UnfitWeights, NotReady."""
+    if args.gallery is None:
+        return None
+    # Not at the top: without --gallery no gallery is needed.
+    from face_gallery.opening import open_store
+    from face_gallery.register import Register
+    from face_tools.video.naming import Namer
+
+    where = listed(args.where)
+    check_ready(client, client.embedder, wait=args.wait)
+    check_weights(client, "video", args.random_weights)
+    store = stack.enter_context(open_store(args.gallery, create=False))
+    return Namer(
+        client,
+        Register(store, random_weights=args.random_weights),
+        every=args.look_every,
+        votes=args.votes,
+        threshold=args.threshold,
+        collections=args.collections,
+        where=where,
+    )
+
+
+def _answers(
+    client: FaceClient, video: VideoReader, args: argparse.Namespace, namer: Namer | None
+) -> Iterator[FrameFaces]:
     """The faces of each frame that is wanted. Raises where it is no use to go on: the server is gone, or refuses the
     very first frame."""
     from face_tools.video import Tracker, detect_video
@@ -178,8 +243,11 @@ def _answers(client: FaceClient, video: VideoReader, args: argparse.Namespace) -
         stride=args.stride,
         carry="interpolate" if args.camera is None else "hold",
         tracker=Tracker(max_age=args.max_age, min_hits=args.min_hits),
+        crops=namer is not None,
         **batch_options(args),
     )
+    if namer is not None:
+        answers = namer.name(answers)
     for answer in answers:
         if answer.error is not None:
             if isinstance(answer.error, ServerUnavailable):
@@ -205,3 +273,14 @@ def _tell(summary: Summary, video: VideoReader, copy: VideoWriter | None) -> Non
         console.message(f"{video.damaged} damaged packets were left out")
     if summary.candidates_dropped:
         console.message(capped(summary.candidates_dropped))
+
+
+def _tell_names(namer: Namer) -> None:
+    """Of all tracks that were long enough, and good enough, to be looked at."""
+    named = namer.named()
+    for track, name in named.items():
+        if name is not None:
+            console.message(f"#{track}: {name.person}, {name.votes} of {name.looks} looks")
+    unknown = sum(name is None for name in named.values())
+    if unknown:
+        console.message(f"{unknown} of {len(named)} tracks are unknown")

@@ -46,6 +46,7 @@ def detect_video(
     in_flight: int = VIDEO_IN_FLIGHT,
     max_side: int | None = None,
     recognize: bool = False,
+    crops: bool = False,
     **options: Unpack[DetectOptions],
 ) -> Iterator[FrameFaces]:
     """The faces of every frame, in order.
@@ -57,7 +58,7 @@ def detect_video(
     tracker: numbers the faces; the default is `Tracker()`. One that was used before goes on counting.
     in_flight: requests open at a time. No more than (in_flight + 1) * stride frames are held in memory.
     max_side, options: see `FaceClient.detect`.
-    recognize: with embeddings and crops of the faces in the frames that are sent.
+    recognize, crops: with the embeddings, and pictures, of the faces in the frames that are sent.
 
     A frame that the server refuses has its `error` set and no faces, like those after it up to the next one that
     is answered. Raises InvalidInput for the arguments, and VideoError where the source cannot be read, after all
@@ -67,8 +68,8 @@ def detect_video(
         raise InvalidInput(f"stride is {stride}; it must be at least 1")
     if carry not in ("interpolate", "hold"):
         raise InvalidInput(f"carry is {carry!r}; it must be 'interpolate' or 'hold'")
-    each = partial(client.recognize_each, crops=True) if recognize else client.detect_each
-    ask = partial(each, max_side=max_side, in_flight=in_flight, **options)
+    each = client.recognize_each if recognize else client.detect_each
+    ask = partial(each, crops=crops, max_side=max_side, in_flight=in_flight, **options)
     return _detect(ask, source, stride, carry == "hold", tracker or Tracker())
 
 

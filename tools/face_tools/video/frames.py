@@ -22,6 +22,8 @@ VIDEO_IN_FLIGHT = 4
 READ_TIMEOUT_S = 20.0
 MAX_AGE = 30
 MIN_HITS = 1
+LOOK_EVERY = 5
+VOTES = 2
 # x264's fastest, because the machine has better to do: files are two to three times those of "veryfast".
 PRESET = "ultrafast"
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -51,6 +53,20 @@ class Frame:
         )
 
 
+@dataclass(frozen=True)
+class Name:
+    """Whose a track is. votes: for this person, of all looks at the track; see `face_tools.video.naming`."""
+
+    person: str
+    collection: str
+    votes: int
+    looks: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"person": self.person, "collection": self.collection, "votes": self.votes, "looks": self.looks}
+
+
 @dataclass(frozen=True, eq=False)
 class FrameFaces:
     """The faces of one frame.
@@ -60,6 +76,7 @@ class FrameFaces:
     detected: False where the faces were not looked for in this frame but carried from its neighbours.
     error: why the server gave no answer for this frame, where one was asked for; it has no faces then.
     scene: the number of the scene that the frame belongs to, from 1.
+    names: whose each face is, as far as it is known by then; None where no gallery was asked.
     """
 
     frame: Frame
@@ -68,11 +85,14 @@ class FrameFaces:
     detected: bool
     error: FaceError | None = None
     scene: int = 1
+    names: tuple[Name | None, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """A line of the JSON file: the keys of `Faces.to_dict`, and frame, time, detected and track."""
+        """A line of the JSON file: the keys of `Faces.to_dict`, and frame, time, detected, track and person."""
         answer = self.faces.to_dict()
         faces = [{"track": track, **face} for track, face in zip(self.tracks, answer.pop("faces"))]
+        for face, name in zip(faces, self.names or ()):
+            face.update({"person": None} if name is None else name.to_dict())
         refusal = {} if self.error is None else {"error": str(self.error)}
         return {
             "frame": self.frame.index,

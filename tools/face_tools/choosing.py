@@ -1,0 +1,49 @@
+"""Among whom of a gallery a face is looked for: options of `faces gallery`, and of verbs with `--gallery`. They need no
+`face_gallery`: help must work without the extra."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from face_client.errors import InvalidInput
+from face_command.arguments import Scalar, key_and_value, number
+
+
+def add_choice(parser: argparse._ActionsContainer) -> None:
+    """--collection and --where: among whom; `chosen` reads them."""
+    parser.add_argument(
+        "--collection",
+        action="append",
+        dest="collections",
+        metavar="NAME",
+        help="only people of this collection; may be given several times (all)",
+    )
+    parser.add_argument(
+        "--where",
+        action="append",
+        type=key_and_value,
+        default=[],
+        metavar="KEY=VALUE",
+        help="only people whose metadata has this; may be given several times",
+    )
+
+
+def add_deciding(parser: argparse._ActionsContainer) -> None:
+    """--threshold."""
+    parser.add_argument(
+        "--threshold",
+        type=number(above=0, high=2),
+        metavar="D",
+        help="distance below which a face is a person's (the gallery's calibrated one, or else the literature's)",
+    )
+
+
+def listed(values: Sequence[tuple[str, Scalar]]) -> dict[str, Scalar]:
+    """KEY=VALUE of an option that may be given several times. Raises InvalidInput for a key that comes twice."""
+    found: dict[str, Scalar] = {}
+    for key, value in values:
+        if key in found:
+            raise InvalidInput(f"{key!r} is given twice, with {found[key]!r} and {value!r}")
+        found[key] = value
+    return found
