@@ -33,6 +33,9 @@ COMPRESSION = "zstd"
 _ROW_GROUP = 65_536
 _METADATA = b"faces"
 
+WEIGHTS = "weights"
+"""In a shard's metadata beside it: the FaceNet of its embeddings, JSON with name, sha256 and random."""
+
 
 def _vector(size: int) -> pa.DataType:
     return pa.list_(pa.float32(), size)

@@ -1,6 +1,7 @@
 """A shard: from its items to its rows."""
 
 import io
+import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from face_batch.sources import VIDEO, Item
 from face_batch.videos import frames
 from face_client.errors import FaceError, InvalidImage, InvalidInput, TooManyPixels, VideoError
 from face_client.faces import Faces
+from face_client.weights import Weights
 
 _JPEG_QUALITY = 95
 
@@ -141,10 +143,13 @@ class _Rows:
     def __init__(self, run: Run) -> None:
         self._schema = run.schema
         self._columns: dict[str, list[Any]] = {name: [] for name in self._schema.names}
+        self._weights: Weights | None = None
 
     def add(self, item: Item, answer: Answer) -> None:
         """The row of a picture or a frame, and those of its faces."""
         faces = answer.faces
+        if faces is not None and faces.weights is not None:
+            self._weights = faces.weights
         of_all = {"path": item.path, "frame": answer.frame, "time_s": answer.time}
         of_picture = (
             {}
@@ -167,9 +172,10 @@ class _Rows:
             values.append(row.get(name))
 
     def table(self) -> pa.Table:
-        """All of them."""
+        """All of them; whose the embeddings are stands in the schema."""
         arrays = [_array(self._columns[field.name], field.type) for field in self._schema]
-        return pa.Table.from_arrays(arrays, schema=self._schema)
+        told = {} if self._weights is None else {schema.WEIGHTS: json.dumps(self._weights.to_dict(), sort_keys=True)}
+        return pa.Table.from_arrays(arrays, schema=self._schema).replace_schema_metadata(told)
 
 
 def _of_face(faces: Faces, number: int) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_what_was_seen_before_ctrl_c_is_enrolled(server, picture_of, where, monk
     [
         (["add"], "give a person's name and pictures, or --people FOLDER"),
         (["add", "a.png"], "or --people FOLDER ('a.png' is taken for the name)"),
-        (["add", "Ada", "--people", "."], "--people . and the name 'Ada' were given; give one of them"),
+        (["add", "Ada", "--people", "."], "the name 'Ada' and --people were given; give one of them"),
         (["add", "--people", "nowhere"], "--people is nowhere, which is no folder"),
         (["add", " Ada", "a.png"], "person is ' Ada'"),
         (["add", "Ada", "a.png", "--collection", ""], "collection is ''"),

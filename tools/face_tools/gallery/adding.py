@@ -1,22 +1,26 @@
-"""`faces gallery add`: pictures of one person, or a folder for each person."""
+"""`faces gallery add`: pictures of one person, a folder for each, named clusters, a run of `faces batch`."""
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from face_client.errors import InvalidInput
+from face_client.faces import Faces
 from face_command import console
 from face_command.arguments import key_and_value
+from face_command.interrupts import Interrupts
 from face_gallery.enrolling import Enrolling
 from face_gallery.records import checked_name
 from face_gallery.store import Store
 from face_tools import batch, pictures
 from face_tools.choosing import listed
 from face_tools.connection import EXIT_OK, EXIT_SOME_FAILED, add_asking, add_random_weights
+from face_tools.gallery.batch_runs import BatchRun, Persons
+from face_tools.gallery.clusters import Wanted, face_at, number_and_name, read_clusters
 from face_tools.gallery.enrolments import Enrolments, Given, print_rows
 from face_tools.gallery.options import (
     PARAMETERS_OF_GALLERIES,
@@ -35,6 +39,8 @@ _EPILOG = """\
 examples:
   faces gallery add Ada ada1.jpg ada2.jpg            one person; more pictures later add to what is there
   faces gallery add --people staff/                  staff/Ada/*.jpg, staff/Bo/*.jpg, …: a folder a person
+  faces gallery add --clusters clusters.json --name 1=Ada --name 3=Bo
+  faces gallery add --batch run/ --persons people.csv
   faces gallery add Ada badge.jpg --metadata site=A --metadata level=3
   faces gallery add Ada ada1.jpg --min-size 60 --max-yaw 20
 
@@ -42,6 +48,9 @@ Each picture should show one face. A face that is not good enough, or looks like
 refused and the reasons are said; --force enrols it all the same, and of several faces the largest. All pictures of a
 person are written together. Pictures that are enrolled for this person already are passed over, so a run that ended
 early can be started again.
+Clusters are those of `faces cluster`, by the numbers on its sheet: their pictures are asked about again, and the faces
+that lie where the cluster has them are enrolled. Of a run of `faces batch --embeddings` nothing is asked again; give it
+--crops too, or sharpness and light are not known.
 
 exit status: 0 every picture was enrolled, 1 some were refused or could not be read, 2 wrong usage, 3 no server, or
 none with a trained FaceNet that fits the gallery
@@ -56,6 +65,23 @@ def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
         "paths", nargs="*", metavar="PATH", help="a picture of the person, a folder of them, or - for stdin"
     )
     parser.add_argument("--people", metavar="FOLDER", type=Path, help="enrol many: FOLDER/NAME/*.jpg")
+    parser.add_argument(
+        "--clusters", metavar="FILE", type=Path, help="enrol the faces of these clusters of faces cluster"
+    )
+    parser.add_argument(
+        "--name",
+        dest="names",
+        action="append",
+        type=number_and_name,
+        metavar="N=NAME",
+        help="whose faces cluster N has; may be given several times",
+    )
+    parser.add_argument("--batch", metavar="RUN", type=Path, help="enrol the faces of a run of faces batch; no server")
+    parser.add_argument(
+        "--persons",
+        metavar="FILE",
+        help="whose pictures they are: a CSV file of path,person; or 'folder': the name of a picture's folder",
+    )
     add_store(parser)
     add_collection(parser)
     parser.add_argument(
@@ -75,89 +101,125 @@ def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Enrol and print; returns the exit status."""
-    wanted = _Wanted(args)
+    _check(args)
     metadata = None if args.metadata is None else listed(args.metadata)
     checked_name("collection", args.collection)
+    if args.batch is not None:
+        run, persons = BatchRun(args.batch), Persons(args.persons)
+        with open_gallery(args, create=True) as store:
+            return _Adding(args, store, metadata).take_over(run, persons)
+    wanted = _wanted(args)
     with open_gallery(args, create=True) as store:
-        adding = _Adding(args, store, wanted, metadata)
+        adding = _Adding(args, store, metadata)
         return batch.run(
-            args.verb, args, recognize=True, crops=True, found=adding.find(), show=adding.show, finish=adding.finish
+            args.verb,
+            args,
+            recognize=True,
+            crops=True,
+            found=adding.pictures(wanted),
+            show=adding.show,
+            finish=adding.finish,
         )
 
 
-class _Wanted:
-    """Whose pictures, by what was given. Raises InvalidInput where that makes no sense."""
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        self._args = args
-        if args.people is not None and args.name is not None:
-            raise InvalidInput(f"--people {args.people} and the name {args.name!r} were given; give one of them")
-        if args.people is None and not args.paths:
-            said = "" if args.name is None else f" ({args.name!r} is taken for the name)"
-            raise InvalidInput(f"give a person's name and pictures, or --people FOLDER{said}")
-        if args.people is None:
-            checked_name("person", args.name)
-        elif not args.people.is_dir():
-            raise InvalidInput(f"--people is {args.people}, which is no folder")
-
-    def pictures(self) -> list[tuple[str, Picture]]:
-        """Person and picture; those of one person follow one another."""
-        if self._args.people is None:
-            return [(self._args.name, picture) for picture in pictures.find(self._args.paths)]
-        found = []
-        for picture in pictures.find([str(self._args.people)]):
-            if len(picture.place.parts) > 1:
-                found.append((checked_name("person", picture.place.parts[0]), picture))
-            else:
-                console.message(f"{picture.path}: left out (not in the folder of a person)")
-        return found
+def _check(args: argparse.Namespace) -> None:
+    """Raises InvalidInput where what was given makes no sense together."""
+    sources = [flag for flag in ("--people", "--clusters", "--batch") if getattr(args, flag[2:]) is not None]
+    if args.name is not None:
+        sources.insert(0, f"the name {args.name!r}")
+    if len(sources) > 1:
+        raise InvalidInput(f"{' and '.join(sources)} were given; give one of them")
+    if not args.paths and (not sources or args.name is not None):
+        said = "" if args.name is None else f" ({args.name!r} is taken for the name)"
+        raise InvalidInput(f"give a person's name and pictures, or --people FOLDER{said}")
+    if args.name is not None:
+        checked_name("person", args.name)
+    if args.people is not None and not args.people.is_dir():
+        raise InvalidInput(f"--people is {args.people}, which is no folder")
+    for flag, needed, others in (("--clusters", "--name", args.names), ("--batch", "--persons", args.persons)):
+        is_given = getattr(args, flag[2:]) is not None
+        if is_given != bool(others):
+            raise InvalidInput(f"{flag} and {needed} belong together; give both")
 
 
-def image_of(picture: Picture) -> str:
-    """What the gallery keeps to know a picture by."""
-    return str(picture.place) if picture is STDIN else str(picture.path.resolve())
+def _wanted(args: argparse.Namespace) -> list[Wanted]:
+    """Whose pictures they are; those of one person follow one another as far as they can."""
+    if args.clusters is not None:
+        return read_clusters(args.clusters, args.names)
+    if args.people is None:
+        return [Wanted(args.name, picture) for picture in pictures.find(args.paths)]
+    found = []
+    for picture in pictures.find([str(args.people)]):
+        if len(picture.place.parts) > 1:
+            found.append(Wanted(checked_name("person", picture.place.parts[0]), picture))
+        else:
+            console.message(f"{picture.path}: left out (not in the folder of a person)")
+    return found
 
 
 class _Adding:
     """The way of pictures into the gallery."""
 
-    def __init__(
-        self, args: argparse.Namespace, store: Store, wanted: _Wanted, metadata: dict[str, Any] | None
-    ) -> None:
-        self._args, self._store, self._wanted = args, store, wanted
-        self._person: dict[Picture, str] = {}
+    def __init__(self, args: argparse.Namespace, store: Store, metadata: dict[str, Any] | None) -> None:
+        self._args, self._store = args, store
+        self._wanted: dict[Picture, list[Wanted]] = {}
+        self._has_gaps = False
         self._enrolments = Enrolments(
             Enrolling(register_of(store, args), gate_of(args), not args.no_crops),
             collection=args.collection,
             metadata=metadata,
             force=args.force,
-            told=True,
         )
 
-    def find(self) -> Sequence[Picture]:
-        """The pictures that are not enrolled yet."""
-        found = self._wanted.pictures()
-        there = {
-            (name, details.get("image"))
-            for name, details in self._store.details(checked_name("collection", self._args.collection))
-        }
-        left = [(person, picture) for person, picture in found if (person, image_of(picture)) not in there]
-        if len(left) < len(found):
-            console.message(f"{len(found) - len(left)} of {len(found)} pictures are enrolled already")
-        self._person = {picture: person for person, picture in left}
-        self._enrolments.expect(Counter(self._person.values()))
-        return list(self._person)
+    def pictures(self, wanted: Sequence[Wanted]) -> Sequence[Picture]:
+        """Those that are to be asked about."""
+        for each in self._left(wanted, lambda each: (each.person, image_of(each.picture))):
+            self._wanted.setdefault(each.picture, []).append(each)
+        return list(self._wanted)
+
+    def _left(self, wanted: Sequence[Any], key: Callable[[Any], tuple[str, str]]) -> list[Any]:
+        """Without what is enrolled already, of which it is said how much; the others are expected."""
+        there = {(name, details.get("image")) for name, details in self._store.details(self._args.collection)}
+        left = [each for each in wanted if key(each) not in there]
+        if len(left) < len(wanted):
+            console.message(f"{len(wanted) - len(left)} of {len(wanted)} pictures are enrolled already")
+        self._enrolments.expect(Counter(key(each)[0] for each in left))
+        return left
 
     def show(self, answers: batch.Answers) -> None:
         print_rows(self._rows(answers), self._args.json)
 
     def _rows(self, answers: batch.Answers) -> Iterator[dict[str, Any]]:
         for picture, answer in answers:
-            yield from self._enrolments.take(Given(self._person[picture], image_of(picture), answer))
+            is_told = not isinstance(answer, Faces)
+            for person, _, box in self._wanted[picture]:
+                only = answer if box is None or not isinstance(answer, Faces) else face_at(answer, box)
+                yield from self._enrolments.take(Given(person, image_of(picture), only, is_told))
 
     def finish(self) -> int:
         """Also after Ctrl-C: what was looked at is enrolled."""
         rest = list(self._enrolments.rest())
         if rest:
             print_rows(rest, self._args.json)
-        return EXIT_SOME_FAILED if self._enrolments.has_refusals else EXIT_OK
+        return EXIT_SOME_FAILED if self._enrolments.has_refusals or self._has_gaps else EXIT_OK
+
+    def take_over(self, run: BatchRun, persons: Persons) -> int:
+        """Enrol out of a run of `faces batch`; returns the exit status. Asks no server."""
+        named = [(persons.of(path), path) for path in run.paths()]
+        left = self._left([(person, path) for person, path in named if person is not None], lambda each: each)
+        self._has_gaps = persons.tell_unused(named)
+        person_of = {path: person for person, path in left}
+        faces = console.tracked(run.faces(set(person_of)), total=len(person_of))
+        with Interrupts() as interrupts:
+            try:
+                given = (Given(person_of[path], path, answer) for path, answer in faces)
+                print_rows((row for each in given for row in self._enrolments.take(each)), self._args.json)
+            finally:
+                with interrupts.held():
+                    status = self.finish()
+        return status
+
+
+def image_of(picture: Picture) -> str:
+    """What the gallery keeps to know a picture by."""
+    return str(picture.place) if picture is STDIN else str(picture.path.resolve())

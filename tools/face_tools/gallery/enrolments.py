@@ -25,17 +25,18 @@ Refusal = Union[FaceError, OSError]
 
 
 class Given(NamedTuple):
-    """A picture of somebody, and the faces that a server found in it. image: its path, as the gallery keeps it."""
+    """A picture of somebody, and the faces that a server found in it. image: its path, as the gallery keeps it.
+    is_told: that there is no answer was said already."""
 
     person: str
     image: str
     answer: BatchAnswer
+    is_told: bool = False
 
 
 class Enrolments:
     """Takes the pictures of many people.
 
-    told: what answers say that are none was told already.
     has_refusals: whether a picture was not enrolled.
     """
 
@@ -46,13 +47,11 @@ class Enrolments:
         collection: str,
         metadata: Metadata | None,
         force: bool,
-        told: bool,
     ) -> None:
         self.has_refusals = False
         self._enrolling = enrolling
         self._left: Counter[str] = Counter()
         self._collection, self._metadata, self._force = collection, metadata, force
-        self._told = told
         self._open: dict[str, EnrolmentOfPerson] = {}
         self._images: dict[str, list[str]] = {}
 
@@ -73,7 +72,7 @@ class Enrolments:
         refusal = self._open[person].take(given.answer, {"image": given.image})
         if refusal is not None:
             self.has_refusals = True
-            if refusal is not given.answer or not self._told:
+            if not given.is_told:
                 console.message(f"{given.image}: {reason(refusal)}")
         self._left[person] -= 1
         if self._left[person] == 0:
