@@ -20,8 +20,10 @@ demo: export  ## find the face in a sample photo: environment, export, server, p
 		python -m json.tool demo/faces.json'
 	@echo "written: demo/astronaut.png (annotated) and demo/faces.json"
 
-test: export  ## all tests, on a real Triton
-	$(BIN)/python -m pytest
+test: export test-fast  ## all tests, on a real Triton
+	# Those with time limits and with servers have the machine to themselves.
+	$(BIN)/python -m pytest --ignore tests/e2e -m slow --durations=10
+	$(BIN)/python -m pytest tests/e2e --durations=20
 
 test-fast: env  ## the tests that need no Triton and are quick: a minute and a half on two cores
 	# A worker a core, so one thread each: more would wait for one another. A file stays whole: its fixtures are made once.

@@ -59,6 +59,9 @@ def kept(signature: str | None = None) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**_OPTIONS)(function)
+        if dispatcher is function:
+            # By NUMBA_DISABLE_JIT, for debuggers.
+            return dispatcher
         # What numba asks before it compiles, and tells afterwards.
         dispatcher._cache = _OnDisk(function)
         if signature is not None:

@@ -1,5 +1,6 @@
 """The cascade on the CPU of this process: networks from their files, and how they are driven. No Triton here."""
 
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ import numpy as np
 from face_cascade import ONET, PNET, RNET, Limits, Network, WrongWeights
 from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED, Batch
+from face_cascade.networks import STAGES
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
 from face_repository.weights import read_weights
 from face_runtime.engine import Engine, InThreads
@@ -68,8 +70,9 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
     keeps all cores busy where threads inside of the network's operations would wait for each other.
     """
     limits = Limits(rnet=256, onet=64, pnet_pixels=4 * TILE_SIZE * TILE_SIZE, parallel=workers)
-    for network, shape in _warm_up_shapes(limits):
-        # The first passes load machine code or make it: better now than for the first caller.
+    # The first passes load machine code or make it: better now than for the first caller. Where none is kept yet,
+    # processes that start together begin with different networks, and each finds what another has made.
+    for network, shape in sorted(_warm_up_shapes(limits), key=lambda one: (STAGES.index(one[0]) + os.getpid()) % 3):
         for _ in range(3):
             networks[network](np.zeros(shape, np.float32))
     pool = ThreadPoolExecutor(workers, "network")

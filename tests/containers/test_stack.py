@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 
+from face_cascade import code_cache
 from face_client import FaceClient, FaceError
 from tests.containers.podman import STARTING, wait_until
 from tests.deploy.containers import SERVICES, filled_in
@@ -99,6 +100,14 @@ def test_the_server_has_its_memory(podman, server):
     """4 GiB of /dev/shm, which most of what runs containers gives 64 MiB of."""
     sizes = podman("exec", server, "df", "--output=target,size", "--block-size=1M", "/dev/shm", "/tmp")
     assert dict(line.split() for line in sizes.splitlines()[1:]) == {"/dev/shm": "4096", "/tmp": "256"}
+
+
+def test_machine_code_is_kept_in_a_volume_of_the_servers_user(podman, server):
+    folder = SERVICES["triton-cpu"]["environment"][code_cache.VARIABLE]
+    assert podman("exec", server, "stat", "--format=%a %u", folder).split() == ["700", "1000"]
+    kept = podman("exec", server, "sh", "-c", f"ls {folder}/*.code").split()
+    # Of the averages, the suppression and the networks.
+    assert len(kept) == 8
 
 
 def test_prometheus_sees_the_server_and_has_its_rules(compose):

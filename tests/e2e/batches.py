@@ -18,6 +18,8 @@ PICTURES, SHARD_SIZE = 48, 6
 
 FORMATS = ("jpg", "png", "webp", "bmp")
 
+_AT_WORK = "ray::do_shard"
+
 
 def generate(folder, count, size=(240, 180), seed=0):
     """So many pictures in several formats and folders: the portrait, small and anywhere; each tenth is broken."""
@@ -68,7 +70,25 @@ def family(process):
 
 def workers(process):
     """Those of them that are at a shard."""
-    return [each for each in family(process) if named(each, "ray::do_shard")]
+    return [each for each in family(process) if named(each, _AT_WORK)]
+
+
+def hold_worker(process):
+    """Stops one of them until it is told to go on: the run is in the middle for as long as a test needs it there."""
+    held = []
+
+    def hold():
+        for worker in workers(process):
+            worker.suspend()
+            if named(worker, _AT_WORK):
+                held.append(worker)
+                return True
+            # It was just done.
+            worker.resume()
+        return False
+
+    wait_for(hold)
+    return held[0]
 
 
 def named(process, name):

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import time
 
 import numpy as np
 import psutil
@@ -13,8 +12,20 @@ import pytest
 
 from face_client import FaceClient
 from face_client.errors import FaceError
+from face_runtime.settings import cores
 from tests.disks import small_disk
-from tests.e2e.batches import PICTURES, SHARD_SIZE, family, generate, kill, parts, run, start, wait_for, workers
+from tests.e2e.batches import (
+    PICTURES,
+    SHARD_SIZE,
+    family,
+    generate,
+    hold_worker,
+    kill,
+    parts,
+    run,
+    start,
+    wait_for,
+)
 
 # By hand: more of them.
 KILLS = int(os.environ.get("FACES_BATCH_KILLS", "2"))
@@ -73,13 +84,16 @@ def test_killed_and_resumed(batch_source, undisturbed, tmp_path, seed):
     choice = random.Random(seed)
     arguments = (batch_source, tmp_path, "--shard-size", SHARD_SIZE, "--resume")
     process = start(*arguments)
-    wait_for(lambda: workers(process))
-    time.sleep(choice.uniform(0, 12))
-    if seed % 2 and workers(process):
-        choice.choice(workers(process)).kill()
+    # In the middle: one is at work, and the others have written so many of the eight files.
+    worker = hold_worker(process)
+    written = choice.randrange(5) if cores() > 1 else 0
+    wait_for(lambda: len(list(tmp_path.glob("part-*"))) >= written)
+    if seed % 2:
+        worker.kill()
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, out + err
     else:
+        worker.resume()
         kill(process)
         run(*arguments)
     assert parts(tmp_path) == parts(undisturbed)
@@ -89,12 +103,13 @@ def test_killed_and_resumed(batch_source, undisturbed, tmp_path, seed):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_and_it_can_go_on(batch_source, undisturbed, tmp_path, number, status):
     process = start(batch_source, tmp_path, "--shard-size", SHARD_SIZE)
-    wait_for(lambda: workers(process))
+    worker = hold_worker(process)
     below = family(process)
     # Ray runs whatever code reaches its ports.
     listening = {ip for each in below for ip in listened(each)}
     assert listening
     assert all(ip.removeprefix("::ffff:").startswith("127.") or ip == "::1" for ip in listening), listening
+    worker.resume()
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == status
@@ -117,6 +132,7 @@ def listened(process):
 def test_two_runs_on_one_target(batch_source, tmp_path):
     first = start(batch_source, tmp_path, "--shard-size", SHARD_SIZE)
     wait_for(lambda: (tmp_path / "_faces" / "run.json").exists())
+    first.send_signal(signal.SIGSTOP)
     assert "another run is at work" in run(batch_source, tmp_path, "--resume", status=2)
     kill(first)
 

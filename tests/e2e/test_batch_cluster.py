@@ -16,7 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from face_server.ports import free_ports
-from tests.e2e.batches import SHARD_SIZE, family, kill, parts, run, start, wait_for, workers
+from tests.e2e.batches import SHARD_SIZE, family, hold_worker, kill, parts, run, start, wait_for
 
 RAY = str(Path(sys.executable).with_name("ray"))
 HEAD, OTHER = "127.0.0.2", "127.0.0.3"
@@ -66,7 +66,8 @@ def test_a_node_dies_in_the_middle(batch_source, undisturbed, cluster, tmp_path)
     (port,) = free_ports(("127.0.0.1",), (0,))
     arguments = (batch_source, tmp_path, "--shard-size", SHARD_SIZE, "--ray", address, "--metrics-port", port)
     process = start(*arguments, env=environment)
-    wait_for(lambda: workers(other) and list(tmp_path.glob("part-*")))
+    hold_worker(other)
+    wait_for(lambda: list(tmp_path.glob("part-*")))
     assert counted(port)["faces_batch_items_total"] > 0
     end(other)
     out, err = process.communicate(timeout=200)
