@@ -17,6 +17,7 @@ from face_repository.configurations import (
 from face_repository.layout import (
     CASCADE,
     EMBEDDINGS,
+    IDENTIFICATION,
     OPTIONAL,
     RECOGNITION,
     REQUIRED,
@@ -24,7 +25,7 @@ from face_repository.layout import (
     default_repository,
 )
 
-MODELS = (*REQUIRED, *OPTIONAL)
+MODELS = (*REQUIRED, *OPTIONAL, *IDENTIFICATION)
 
 
 def production(model):
@@ -109,8 +110,9 @@ def test_all_that_differs_is_written_and_nothing_else(repository):
     for file in files(repository):
         assert read(file) == derive(production(file.parts[-3]), file.stem)
         written[file.stem].add(file.parts[-3])
-    all_that_batch = set(MODELS) - {RECOGNITION}
-    with_a_queue_policy = {CASCADE, FACENET.name, EMBEDDINGS}
+    naming, ensemble = IDENTIFICATION
+    all_that_batch = set(MODELS) - {RECOGNITION, ensemble}
+    with_a_queue_policy = {CASCADE, FACENET.name, EMBEDDINGS, naming}
     assert written == {EMBEDDED: all_that_batch, EMBEDDED_GPU: with_a_queue_policy, BOUNDED: all_that_batch}
     assert all(text.startswith("# Derived from config.pbtxt") for text, _ in files(repository).values())
 
