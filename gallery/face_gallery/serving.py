@@ -14,6 +14,7 @@ from face_client.faces import Faces
 from face_client.messages import Response, Search
 from face_client.options import DetectOptions, ParameterValue, check_at_least
 from face_client.similarity import RANDOM_WEIGHTS
+from face_gallery.quality import Gate, Quality
 from face_gallery.records import Candidate, Filter, Identified, Threshold
 
 _OUTPUTS = ("margins", "candidates", "threshold_details")
@@ -27,38 +28,45 @@ _UNFIT = (RANDOM_WEIGHTS, "the faces of this gallery are embedded by ")
 def search_of(
     model: str,
     top: int,
-    threshold: float | None,
     collections: Sequence[str] | None,
     where: Filter | None,
+    crops: bool,
     max_side: int | None,
     options: DetectOptions,
 ) -> Search:
     """What is asked about a picture; see `ServedGallery.identify`. Raises InvalidInput."""
     check_at_least("top", top, 1, whole=True)
     parameters: dict[str, ParameterValue] = {"top": int(top)}
-    if threshold is not None:
-        check_at_least("threshold", threshold, 0)
-        parameters["threshold"] = float(threshold)
     if collections is not None:
         parameters["collections"] = json.dumps(list(collections))
     if where:
         parameters["where"] = json.dumps(dict(where))
-    search = Search.of(model, False, max_side, options)
+    search = Search.of(model, crops, max_side, options)
     return replace(search, outputs=(*search.outputs, *_OUTPUTS), parameters={**search.parameters, **parameters})
 
 
-def identified(faces: Faces, response: Response) -> list[Identified]:
-    """Who each of the faces of an answer is. Raises ServerError where it is none of our servers'."""
+def identified(faces: Faces, response: Response, threshold: float | None, gate: Gate | None) -> list[Identified]:
+    """Who each of the faces of an answer is. Raises ServerError where it is none of our servers'.
+
+    threshold: that of the caller, who decides here; None: the server's.
+    """
     try:
         margins, candidates, details = (response.outputs[name][0] for name in _OUTPUTS)
         if not len(faces):
             return []
-        decided = Threshold.from_dict(json.loads(details[0]))
+        told = Threshold.from_dict(json.loads(details[0]))
+        decided = told if threshold is None else Threshold(float(threshold), "given")
         return [
-            Identified(face, [Candidate.from_dict(each) for each in json.loads(told)], decided, _margin(margin))
-            for face, told, margin in zip(faces, candidates, margins)
+            Identified(
+                face,
+                [Candidate.from_dict(each) for each in json.loads(people)],
+                decided,
+                _margin(margin),
+                () if gate is None else gate.refusals(Quality.of(face)),
+            )
+            for face, people, margin in zip(faces, candidates, margins)
         ]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ServerError(f"the server's answer has no names in it ({error!r})") from error
 
 

@@ -12,7 +12,7 @@ PROMETHEUS = DEPLOY / "prometheus"
 DASHBOARD = DEPLOY / "grafana" / "dashboards" / "faces.json"
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_METRIC = re.compile(r"\b(?:nv|mtcnn|face_embeddings|faces)_\w+|\bup\b")
+_METRIC = re.compile(r"\b(?:nv|mtcnn|face_embeddings|face_names|faces)_\w+|\bup\b")
 # `> 0.02`, not `reason!="x"`: a comparison with a number, which leaves nothing while all is well.
 _COMPARISON = re.compile(r"\s+(?:==|!=|>=|<=|>|<)\s+[\d.e]+")
 

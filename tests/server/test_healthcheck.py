@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from face_repository.layout import IDENTIFICATION, REQUIRED
+from face_runtime.settings import GALLERY_VARIABLE
 from face_server import healthcheck
 
 _BLOCKED = """
@@ -84,3 +86,15 @@ def test_other_errors_are_not_excused_by_answers_to_others(server):
     server.answered = itertools.count()
     server.refusal = "Stub process 'mtcnn_0_0' is not healthy."
     assert problem(server).startswith("no answer to a small picture: Stub process")
+
+
+@pytest.mark.parametrize(("gallery", "more"), [("", ()), ("postgresql://db/faces", IDENTIFICATION)])
+def test_with_a_gallery_its_models_are_asked_too(monkeypatch, gallery, more):
+    asked = []
+    monkeypatch.setattr(healthcheck, "problem", lambda _url, models: asked.extend(models) or "")
+    monkeypatch.setenv(GALLERY_VARIABLE, gallery)
+    for given, known in (("", REQUIRED), ("mtcnn facenet", ("mtcnn", "facenet"))):
+        monkeypatch.setenv(healthcheck.MODELS_VARIABLE, given)
+        asked.clear()
+        assert healthcheck.main([]) == 0
+        assert asked == [*known, *more]

@@ -44,6 +44,14 @@ type face struct {
 	Probability float32   `json:"probability"`
 	Landmarks   landmarks `json:"landmarks"`
 	Embedding   []float32 `json:"embedding,omitempty"`
+	*identity
+}
+
+// Who a face is, from face_identification. Person is empty for somebody unknown.
+type identity struct {
+	Person   string  `json:"person"`
+	Distance float32 `json:"distance"`
+	Margin   float32 `json:"margin"`
 }
 
 type answer struct {
@@ -51,10 +59,11 @@ type answer struct {
 	Faces []face `json:"faces"`
 }
 
-// A tensor [1, N, ...], its N rows one after another.
+// A tensor [1, N, ...], its N rows one after another: numbers, or texts where its type is BYTES.
 type tensor struct {
 	rows   int
 	values []float32
+	texts  []string
 }
 
 func (t tensor) row(i int) []float32 {
@@ -85,6 +94,9 @@ func request(picture []byte, model string, minFaceSize float64) *inference.Model
 	if model == "face_recognition" {
 		names = append(names, "embeddings")
 	}
+	if model == "face_identification" {
+		names = append(names, "names", "distances", "margins")
+	}
 	message := &inference.ModelInferRequest{
 		ModelName: model,
 		Inputs: []*inference.ModelInferRequest_InferInputTensor{
@@ -107,13 +119,28 @@ func tensors(response *inference.ModelInferResponse) map[string]tensor {
 	result := map[string]tensor{}
 	for i, output := range response.Outputs {
 		raw := response.RawOutputContents[i]
+		if output.Datatype == "BYTES" {
+			result[output.Name] = tensor{rows: int(output.Shape[1]), texts: texts(raw)}
+			continue
+		}
 		values := make([]float32, len(raw)/4)
 		for k := range values {
 			values[k] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*k:]))
 		}
-		result[output.Name] = tensor{int(output.Shape[1]), values}
+		result[output.Name] = tensor{rows: int(output.Shape[1]), values: values}
 	}
 	return result
+}
+
+// Of a BYTES tensor, as in a request: for each element its length in 4 bytes, and the bytes.
+func texts(raw []byte) []string {
+	found := []string{}
+	for len(raw) >= 4 {
+		end := 4 + binary.LittleEndian.Uint32(raw)
+		found = append(found, string(raw[4:end]))
+		raw = raw[end:]
+	}
+	return found
 }
 
 func faces(tensors map[string]tensor) []face {
@@ -127,6 +154,9 @@ func faces(tensors map[string]tensor) []face {
 		}
 		if embeddings, ok := tensors["embeddings"]; ok {
 			found.Embedding = embeddings.row(i)
+		}
+		if names, ok := tensors["names"]; ok {
+			found.identity = &identity{names.texts[i], tensors["distances"].row(i)[0], tensors["margins"].row(i)[0]}
 		}
 		result = append(result, found)
 	}
@@ -159,7 +189,7 @@ func main() {
 		defaultURL = "127.0.0.1:8001"
 	}
 	url := flag.String("url", defaultURL, "the server's gRPC endpoint")
-	model := flag.String("model", "mtcnn", "mtcnn or face_recognition")
+	model := flag.String("model", "mtcnn", "mtcnn, face_recognition or face_identification")
 	minFaceSize := flag.Float64("min-face-size", 0, "pixels; 0 for the server's default")
 	flag.Parse()
 	if flag.NArg() != 1 {

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from face_client import FaceClient
 from face_client._threads import in_thread
 from face_client.images import ImageLike
+from face_client.options import check_at_least
+from face_gallery.quality import Gate
 from face_gallery.records import Filter, Identified
 from face_gallery.register import DEFAULT_TOP
 from face_gallery.serving import identified, search_of, unfit_weights
@@ -39,6 +41,7 @@ class ServedGallery:
         threshold: float | None = None,
         collections: Sequence[str] | None = None,
         where: Filter | None = None,
+        gate: Gate | None = None,
         max_side: int | None = None,
         **options: Unpack[DetectOptions],
     ) -> list[Identified]:
@@ -47,8 +50,10 @@ class ServedGallery:
         Raises FaceError: ModelNotLoaded where the server has no gallery, ServerUnavailable while that cannot be
         reached, UnfitWeights where its faces were embedded by another network than the server's.
         """
-        search = search_of(self.model, top, threshold, collections, where, max_side, options)
+        if threshold is not None:
+            check_at_least("threshold", threshold, 0)
+        search = search_of(self.model, top, collections, where, gate is not None, max_side, options)
         asked = in_thread(search.request, picture)
         with unfit_weights():
             response = self.client._ask(asked.request)
-        return identified(asked.faces(response), response)
+        return identified(asked.faces(response), response, threshold, gate)
