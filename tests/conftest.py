@@ -15,5 +15,5 @@ with pytest.MonkeyPatch.context() as _environment:
     # Imported with the first launch otherwise: it checks the variable too.
     import triton.experimental.gluon  # noqa: F401
 
-# Fixtures of the client's tests and of the commands'.
-pytest_plugins = ["tests.fakes"]
+# Fixtures of the client's tests and of the commands', and of what needs galleries.
+pytest_plugins = ["tests.fakes", "tests.gallery.stores"]

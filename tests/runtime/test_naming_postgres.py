@@ -8,7 +8,6 @@ import pytest
 from face_gallery import open_store
 from face_gallery.matrix import Matrix
 from face_runtime.settings import GALLERY_VARIABLE
-from tests.gallery.conftest import postgres as postgres
 from tests.gallery.people import enrol
 from tests.runtime.stand_in import LINES, METRICS, TritonError
 from tests.runtime.test_naming import AWAY, FILE, INSTANCE, PEOPLE, answer, request

@@ -1,4 +1,4 @@
-"""Stores of both kinds: a file, and a schema in a real PostgreSQL."""
+"""Stores of both kinds: a file, and a database of a real PostgreSQL."""
 
 import tempfile
 from collections.abc import Iterator
