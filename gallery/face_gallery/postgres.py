@@ -25,6 +25,8 @@ from face_gallery.records import Filter
 from face_gallery.store import SCHEMA, Cursor, Embeddings, SearchingStore
 
 _CONNECT_S = 10
+_SILENCE_MS = 10_000
+"""So long a host may acknowledge nothing: TCP by itself waits a quarter of an hour for one that has vanished."""
 _READERS_S = 60.0
 _SIZE = 512
 """Values of an embedding: pgvector's indexes want to know."""
@@ -205,7 +207,9 @@ class PostgresStore(SearchingStore):
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is not None and not self._connection.closed:
             return self._connection
-        connection = psycopg.connect(self._address, autocommit=True, connect_timeout=_CONNECT_S)
+        connection = psycopg.connect(
+            self._address, autocommit=True, connect_timeout=_CONNECT_S, tcp_user_timeout=_SILENCE_MS
+        )
         try:
             self._prepare(connection)
         except BaseException:
