@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from face_client import FaceClient
-from face_client.errors import UnfitWeights
+from face_client.errors import InvalidImage, UnfitWeights
 from face_client.images import ImageLike
 from face_client.messages import CROP_SIZE, CROPS_PER_REQUEST
 from face_client.weights import Weights
@@ -118,7 +118,11 @@ def _found_again(
     box = face.details.get("box")
     if picture is None or box is None:
         return None
-    faces = client.recognize(picture)
+    try:
+        faces = client.recognize(picture)
+    except (InvalidImage, OSError):
+        # It was one when it was enrolled, and is no more.
+        return None
     if not len(faces) or faces.embeddings is None or faces.weights is None or faces.weights.sha256 != weights.sha256:
         return None
     overlaps = _overlaps(np.array(box, np.float64), faces.boxes.astype(np.float64))

@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,6 +15,7 @@ from face_batch.sources import Item, list_source
 from face_batch.videos import frames
 from face_client.errors import InvalidImage, InvalidInput, ServerError, TooManyPixels, VideoError
 from face_client.faces import Faces
+from face_client.weights import Weights
 from tests import clips
 
 
@@ -129,6 +131,7 @@ def test_embeddings_crops_and_angles(tmp_path):
         embeddings=np.eye(2, 512, dtype=np.float32),
         crops=np.full((2, 160, 160, 3), 90, np.uint8),
         angles=np.array([0, 90], np.int32),
+        weights=Weights("trained.pt", "0f" * 32, random=False),
     )
 
     class Known(Scripted):
@@ -137,6 +140,9 @@ def test_embeddings_crops_and_angles(tmp_path):
 
     table = look(items, run_of(items, embeddings=True, crops=True), Reader(), Known())
     assert table.schema.equals(schema.schema(embeddings=True, crops=True))
+    file = pq.ParquetFile(pa.BufferReader(schema.to_bytes(table, {"shard": 0})))
+    assert Weights.parse(file.schema_arrow.metadata[schema.WEIGHTS.encode()]) == found.weights
+    assert schema.facts_of(file) == {"shard": 0}
     _, first, second = table.to_pylist()
     assert second["embedding"] == found.embeddings[1].tolist()
     assert first["crop"].startswith(b"\xff\xd8")

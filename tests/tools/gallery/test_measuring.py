@@ -105,8 +105,9 @@ def test_reindexed_switched_and_switched_back(ada_and_bo, capsys):
         assert "it must be the start of one of: trained.pt (0f0f0f0f0f0f)" in capsys.readouterr().err
 
 
-def test_whose_faces_are_missing_is_said(ada_and_bo, tmp_path, capsys):
-    (tmp_path / "3.png").unlink()
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"no picture")])
+def test_whose_faces_are_missing_is_said(ada_and_bo, tmp_path, capsys, spoil):
+    spoil(tmp_path / "3.png")
     assert gallery("reindex", "--activate") == 1
     told = capsys.readouterr().err.splitlines()
     assert told[0] == "2 faces embedded by others.pt (aaaaaaaaaaaa), 1 missing"
