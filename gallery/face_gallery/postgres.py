@@ -133,8 +133,7 @@ class PostgresStore(SearchingStore):
             time.sleep(0.05)
 
     def add_hnsw(self, weights: str, m: int = 16, ef_construction: int = 64) -> None:
-        """Make searches in an index approximate and fast; the numbers are pgvector's. It takes minutes for a million
-        faces, and none can be enrolled meanwhile."""
+        """m, ef_construction: pgvector's numbers."""
         with self._reading() as cursor:
             network = self._number(cursor, weights)
         with self._lock, self._translated():
@@ -148,7 +147,6 @@ class PostgresStore(SearchingStore):
             self._open().execute("ANALYZE embeddings")
 
     def drop_hnsw(self, weights: str) -> None:
-        """Make searches exact again."""
         with self._reading() as cursor:
             network = self._number(cursor, weights)
         with self._lock, self._translated():

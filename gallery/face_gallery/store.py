@@ -33,7 +33,8 @@ from face_gallery.nearest import Hit
 from face_gallery.records import Filter, Index, Metadata, NewFace, Person, StoredFace
 
 SCHEMA = 1
-"""Version of the tables. A store migrates older ones when it is opened, and refuses newer ones."""
+"""Version of the tables; a store refuses newer ones. There are no older ones yet: the first change of the tables brings
+their migration."""
 
 _PAGE = 4096
 """Rows that are read at a time: 8 MB of embeddings."""
@@ -492,6 +493,15 @@ class SearchingStore(Store):
     ) -> list[list[Hit]]:
         """As `Matrix.search`, among the people of these collections and with this metadata; exact unless the database
         has an approximate index."""
+
+    @abstractmethod
+    def add_hnsw(self, weights: str) -> None:
+        """Make searches in an index approximate and fast (Malkov and Yashunin 2016). It takes minutes for a million
+        faces, and none can be enrolled meanwhile."""
+
+    @abstractmethod
+    def drop_hnsw(self, weights: str) -> None:
+        """Make searches in an index exact again."""
 
 
 Thing = TypeVar("Thing")

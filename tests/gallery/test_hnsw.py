@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from face_command.main import main
 from face_gallery.opening import open_store
 from face_gallery.register import Register
 from tests.gallery.people import OTHERS, TRAINED, enrol, near, units
@@ -53,3 +54,23 @@ def test_it_is_used_and_finds_who_is_there(address):
         store.drop_hnsw(TRAINED.sha256)
         assert "hnsw" not in plan(address)
         assert register.find(queries, TRAINED) == exact
+
+
+@pytest.mark.slow
+def test_at_a_terminal(address, tmp_path, capsys):
+    with open_store(address) as store:
+        assert main(["gallery", "index", "--hnsw", "--store", address]) == 2
+        enrol(store, units(3000))
+        assert main(["gallery", "index", "--hnsw", "--store", address]) == 0
+        assert "embeddings_hnsw_1" in plan(address)
+        assert main(["gallery", "index", "--exact", "--store", address]) == 0
+        assert "hnsw" not in plan(address)
+    open_store(tmp_path / "a.gallery").close()
+    assert main(["gallery", "index", "--exact", "--store", str(tmp_path / "a.gallery")]) == 2
+    told = capsys.readouterr()
+    assert [line.rpartition(" searches ")[2] for line in told.out.splitlines()] == [
+        "by an HNSW index now",
+        "exactly now",
+    ]
+    assert "nobody is enrolled in" in told.err
+    assert "a.gallery is a file: it is searched in memory, exactly" in told.err

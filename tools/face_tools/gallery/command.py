@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("list", keeping, keeping.show),
         ("remove", keeping, keeping.remove),
         ("compact", keeping, keeping.compact),
+        ("index", keeping, keeping.index),
         ("calibrate", measuring, measuring.calibrate),
         ("reindex", measuring, measuring.reindex),
         ("export", transferring, transferring.export),

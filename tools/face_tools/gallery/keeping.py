@@ -1,4 +1,4 @@
-"""`faces gallery list`, `remove` and `compact`: what needs no server."""
+"""`faces gallery list`, `remove`, `compact` and `index`: what needs no server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from face_client.errors import InvalidInput
 from face_command import console, outputs
 from face_gallery.records import Person, checked_name
 from face_gallery.register import Register
-from face_gallery.store import Store
+from face_gallery.store import SearchingStore, Store
 from face_tools.choosing import add_choice, listed
 from face_tools.connection import EXIT_OK, EXIT_SOME_FAILED
 from face_tools.drawing import Section
@@ -24,6 +24,7 @@ HELPS = {
     "list": "show who is enrolled",
     "remove": "erase people, with all that is known of them",
     "compact": "give room of what was erased back to the file system",
+    "index": "make searches in PostgreSQL approximate and fast, or exact again",
 }
 
 _EPILOGS = {
@@ -47,6 +48,14 @@ exit status: 0 they are erased, 1 they are not, 2 wrong usage, or nobody of that
 example:
   faces gallery compact --store people.gallery
 """,
+    "index": """\
+examples:
+  faces gallery index --hnsw --store postgresql://host/faces
+  faces gallery index --exact --store postgresql://host/faces
+
+It is for the searches that the database does itself. Those in memory, of a file or of a server with a gallery, are
+exact always. An HNSW index takes minutes for a million faces, and nobody can be enrolled meanwhile.
+""",
 }
 
 
@@ -59,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     if verb == "remove":
         add_collection(parser)
         parser.add_argument("--yes", action="store_true", help="erase without asking")
+    elif verb == "index":
+        kind = parser.add_mutually_exclusive_group(required=True)
+        kind.add_argument(
+            "--hnsw", action="store_true", help="by an HNSW index of pgvector's, of the embeddings in use"
+        )
+        kind.add_argument("--exact", action="store_true", help="without one")
     elif verb == "list":
         add_choice(parser)
         parser.add_argument("--json", action="store_true", help="one JSON object a person, instead of the table")
@@ -157,6 +172,22 @@ def compact(args: argparse.Namespace) -> int:
             console.line(f"{store.where}: {before:,} bytes before, {after:,} after")
         else:
             console.line(f"{store.where} is compacted")
+    return EXIT_OK
+
+
+def index(args: argparse.Namespace) -> int:
+    """Make an index for searches, or drop it; returns the exit status."""
+    with open_gallery(args) as store:
+        if not isinstance(store, SearchingStore):
+            raise InvalidInput(f"{store.where} is a file: it is searched in memory, exactly")
+        weights = next((index.weights.sha256 for index in store.indexes() if index.is_active), None)
+        if weights is None:
+            raise InvalidInput(f"nobody is enrolled in {store.where}")
+        if args.hnsw:
+            store.add_hnsw(weights)
+        else:
+            store.drop_hnsw(weights)
+        console.line(f"{store.where} searches {'by an HNSW index' if args.hnsw else 'exactly'} now")
     return EXIT_OK
 
 
