@@ -20,6 +20,9 @@ from face_gallery.records import Metadata, NewFace, checked_name
 from face_gallery.register import Register
 from face_gallery.store import Enrolment
 
+_PROMINENT = 0.5
+"""A face that is at least this share as large as the largest of its picture may be meant just as well."""
+
 
 @dataclass(frozen=True)
 class Enrolled:
@@ -115,7 +118,8 @@ class EnrolmentOfPerson:
         gate = self._enrolling.gate
         if gate is None:
             return []
-        several = [f"the picture shows {len(faces)} faces, and should show one"] if len(faces) > 1 else []
+        count = sum(_is_prominent(Quality.of(face), quality, gate) for face in faces)
+        several = [f"the picture shows {count} faces, and should show one"] if count > 1 else []
         return [*several, *gate.refusals(quality)]
 
     def _look_alikes(self, face: Face, weights: Weights) -> list[str]:
@@ -154,6 +158,12 @@ def check_metadata(metadata: object) -> None:
         raise InvalidInput(f"metadata is {metadata!r}; it must be an object of JSON ({error})") from error
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
         raise InvalidInput(f"metadata is {metadata!r}; it must be an object of JSON")
+
+
+def _is_prominent(face: Quality, largest: Quality, gate: Gate) -> bool:
+    """Whether the picture may be meant for this face: nobody takes a small one far behind, or a pattern that is hardly
+    a face, for the person."""
+    return face.size >= _PROMINENT * largest.size and face.probability >= min(gate.min_probability, largest.probability)
 
 
 def _area(face: Face) -> float:

@@ -10,11 +10,16 @@ from PIL import Image
 
 from face_client import AsyncFaceClient, FaceClient
 from face_client.errors import InvalidImage, InvalidInput, NoFace
+from face_client.messages import Response
 from face_gallery import AsyncGallery, FaceRefused, Gallery
-from face_gallery.quality import DEFAULT_GATE, Gate
+from face_gallery.quality import DEFAULT_GATE, LIMITS, Gate
 from face_gallery.records import checked_name
 from tests.fakes import FakeTransport, answer
 from tests.gallery.people import units
+
+_ANY = dict.fromkeys(("max_yaw", "max_pitch", "max_roll", "max_burnt"), 1000.0)
+_NONE = {**_ANY, **{limit.name: 0.0 for limit in LIMITS if limit.is_least}}
+"""The limits of a gate that lets pass any face."""
 
 
 def picture(number: int) -> bytes:
@@ -89,6 +94,50 @@ def test_the_gate_refuses_and_force_does_not(tmp_path):
             gallery.add("Ada", [picture(3)])
         assert len(gallery.add("Ada", [picture(3)], force=True).faces) == 1
         (found,) = gallery.identify(picture(3))[:1]
+        assert found.person == "Ada"
+
+
+@pytest.mark.parametrize(
+    ("second", "probability", "refused"),
+    [((100, 10, 180, 100), 0.95, True), ((100, 10, 160, 60), 0.95, True), ((100, 10, 130, 40), 0.95, False)],
+)
+def test_small_and_unlikely_faces_behind_do_not_count(tmp_path, second, probability, refused):
+    """A second face as large, of five eighths and of three eighths of the first one's size."""
+
+    def two(sure):
+        def reply_with(request):
+            outputs = dict(reply(request).outputs)
+            outputs["boxes"] = np.array([[[10, 10, 90, 100], second]], np.float32)
+            outputs["probabilities"] = np.array([[0.99, sure]], np.float32)
+            return Response(outputs)
+
+        return reply_with
+
+    gate = Gate(**{**_NONE, "min_probability": 0.9})
+    for sure, is_refused in ((probability, refused), (0.7, False)):
+        transport = FakeTransport(two(sure))
+        with FaceClient(transport=transport) as client, Gallery(client, tmp_path / "a.gallery", gate=gate) as gallery:
+            if is_refused:
+                with pytest.raises(FaceRefused, match="shows 2 faces"):
+                    gallery.add("Ada", [picture(3)])
+            else:
+                assert len(gallery.add("Ada", [picture(3)]).faces) == 1
+
+
+def test_identified_only_if_good_enough(tmp_path):
+    transport = FakeTransport(reply)
+    with FaceClient(transport=transport) as client, Gallery(client, tmp_path / "a.gallery", gate=None) as gallery:
+        gallery.add("Ada", [picture(2)])
+        (found,) = gallery.identify(picture(2))
+        assert (found.person, found.refusals) == ("Ada", ())
+        assert "faces" not in transport.requests[-1].outputs
+        (found,) = gallery.identify(picture(2), gate=DEFAULT_GATE)
+        assert "faces" in transport.requests[-1].outputs, "what is judged is in the crop"
+        assert found.person is None is found.match
+        assert any("sharpness" in refusal for refusal in found.refusals)
+        assert found.to_dict()["refusals"] == found.refusals
+        assert found.candidates[0].person == "Ada"
+        (found,) = gallery.identify(picture(2), gate=Gate(**_NONE))
         assert found.person == "Ada"
 
 
