@@ -3,12 +3,14 @@
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from face_command.main import main
 from face_gallery import open_store
+from face_tools.pictures import _stdin
 from tests.fakes import UNTRAINED
 
 pytestmark = pytest.mark.usefixtures("plain")
@@ -70,6 +72,26 @@ def test_what_is_enrolled_already_is_passed_over(server, picture_of, tmp_path, c
     assert len(server.requests) == 1
     assert gallery("add", "--people", tmp_path / "staff") == 0
     assert gallery("add", "Ada", tmp_path / "staff/Ada/1.png", "--collection", "guests") == 0
+
+
+@pytest.mark.usefixtures("server")
+def test_another_picture_from_stdin_is_another(picture_of, where, monkeypatch):
+    for name in ("1.png", "2.png"):
+        data = io.BytesIO(Path(picture_of(name, 1)).read_bytes())
+        monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": data}))
+        _stdin.cache_clear()
+        assert gallery("add", "Ada", "-") == 0
+    _stdin.cache_clear()
+    assert enrolled(where) == {"Ada": 2}
+
+
+@pytest.mark.usefixtures("server")
+def test_a_name_is_the_same_however_it_was_typed(picture_of, where, capsys):
+    photo = picture_of("1.png", 1)
+    assert gallery("add", "Jose\u0301", photo) == gallery("add", "José", photo) == 0
+    assert "1 of 1 pictures are enrolled already" in capsys.readouterr().err
+    assert gallery("add", "Jose\u0301", photo) == 0
+    assert enrolled(where) == {"José": 1}
 
 
 @pytest.mark.usefixtures("server")

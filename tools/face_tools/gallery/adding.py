@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     """Enrol and print; returns the exit status."""
     _check(args)
     metadata = None if args.metadata is None else listed(args.metadata)
-    checked_name("collection", args.collection)
+    args.collection = checked_name("collection", args.collection)
     if args.batch is not None:
         run, persons = BatchRun(args.batch), Persons(args.persons)
         with open_gallery(args, create=True) as store:
@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Raises InvalidInput where what was given makes no sense together."""
+    """Raises InvalidInput where what was given makes no sense together. Names become as they are kept."""
     sources = [flag for flag in ("--people", "--clusters", "--batch") if getattr(args, flag[2:]) is not None]
     if args.name is not None:
         sources.insert(0, f"the name {args.name!r}")
@@ -133,7 +133,7 @@ def _check(args: argparse.Namespace) -> None:
         said = "" if args.name is None else f" ({args.name!r} is taken for the name)"
         raise InvalidInput(f"give a person's name and pictures, or --people FOLDER{said}")
     if args.name is not None:
-        checked_name("person", args.name)
+        args.name = checked_name("person", args.name)
     if args.people is not None and not args.people.is_dir():
         raise InvalidInput(f"--people is {args.people}, which is no folder")
     for flag, needed, others in (("--clusters", "--name", args.names), ("--batch", "--persons", args.persons)):
@@ -180,6 +180,8 @@ class _Adding:
     def _left(self, wanted: Sequence[Any], key: Callable[[Any], tuple[str, str]]) -> list[Any]:
         """Without what is enrolled already, of which it is said how much; the others are expected."""
         there = {(name, details.get("image")) for name, details in self._store.details(self._args.collection)}
+        # Another picture each time.
+        there = {(name, image) for name, image in there if image != str(STDIN.place)}
         left = [each for each in wanted if key(each) not in there]
         if len(left) < len(wanted):
             console.message(f"{len(wanted) - len(left)} of {len(wanted)} pictures are enrolled already")

@@ -42,8 +42,8 @@ def read_clusters(file: Path, names: Sequence[tuple[int, str]]) -> list[Wanted]:
     is not there or has two names."""
     clusters = _clusters(file)
     named: dict[int, str] = {}
-    for number, name in names:
-        checked_name("person", name)
+    for number, given in names:
+        name = checked_name("person", given)
         if number > len(clusters):
             raise InvalidInput(f"--name {number}={name}: {file} has {len(clusters)} clusters")
         if named.setdefault(number, name) != name:
