@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import re
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import pytest
 import tritonclient.grpc as grpc
 from tritonclient.utils import InferenceServerException
@@ -12,11 +15,15 @@ from tritonclient.utils import InferenceServerException
 from face_bench.metrics import scrape
 from face_cascade import FACENET
 from face_client import AsyncFaceClient, FaceClient, InvalidInput
-from face_gallery import AsyncServedGallery, Gallery, ServedGallery
+from face_gallery import AsyncServedGallery, Gallery, Gate, ServedGallery
 from face_repository.layout import IDENTIFICATION, REQUIRED
 from face_server import EmbeddedTriton, Settings
+from face_tools.protos import write_protos
+from tests.deploy.expressions import documented_metrics
+from tests.e2e.collector import collecting
+from tests.e2e.examples import build_go
 from tests.e2e.requests import outputs, raw_image, tensor
-from tests.pictures import astronaut, wall
+from tests.pictures import DATA, astronaut, wall
 
 MODEL = "face_identification"
 BLANK = np.zeros((60, 70, 3), np.uint8)
@@ -29,11 +36,16 @@ def where(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(repository, where):
+def collector():
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def server(repository, where, collector):
     models = (*REQUIRED, FACENET.name, *IDENTIFICATION)
-    with EmbeddedTriton(
-        repository, Settings(networks="local", models=models, gallery=where, random_weights=True)
-    ) as server:
+    settings = Settings(networks="local", models=models, gallery=where, random_weights=True, trace=collector.url)
+    with EmbeddedTriton(repository, settings) as server:
         yield server
 
 
@@ -65,7 +77,12 @@ def infer(client, inputs, *names, **parameters):
 def told(found):
     """Names and whom else each face looks like; distances as numbers that may differ in the last digits."""
     return [
-        (face.person, [(each.person, each.collection, dict(each.metadata)) for each in face.candidates], face.threshold)
+        (
+            face.person,
+            face.refusals,
+            [(each.person, each.collection, dict(each.metadata)) for each in face.candidates],
+            face.threshold,
+        )
         for face in found
     ]
 
@@ -73,7 +90,8 @@ def told(found):
 def test_it_is_what_a_gallery_of_ones_own_says(gallery, client):
     served = ServedGallery(client)
     everything = {"threshold": 0.04, "where": {"site": 1}, "collections": ["default"], "max_faces": 4, "top": 1}
-    for picture, chosen in ((astronaut(), {}), (wall(), {"top": 1}), (wall(), everything)):
+    strict = {"gate": Gate(min_size=100)}
+    for picture, chosen in ((astronaut(), {}), (wall(), {"top": 1}), (wall(), everything), (wall(), strict)):
         expected, found = (asked.identify(picture, **chosen) for asked in (gallery, served))
         assert told(found) == told(expected)
         for one, other in zip(found, expected, strict=True):
@@ -114,10 +132,11 @@ def every_output(client):
 def test_parameters_are_known_where_people_are_named_and_nowhere_else(grpc_client):
     assert infer(grpc_client, [raw_image(astronaut())], "names", collections="guests").as_numpy("names")[0, 0] == b"Bo"
     unknown = "parameter 'collections' is unknown, known are min_face_size"
-    for model, names in (("mtcnn", ["boxes"]), ("mtcnn", []), ("face_recognition", ["embeddings"]), (MODEL, ["boxes"])):
+    for model, names in (("mtcnn", ["boxes"]), ("mtcnn", []), ("face_recognition", ["embeddings"])):
         wanted = [grpc.InferRequestedOutput(name) for name in names]
         with pytest.raises(InferenceServerException, match=unknown):
             grpc_client.infer(model, [raw_image(BLANK)], outputs=wanted, parameters={"collections": "guests"})
+    infer(grpc_client, [raw_image(BLANK)], "boxes", collections="guests")
     for name, value, sentence in (("nonsense", 1, "'nonsense' is unknown"), ("top", 0, "top is 0, must be from 1")):
         with pytest.raises(InferenceServerException, match=sentence):
             infer(grpc_client, [raw_image(BLANK)], "names", **{name: value})
@@ -155,3 +174,47 @@ def test_who_is_removed_is_gone_from_the_next_answer_on(gallery, client):
     gallery.remove("Cy", collection="later")
     (face,) = served.identify(astronaut(), collections=["later"])
     assert (face.person, face.candidates, face.distance, face.margin) == (None, [], None, None)
+
+
+def test_a_search_is_a_span_of_its_request(collector, grpc_client):
+    grpc_client.infer(MODEL, [raw_image(astronaut())], outputs=outputs("names"), request_id="who-1")
+
+    def above(spans):
+        """The names of the search's span and of those above it, which are not all sent at once."""
+        by_id = {span.id: span for span in spans}
+        searches = [s for s in spans if (s.name, s.attributes.get("faces.request_id")) == ("search", "who-1")]
+        names, span = [], searches[0] if searches else None
+        while span is not None:
+            names.append(span.name)
+            span = by_id.get(span.parent)
+        return names
+
+    collector.wait_for(lambda spans: MODEL in above(spans))
+    assert above(collector.spans)[:3] == ["search", "face_names", MODEL]
+
+
+def test_the_guide_names_its_metrics(server):
+    names = {re.sub("_(bucket|sum|count)$", "", name) for name, _ in scrape(server.metrics_url).samples}
+    ours = {name for name in names if name.startswith("face_names_")}
+    assert ours == {name for name in documented_metrics() if name.startswith("face_names_")}
+
+
+def test_the_way_to_the_gallery_is_on_no_command_line(server, where):
+    """It may hold a password, and every user of the machine reads what processes are called with."""
+    root = psutil.Process(server.pid)
+    assert not [
+        word for process in (root, *root.children(recursive=True)) for word in process.cmdline() if where in word
+    ]
+
+
+def test_another_language_reads_names_without_json(gallery, server, tmp_path_factory):
+    """Go's example: texts, as it sends pictures."""
+    folder = tmp_path_factory.mktemp("go")
+    write_protos(folder / "protos")
+    (program,) = build_go(folder, folder / "protos")
+    command = [program, "--url", server.grpc_url, "--model", MODEL, DATA / "astronaut.png"]
+    (told,) = json.loads(subprocess.check_output(command, text=True, timeout=120))["faces"]
+    (found,) = gallery.identify(astronaut())
+    assert told["person"] == found.person == "Ada"
+    assert told["distance"] == pytest.approx(found.distance, abs=1e-3)
+    assert told["margin"] == pytest.approx(found.margin, abs=1e-3)
