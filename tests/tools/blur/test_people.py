@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from face_client import InvalidInput
+from face_client.errors import UnfitWeights
 from face_command.main import main
 from face_gallery.errors import UnknownPerson
 from face_gallery.opening import open_store
@@ -14,7 +15,7 @@ from face_gallery.register import Register
 from face_tools.blur.people import But, Only
 from tests import clips
 from tests.fakes import TRAINED as SERVED
-from tests.gallery.people import TRAINED, enrol, faces_of, near, units
+from tests.gallery.people import OTHERS, TRAINED, enrol, faces_of, near, units
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -92,6 +93,56 @@ def test_a_threshold_of_ones_own(register):
     far = near(ADA[None], 0.8)
     assert judged(But(register, ["Ada"]), far)[0][1] is False
     assert judged(But(register, ["Ada"], threshold=0.3), far) == [(None, True)]
+
+
+@pytest.fixture
+def crowded(tmp_path):
+    """Five people of one kind, A to E, each less like A than the one before, and all nearer to A than the threshold."""
+    rows = np.stack([near(ADA[None], spread, seed=7)[0] for spread in (0.2, 0.3, 0.4, 0.5, 0.6)])
+    with open_store(tmp_path / "crowded.gallery") as store:
+        enrol(store, rows, list("ABCDE"))
+        yield Register(store)
+
+
+@pytest.mark.parametrize("named", [["E"], ["D", "E"], ["A", "B", "C"], ["B", "E"], list("ABCD")])
+def test_many_who_are_alike(crowded, named):
+    """However many are nearer than who is named, or than who is not."""
+    likely = min(named)
+    assert judged(Only(crowded, named), [ADA]) == [(likely, True)]
+    assert judged(But(crowded, named), [ADA]) == [(None, True)]
+
+
+def test_all_of_many_who_are_alike(crowded):
+    assert judged(But(crowded, list("ABCDE")), [ADA]) == [("A", False)]
+
+
+def test_a_name_in_two_collections(where, register):
+    with open_store(where) as store:
+        enrol(store, CY[None], ["Ada"], collection="guests", metadata={"site": "B"})
+    for selection in (Only, But):
+        with pytest.raises(InvalidInput, match="'Ada' is a name in the collections 'default', 'guests'"):
+            selection(register, ["Ada"])
+    for choice in ({"collections": ["guests"]}, {"where": {"site": "B"}}):
+        assert judged(Only(register, ["Ada"], **choice), [CY, ADA]) == [("Ada", True), (None, False)]
+        assert judged(But(register, ["Ada"], **choice), [CY, ADA]) == [("Ada", False), (None, True)]
+    assert judged(But(register, ["Ada"], collections=["default"]), [CY, ADA]) == [("Cy", True), ("Ada", False)]
+
+
+def test_who_is_named_and_has_no_face(where, register):
+    with open_store(where) as store:
+        (face,) = enrol(store, STRANGER[None], ["Di"])
+        store.remove_faces([face])
+    for selection in (Only(register, ["Ada", "Di"]), But(register, ["Di"])):
+        with pytest.raises(UnfitWeights, match="no face of 'Di' that is embedded by trained"):
+            selection.persons(faces_of(ADA[None]))
+
+
+def test_who_is_named_and_is_not_in_the_index_in_use(where, register):
+    with open_store(where) as store:
+        (face,) = (each.id for each in store.faces() if each.person == 1)
+        store.add_embeddings(OTHERS, {face: BEN})
+    with pytest.raises(UnfitWeights, match="no face of 'Cy' that is embedded by others"):
+        Only(register, ["Cy"]).persons(faces_of(ADA[None], OTHERS))
 
 
 def test_tracks():

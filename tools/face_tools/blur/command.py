@@ -16,6 +16,7 @@ from face_tools.blur.files import Plan, plan
 from face_tools.blur.photos import blur_photos
 from face_tools.blur.selecting import RECALL, Everybody, Selection
 from face_tools.blur.videos import blur_videos
+from face_tools.choosing import add_choice, add_deciding, listed
 from face_tools.connection import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -97,12 +98,8 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
         ("--but", "cover everybody but this person of the gallery; may be given several times"),
     ):
         group.add_argument(flag, action="append", default=[], metavar="NAME", help=text)
-    group.add_argument(
-        "--threshold",
-        type=number(above=0, high=2),
-        metavar="D",
-        help="distance below which a face is a person's (the gallery's calibrated one, or else the literature's)",
-    )
+    add_choice(group)
+    add_deciding(group)
     add_random_weights(group)
 
 
@@ -172,4 +169,6 @@ def _selection(args: argparse.Namespace) -> Iterator[Selection]:
 
     with open_store(args.gallery, create=False) as store:
         register = Register(store, random_weights=args.random_weights)
-        yield (Only if args.only else But)(register, args.only or args.but, args.threshold)
+        yield (Only if args.only else But)(
+            register, args.only or args.but, args.threshold, collections=args.collections, where=listed(args.where)
+        )

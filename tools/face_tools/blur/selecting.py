@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Optional, Protocol
 
+from face_client.errors import FaceError
 from face_client.faces import Faces
 from face_client.options import DetectOptions
 
@@ -19,9 +20,11 @@ Votes = Mapping[Optional[str], int]
 
 
 class Selection(Protocol):
-    """The seam: of which faces are covered. needs_embeddings: whether it asks who they are; it has crops then, too."""
+    """The seam: of which faces are covered. needs_embeddings: whether it asks who they are; it has crops then, too.
+    fatal: what it raises that is no fault of a picture, and ends the run."""
 
     needs_embeddings: bool
+    fatal: tuple[type[FaceError], ...]
 
     def persons(self, faces: Faces) -> Persons:
         """Who they are, one by one."""
@@ -35,6 +38,7 @@ class Everybody:
     """All faces, whoever they are."""
 
     needs_embeddings = False
+    fatal: tuple[type[FaceError], ...] = ()
 
     def persons(self, faces: Faces) -> Persons:
         """Nobody asks."""
