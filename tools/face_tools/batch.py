@@ -188,7 +188,7 @@ class _Batch:
                 console.message(f"{picture.path}: {capped(answer.candidates_dropped)}")
             if problem is not None:
                 self._has_failures = True
-                console.message(_line(picture, problem))
+                console.message(line_of(picture, problem))
 
     def _keep(self, picture: Picture, faces: Faces) -> Problem | None:
         """What went wrong, if something did."""
@@ -205,7 +205,8 @@ class _Batch:
         return None
 
 
-def _line(picture: Picture, problem: Problem) -> str:
+def line_of(picture: Picture, problem: Problem) -> str:
+    """What a person is told of it."""
     # What cannot be written is no fault of the picture.
     return str(problem) if isinstance(problem, OutputError) else f"{picture.path}: {reason(problem)}"
 

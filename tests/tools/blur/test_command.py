@@ -108,26 +108,42 @@ def test_what_fails_is_not_written(photos, tmp_path, transport, capsys):
     assert f"{photos / 'a.jpg'}: out of order" in capsys.readouterr().err
 
 
-def test_a_file_that_changes_meanwhile_is_not_written(photos, tmp_path, transport, encode, large, capsys):
-    source, good = photos / "a.jpg", transport.reply
+def test_a_file_that_changes_meanwhile(photos, tmp_path, transport, encode, picture):
+    """What is written is the picture that was looked at, whatever the file is by then."""
+    source, good = photos / "below" / "b.PNG", transport.reply
 
     def reply(request):
-        answer = good(request)
         if "encoded_image" in request.inputs:
-            source.write_bytes(encode(large, "JPEG"))
-        return answer
+            source.write_bytes(encode(picture[::-1], "PNG"))
+        return good(request)
 
     transport.reply = reply
-    # What the answer says of the picture's size is of the file as it was sent.
-    transport.reply = lambda request: _with_size(reply(request), 40, 30)
-    assert run(source, tmp_path / "x.jpg") == 1
-    assert "has changed" in capsys.readouterr().err
+    assert run(source, tmp_path / "x.png") == 0
+    np.testing.assert_array_equal(pixels(source), picture[::-1])
+    np.testing.assert_array_equal(pixels(tmp_path / "x.png"), blur_faces(picture, BOX))
+
+
+def test_a_picture_that_a_server_reads_otherwise(photos, tmp_path, transport, capsys):
+    good = transport.reply
+    transport.reply = lambda request: _with_size(good(request), 30, 40)
+    assert run(photos / "a.jpg", tmp_path / "x.jpg") == 1
+    assert f"{photos / 'a.jpg'}: the server reads the file as a picture of another size" in capsys.readouterr().err
     assert not (tmp_path / "x.jpg").exists()
 
 
 def _with_size(answer, width, height):
     answer.outputs["picture_size"] = np.array([[width, height]], np.int32)
     return answer
+
+
+def test_a_picture_that_a_format_has_no_place_for(photos, tmp_path, encode, capsys):
+    source, out = photos / "c.png", tmp_path / "out.webp"
+    source.write_bytes(encode(np.zeros((40, 16_400, 3), np.uint8), "PNG"))
+    assert run(source, out, "--json") == 1
+    output = capsys.readouterr()
+    assert output.err.startswith(f"{out} cannot be written: WEBP, 16400×40 pixels: ")
+    assert json.loads(output.out)["error"]["type"] == "OutputError"
+    assert sorted(tmp_path.iterdir()) == [photos]
 
 
 def test_only_files_of_ones_own_are_replaced(photos, tmp_path, encode, picture, capsys):

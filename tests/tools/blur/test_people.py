@@ -9,7 +9,7 @@ from PIL import Image
 from face_client import InvalidInput
 from face_client.errors import UnfitWeights
 from face_command.main import main
-from face_gallery.errors import UnknownPerson
+from face_gallery.errors import GalleryUnavailable, UnknownPerson
 from face_gallery.opening import open_store
 from face_gallery.register import Register
 from face_tools.blur.people import But, Only
@@ -208,12 +208,54 @@ def test_pictures(where, tmp_path, encode, capsys):
         assert [bool(pixels[45, x].max() == 0) for x in (40, 130)] == covered
 
 
+@pytest.mark.parametrize(
+    ("options", "said"), [(("--only", "Ada"), "1 of 2"), (("--only", "Cy"), "0 of 2"), (("--but", "Ada"), "1 of 2")]
+)
+@pytest.mark.usefixtures("two_faces")
+def test_faces_that_are_shown_are_counted(where, tmp_path, encode, options, said, capsys):
+    """As faces: "no face" would be read as that there is none."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(encode(np.full((100, 200, 3), 200, np.uint8), "PNG"))
+    clips.write(folder / "b.mp4", [clips.background()] * 3)
+    assert run(folder, tmp_path / "out", "--gallery", where, *options) == 0
+    assert [line.rpartition("\t")[2] for line in capsys.readouterr().out.splitlines()[1:]] == [said, f"{said} tracks"]
+
+
+@pytest.mark.usefixtures("two_faces")
+@pytest.mark.parametrize("kind", ["png", "mp4"])
+def test_a_gallery_of_another_network_ends_the_run(tmp_path, encode, kind, capsys):
+    """It is no fault of each picture."""
+    folder, where = tmp_path / "in", tmp_path / "others.gallery"
+    folder.mkdir()
+    with open_store(where) as store:
+        enrol(store, PEOPLE, ["Ada", "Ben", "Cy"], weights=OTHERS)
+    for name in "abc":
+        if kind == "png":
+            (folder / f"{name}.png").write_bytes(encode(np.full((100, 200, 3), 200, np.uint8), "PNG"))
+        else:
+            clips.write(folder / f"{name}.mp4", [clips.background()] * 2)
+    assert run(folder, tmp_path / "out", "--gallery", where, "--but", "Ada") == 3
+    assert capsys.readouterr().err.count("run `faces gallery reindex`") == 1
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.usefixtures("two_faces")
+def test_a_gallery_that_goes_away_ends_the_run(where, tmp_path, photos, monkeypatch, capsys):
+    def gone(*_arguments, **_options):
+        raise GalleryUnavailable("the database is away")
+
+    monkeypatch.setattr(Register, "identify", gone)
+    assert run(photos, tmp_path / "out", "--gallery", where, "--but", "Ada") == 1
+    assert capsys.readouterr().err == "faces blur: the database is away\n"
+
+
 @pytest.mark.usefixtures("two_faces")
 def test_videos(where, tmp_path, capsys):
     source = clips.write(tmp_path / "a.mp4", [clips.background()] * 6)
     options = ["--gallery", where, "--but", "Ada", "--method", "mask"]
     assert run(source, tmp_path / "out.mp4", *options) == 0
-    assert capsys.readouterr().out.endswith("\t1 tracks\n")
+    assert capsys.readouterr().out.endswith("\t1 of 2 tracks\n")
     for picture in clips.read(tmp_path / "out.mp4"):
         assert [bool(picture[45, x].max() < 20) for x in (40, 130)] == [False, True]
 

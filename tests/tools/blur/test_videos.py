@@ -12,6 +12,7 @@ from PIL import Image
 
 import face_tools.video.writing
 from face_client import InvalidInput, ServerError, VideoError
+from face_command import console
 from face_command.main import main
 from face_pictures.marks import COVERED
 from face_tools.video.writing import is_copy
@@ -169,6 +170,24 @@ def test_a_disk_that_is_full(clip, tmp_path, monkeypatch, capsys):
     assert run(clip, out) == 1
     assert list(out.parent.iterdir()) == []
     assert f"{out} cannot be written: No space left on device; nothing was written of it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), console.StdoutError(28, "full", "stdout")])
+def test_who_reads_the_lines_and_goes(clip, tmp_path, error, monkeypatch, capsys):
+    """That is no fault of the video's, and none is looked at for nobody."""
+
+    def fail(_text):
+        raise error
+
+    monkeypatch.setattr(console, "line", fail)
+    monkeypatch.setattr(console, "drop_stdout", lambda: None)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (folder / name).write_bytes(clip.read_bytes())
+    assert run(folder, tmp_path / "out", "--json") != 0
+    assert "nothing was written of it" not in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_pictures_and_videos_of_a_folder(clip, photos, tmp_path, capsys):

@@ -21,9 +21,13 @@ from face_tools import batch
 from face_tools.blur.covering import Style, blur_faces
 from face_tools.blur.files import Plan
 from face_tools.blur.selecting import Selection, Votes, known
+from face_tools.connection import EXIT_OK, EXIT_SOME_FAILED
 from face_tools.pictures import Picture, content
 
 COLUMNS = (console.Column("file"), console.Column("written to"), console.Column("covered", 8))
+
+NO_FACE = "no face"
+"""Was found: not that all faces were left as they are."""
 
 _QUALITY = 95
 
@@ -38,67 +42,87 @@ def blur_photos(plan: Plan, args: argparse.Namespace, style: Style, selection: S
         crops=selection.needs_embeddings,
         found=plan.pictures,
         read=photos.read,
-        take=photos.take,
         show=photos.show,
+        finish=photos.finish,
     )
 
 
 def save(pixels: NDArray[np.uint8], path: Path, marked: bool = True) -> None:
     """Write the pixels [H, W, 3] in the format that the suffix says, with the mark of `faces blur` and no other
-    metadata. Raises OutputError."""
+    metadata. Raises OutputError, also for a picture that the format has no place for."""
     kind = Image.registered_extensions()[path.suffix.lower()]
     options: dict[str, Any] = {"compression": "tiff_lzw"} if kind == "TIFF" else {"quality": _QUALITY}
     if marked:
         options["exif"] = mark(COVERED)
-    outputs.write_whole(path, partial(Image.fromarray(pixels).save, format=kind, **options))
+    try:
+        outputs.write_whole(path, partial(Image.fromarray(pixels).save, format=kind, **options))
+    except ValueError as error:
+        height, width = pixels.shape[:2]
+        raise outputs.OutputError(f"{path} cannot be written: {kind}, {width}×{height} pixels: {error}") from error
 
 
 class _Photos:
-    """Covers and writes them one by one, and says what was covered. _written: the faces of each, until that is said."""
+    """Covers and writes them one by one, and says what was covered. _asked: the bytes that the server was asked about,
+    of the pictures whose answers are to come: what the file has become meanwhile is another picture."""
 
     def __init__(self, plan: Plan, args: argparse.Namespace, style: Style, selection: Selection) -> None:
         self._plan = plan
         self._args = args
         self._style = style
         self._selection = selection
-        self._written: dict[Picture, list[dict[str, Any]]] = {}
-        self._failed: dict[Picture, batch.Problem] = {}
+        self._asked: dict[Picture, bytes] = {}
+        self._has_failures = False
 
     def read(self, picture: Picture) -> Path | bytes | NDArray[np.uint8]:
         """What the server is to look at: the file, or what a person sees where the file has more under transparency."""
+        # What cannot be read, the client meets too, and says it in its place.
         try:
-            data = _bytes(picture)
-            return self._pixels(data) if is_transparent(data) else content(picture)
-        except (InvalidImage, OSError):
-            # The client meets it too, and says it in its place.
+            data = self._asked[picture] = _bytes(picture)
+        except OSError:
             return content(picture)
-
-    def take(self, picture: Picture, faces: Faces) -> None:
-        """Write the picture. Raises FaceError, OSError, OutputError."""
         try:
-            self._written[picture] = self._cover(picture, faces)
-        except (FaceError, OSError, outputs.OutputError) as error:
-            self._failed[picture] = error
-            raise
+            return self._pixels(data) if is_transparent(data) else data
+        except InvalidImage:
+            return data
 
     def show(self, answers: batch.Answers) -> None:
-        """A row or a line of JSON for each picture."""
+        """Writes the pictures, with a row or a line of JSON for each."""
         if self._args.json:
             for picture, answer in answers:
                 console.line(json.dumps(self._line(picture, answer)))
         else:
-            rows = (self._row(picture) for picture, _ in answers if picture in self._written)
+            rows = (row for picture, answer in answers if (row := self._row(picture, answer)) is not None)
             console.print_as_they_come(COLUMNS, rows)
+
+    def finish(self) -> int:
+        """Whether one was not written: a failure that came with the answer is counted by who asked."""
+        return EXIT_SOME_FAILED if self._has_failures else EXIT_OK
 
     def _pixels(self, data: bytes) -> NDArray[np.uint8]:
         # As large as those may be that the client shrinks before it asks.
         return decode_as_shown(data, MAX_PIXELS_TO_SHRINK if self._args.max_side else MAX_PIXELS)
 
-    def _cover(self, picture: Picture, faces: Faces) -> list[dict[str, Any]]:
-        data = _bytes(picture)
+    def _written(self, picture: Picture, answer: BatchAnswer) -> list[dict[str, Any]] | batch.Problem:
+        """The faces of the picture, which is written; or why it is not, which is said."""
+        data = self._asked.pop(picture, None)
+        if not isinstance(answer, Faces):
+            return answer
+        try:
+            if data is None:
+                raise InvalidImage("the file could not be read, and then it could")
+            return self._cover(picture, data, answer)
+        except self._selection.fatal:
+            raise
+        except (FaceError, OSError, outputs.OutputError) as error:
+            self._has_failures = True
+            console.message(batch.line_of(picture, error))
+            return error
+
+    def _cover(self, picture: Picture, data: bytes, faces: Faces) -> list[dict[str, Any]]:
+        """Raises FaceError, OSError, OutputError."""
         pixels = self._pixels(data)
         if pixels.shape[:2] != (faces.height, faces.width):
-            raise InvalidImage("the file has changed since its faces were looked for")
+            raise InvalidImage("the server reads the file as a picture of another size")
         persons = self._selection.persons(faces)
         votes: list[Votes] = [{person: 1} for person in persons]
         covers = [self._selection.covers(vote, vote) for vote in votes]
@@ -112,24 +136,34 @@ class _Photos:
             for face, person, is_covered in zip(faces, persons, covers)
         ]
 
-    def _row(self, picture: Picture) -> tuple[str, str, str]:
-        count = sum(face["covered"] for face in self._written.pop(picture))
-        return str(picture.path), str(self._plan.targets[picture]), str(count) if count else "no face"
+    def _row(self, picture: Picture, answer: BatchAnswer) -> tuple[str, str, str] | None:
+        faces = self._written(picture, answer)
+        if not isinstance(faces, list):
+            return None
+        count = counted(sum(face["covered"] for face in faces), len(faces))
+        return str(picture.path), str(self._plan.targets[picture]), count
 
     def _line(self, picture: Picture, answer: BatchAnswer) -> dict[str, Any]:
         document: dict[str, Any] = {"image": str(picture.path)}
-        if not isinstance(answer, Faces):
-            return {**document, "error": batch.error_document(answer)}
-        if picture in self._failed:
-            return {**document, "error": batch.error_document(self._failed.pop(picture))}
+        faces = self._written(picture, answer)
+        if not isinstance(faces, list):
+            return {**document, "error": batch.error_document(faces)}
+        assert isinstance(answer, Faces)
         return {
             **document,
             "written": str(self._plan.targets[picture]),
             "width": answer.width,
             "height": answer.height,
             **self._style._asdict(),
-            "faces": self._written.pop(picture),
+            "faces": faces,
         }
+
+
+def counted(covered: int, seen: int) -> str:
+    """How many were covered, of how many if some were not."""
+    if not seen:
+        return NO_FACE
+    return str(seen) if covered == seen else f"{covered} of {seen}"
 
 
 def _bytes(picture: Picture) -> bytes:

@@ -20,7 +20,7 @@ from face_tools.batch import Problem, error_document, sentence
 from face_tools.blur.carrying import Mask, carried, tracker_for
 from face_tools.blur.covering import Style, cover_frame
 from face_tools.blur.files import Plan
-from face_tools.blur.photos import COLUMNS
+from face_tools.blur.photos import COLUMNS, NO_FACE, counted
 from face_tools.blur.selecting import Selection
 from face_tools.connection import (
     EXIT_OK,
@@ -82,7 +82,12 @@ class _Videos:
     def blur(self, video: Picture) -> tuple[str, str, str] | None:
         """Cover and write; returns the table's row, None where it failed, which is told."""
         try:
-            tracks = self._write(video, self._plan.targets[video])
+            covered, seen = self._write(video, self._plan.targets[video])
+        except self._selection.fatal:
+            raise
+        except (BrokenPipeError, console.StdoutError):
+            # No fault of the video's.
+            raise
         except (FaceError, OSError, OutputError) as error:
             self._fail(video, error)
             if isinstance(error, ServerUnavailable):
@@ -91,7 +96,8 @@ class _Videos:
         except KeyboardInterrupt:
             console.message(f"{video.path}: interrupted; nothing was written of it")
             raise
-        return str(video.path), str(self._plan.targets[video]), f"{tracks} tracks" if tracks else "no face"
+        count = f"{counted(covered, seen)} tracks" if seen else NO_FACE
+        return str(video.path), str(self._plan.targets[video]), count
 
     def _fail(self, video: Picture, error: Problem) -> None:
         self.has_failures = True
@@ -99,13 +105,14 @@ class _Videos:
         if self._args.json:
             console.line(json.dumps({"video": str(video.path), "error": error_document(error)}))
 
-    def _write(self, video: Picture, target: Path) -> int:
-        """Returns how many tracks were covered. Raises FaceError, OSError, OutputError."""
+    def _write(self, video: Picture, target: Path) -> tuple[int, int]:
+        """Returns how many tracks were covered, and how many there are. Raises FaceError, OSError, OutputError."""
         # Not at the top: who covers photos has no need of PyAV.
         from face_tools.video import VideoReader, VideoWriter
 
         args = self._args
         covered: set[int | None] = set()
+        seen: set[int | None] = set()
         with VideoReader(video.path) as reader, _part_of(target) as part:
             writer = VideoWriter(
                 part,
@@ -125,10 +132,11 @@ class _Videos:
                     cover_frame(frame, [mask.box for mask in masks if mask.covers], self._style)
                     writer.write(frame)
                     covered.update(mask.track for mask in masks if mask.covers)
+                    seen.update(mask.track for mask in masks)
                     if args.json:
                         console.line(json.dumps(self._line(video, frame, masks)))
             self._tell(video, reader, writer.sound_dropped)
-        return len(covered)
+        return len(covered), len(seen)
 
     def _frames(self, reader: VideoReader) -> Iterator[tuple[Frame, list[Mask]]]:
         from face_tools.video import detect_video
