@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from face_client import FaceClient
-from face_client.errors import UnfitWeights
+from face_client.errors import ServerError, ServerUnavailable, UnfitWeights
 from face_client.faces import Faces
 from face_client.messages import EMBEDDINGS, Response
 from face_command.main import main
@@ -102,6 +102,26 @@ def test_other_weights_end_it(namer, transport):
         Namer(namer._client, namer._register)
 
 
+def failing_first(reply, error):
+    """A reply whose first embeddings fail."""
+    errors = [error]
+
+    def answer(request):
+        if request.outputs == (EMBEDDINGS,) and errors:
+            raise errors.pop()
+        return reply(request)
+
+    return answer
+
+
+def test_a_look_that_fails_is_made_again_with_the_next_frame(namer, transport):
+    transport.reply = failing_first(embed, ServerError("out of order"))
+    told = [(frame.names, str(namer.error)) for frame in namer.name([seen({1: 1})] * 4)]
+    ada = Name("Ada", "default", 2, 2)
+    assert told == [((None,), "out of order"), ((None,), "None"), ((None,), "None"), ((ada,), "None")]
+    assert namer.failures == 1
+
+
 def video(*arguments) -> int:
     return main(["video", *map(str, arguments)])
 
@@ -157,3 +177,23 @@ def test_no_gallery_or_no_facenet(server, clip, tmp_path, people, capsys):
     assert video(clip, "--gallery", people) == 3
     assert "no server with model 'facenet'" in capsys.readouterr().err
     assert server.requests == []
+
+
+def test_a_look_that_fails_costs_no_frame(server, clip, people, tmp_path, capsys):
+    server.reply = failing_first(server.reply, ServerError("out of order"))
+    out = tmp_path / "named.mp4"
+    assert video(clip, "--out", out, "--gallery", people, "--look-every", "3") == 1
+    assert "frame 0: no face was looked up: out of order" in capsys.readouterr().err
+    lines = [json.loads(line) for line in out.with_suffix(".jsonl").read_text().splitlines()]
+    assert [line["faces"][0]["person"] for line in lines] == [None] * 4 + ["Ada"] * 8
+
+
+def test_a_facenet_that_goes_away_ends_it(server, clip, people, capsys):
+    def gone(_request):
+        server.ready = False
+        raise ServerUnavailable("connection refused")
+
+    reply = server.reply
+    server.reply = lambda request: (gone if request.outputs == (EMBEDDINGS,) else reply)(request)
+    assert video(clip, "--gallery", people, "--retries", "0") == 3
+    assert "no server with model 'facenet'" in capsys.readouterr().err

@@ -203,7 +203,8 @@ def _run(args: argparse.Namespace) -> int:
                 _tell(summary, video, copy)
                 if namer is not None:
                     _tell_names(namer)
-        return EXIT_SOME_FAILED if summary.refused or video.damaged else EXIT_OK
+        unnamed = namer.failures if namer is not None else 0
+        return EXIT_SOME_FAILED if summary.refused or video.damaged or unnamed else EXIT_OK
 
 
 def _namer(client: FaceClient, args: argparse.Namespace, stack: ExitStack) -> Namer | None:
@@ -255,6 +256,10 @@ def _answers(
             if answer.frame.index == 0:
                 raise answer.error
             console.message(f"frame {answer.frame.index}: {answer.error}")
+        if namer is not None and namer.error is not None:
+            if isinstance(namer.error, ServerUnavailable):
+                check_ready(client, client.embedder)
+            console.message(f"frame {answer.frame.index}: no face was looked up: {namer.error}")
         yield answer
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from face_client.errors import UnfitWeights
+from face_client.errors import FaceError, UnfitWeights
 from face_gallery.quality import DEFAULT_GATE, Gate, Quality
 from face_gallery.records import Filter
 from face_gallery.register import Register
@@ -39,6 +39,10 @@ class Namer:
 
     client: has FaceNet. every, votes: see above. threshold, collections, where: as for `Register.identify`.
     gate: what a face must be like to vote.
+
+    error: why the faces of the last frame that was given out could not be looked at, which is done with the next one
+    then; else None. failures: in how many frames.
+
     Raises UnfitWeights where the gallery's faces were embedded by another network than the server's.
     """
 
@@ -62,10 +66,13 @@ class Namer:
         self._collections, self._where = collections, where
         self._gate = gate
         self._tracks: dict[int, _Track] = {}
+        self.error: FaceError | None = None
+        self.failures = 0
 
     def name(self, answers: Iterable[FrameFaces]) -> Iterator[FrameFaces]:
         """The same frames, with names. The faces of those that were detected need crops."""
         for answer in answers:
+            self.error = None
             if answer.detected:
                 self._look(answer)
             yield replace(answer, names=tuple(self.of(track) for track in answer.tracks))
@@ -94,11 +101,28 @@ class Namer:
                 due.append((track, face.crop))
         if not due:
             return
-        embeddings = self._client.embed(np.stack([crop for _, crop in due]))
-        if self._client.weights().sha256 != self._weights.sha256:
-            raise UnfitWeights("the server's FaceNet was given other weights meanwhile")
+        embeddings = self._embedded(np.stack([crop for _, crop in due]))
+        if embeddings is None:
+            for track, _ in due:
+                track.wait = 0
+            return
         found = self._register.find(embeddings, self._weights, top=1, collections=self._collections, where=self._where)
         for (track, _), each in zip(due, found):
             track.looks += 1
             if each.candidates and each.candidates[0].distance < self._threshold.distance:
                 track.votes[each.candidates[0].collection, each.candidates[0].person] += 1
+
+    def _embedded(self, crops: np.ndarray) -> np.ndarray | None:
+        """None where the server gives no answer, as it may of a frame. Raises UnfitWeights."""
+        try:
+            embeddings = self._client.embed(crops)
+            weights = self._client.weights()
+        except UnfitWeights:
+            raise
+        except FaceError as error:
+            self.error = error
+            self.failures += 1
+            return None
+        if weights.sha256 != self._weights.sha256:
+            raise UnfitWeights("the server's FaceNet was given other weights meanwhile")
+        return embeddings
