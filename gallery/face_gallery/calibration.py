@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from face_client.errors import InvalidInput
 from face_client.similarity import cosines
 from face_client.weights import Weights
+from face_gallery.nearest import distance_of
 from face_gallery.records import Metadata
 from face_gallery.register import Register
 from face_gallery.store import Embeddings
@@ -29,6 +30,8 @@ SAMPLE = 10_000
 """Probes that are looked up at most, one a person as far as there are so many."""
 
 _AT_ONCE = 64
+_CANDIDATES = 8
+"""Nearest people, among whom is somebody of another name: collections in which one person is are fewer."""
 _CONFIDENCE = 0.95
 
 FEW = 5
@@ -116,12 +119,20 @@ class Calibration:
         return "; ".join(said)
 
 
-def enrolled(register: Register, weights: Weights, sample: int = SAMPLE, seed: int = 0) -> Iterator[Probe]:
-    """Probes out of the gallery itself: a face of each person, or of so many, chosen by chance."""
+def enrolled(
+    register: Register, weights: Weights, sample: int = SAMPLE, seed: int = 0, also_in: Sequence[Weights] = ()
+) -> Iterator[Probe]:
+    """Probes out of the gallery itself: a face of each person, or of so many, chosen by chance.
+
+    also_in: networks by which a face must be embedded too.
+    """
     choice = np.random.default_rng(seed)
     people = register.store.ids()
     for person in choice.permutation(people)[:sample].tolist():
         faces = [face for face in register.store.faces(weights.sha256, person) if face.embedding is not None]
+        for other in also_in:
+            there = {face.id for face in register.store.faces(other.sha256, person) if face.embedding is not None}
+            faces = [face for face in faces if face.id in there]
         if faces:
             face = faces[int(choice.integers(len(faces)))]
             assert face.embedding is not None
@@ -130,7 +141,8 @@ def enrolled(register: Register, weights: Weights, sample: int = SAMPLE, seed: i
 
 class Nearest(NamedTuple):
     """Euclidean distances of a probe: to the nearest person that it is not, and to the nearest other face of its own
-    person; None where there is none."""
+    person; None where there is none. Of the same name in two collections nobody knows whether it is one person: it is
+    taken for one."""
 
     other: float | None
     own: float | None
@@ -143,10 +155,14 @@ def look_up(
     matrix = register.matrix(register.check(weights).sha256)
     looked_up: list[Nearest] = []
     for share in _shares(probes):
-        hits = matrix.search(np.stack([probe.embedding for probe in share]), 2)
+        hits = matrix.search(np.stack([probe.embedding for probe in share]), _CANDIDATES)
+        known = [probe.person for probe in share if probe.person is not None]
+        people = register.store.people_by_id([*known, *(hit.person for found in hits for hit in found)])
+        names = {number: person.name for number, person in people.items()}
         for probe, found in zip(share, hits):
-            near = next((hit for hit in found if hit.person != probe.person), None)
-            other = None if near is None else _distance(near.cosine)
+            own = None if probe.person is None else names.get(probe.person)
+            near = next((hit for hit in found if hit.person in names and names[hit.person] != own), None)
+            other = None if near is None else distance_of(near.cosine)
             looked_up.append(Nearest(other, _to_own(register, weights, probe)))
         tell(len(looked_up))
     return looked_up
@@ -167,7 +183,7 @@ def _to_own(register: Register, weights: Weights, probe: Probe) -> float | None:
         for face in register.store.faces(weights.sha256, probe.person)
         if face.embedding is not None and face.id != probe.face
     ]
-    return _distance(float(cosines(probe.embedding[np.newaxis], np.stack(rows)).max())) if rows else None
+    return distance_of(float(cosines(probe.embedding[np.newaxis], np.stack(rows)).max())) if rows else None
 
 
 def calibrate(measured: Measured, wanted: float) -> Calibration:
@@ -225,10 +241,6 @@ def _shares(probes: Iterable[Probe]) -> Iterator[list[Probe]]:
             share = []
     if share:
         yield share
-
-
-def _distance(cosine: float) -> float:
-    return float(np.sqrt(max(2 - 2 * cosine, 0.0)))
 
 
 def _percent(rate: float, between: tuple[float, float]) -> str:

@@ -34,4 +34,4 @@ class GalleryUnfit(GalleryError):
 
 
 class GalleryUnavailable(GalleryError):
-    """It may help to ask again. Of what was asked nothing has happened."""
+    """It may help to ask again. Of what was asked nothing has happened, unless its sentence says so."""

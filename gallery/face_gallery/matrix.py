@@ -57,9 +57,13 @@ class Matrix:
         upto: the change counter, if somebody has looked at it just now.
         """
         with self._lock:
-            upto = self._store.counter() if upto is None else upto
-            if upto <= self._change:
+            if upto is None or upto < self._change:
+                upto = self._store.counter()
+            if upto == self._change:
                 return
+            if upto < self._change:
+                # An earlier copy of the store has taken its place.
+                self._clear()
             try:
                 self._take_over(upto)
             except BaseException:

@@ -21,6 +21,11 @@ class Hit(NamedTuple):
     cosine: float
 
 
+def distance_of(cosine: float) -> float:
+    """Euclidean, between two embeddings of length 1."""
+    return float(np.sqrt(max(2 - 2 * cosine, 0.0)))
+
+
 def nearest_people(
     queries: NDArray[np.float32], faces: Ids, people: Ids, embeddings: NDArray[np.float32], top: int
 ) -> list[list[Hit]]:

@@ -15,20 +15,20 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from face_client.errors import InvalidInput
-from face_client.messages import EMBEDDING_SIZE
 from face_client.weights import Weights
 from face_gallery.enrolling import check_metadata
 from face_gallery.errors import UnknownPerson
-from face_gallery.records import Index, NewFace, Person, StoredFace, checked_name
+from face_gallery.records import Index, NewFace, Person, StoredFace, checked_embedding, checked_name
 from face_gallery.store import Enrolment, Store
 
 _KEY = b"face_gallery"
@@ -59,9 +59,12 @@ def export(store: Store, path: str | os.PathLike[str], tell: Tell = lambda _rows
     Raises GalleryError, OSError.
     """
     target = Path(path)
-    part = target.with_name(f".{target.name}.part")
     index = next((index for index in store.indexes() if index.is_active), None)
     rows = 0
+    # Nobody else's to read, as a gallery is.
+    number, name = tempfile.mkstemp(prefix=".faces-", suffix=".part", dir=target.parent)
+    os.close(number)
+    part = Path(name)
     try:
         with pq.ParquetWriter(part, SCHEMA.with_metadata({_KEY: _about(index)}), compression="zstd") as writer:
             for batch in _batches(_rows_of(store, None if index is None else index.weights.sha256)):
@@ -124,8 +127,16 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def import_(store: Store, path: str | os.PathLike[str], tell: Tell = lambda _rows: None) -> int:
-    """Add everybody in such a file, all or none; how many faces are new. Faces that are enrolled already are left out.
+class Imported(NamedTuple):
+    """How many faces are new; how many the file has without an embedding of its network, which cannot be enrolled."""
+
+    faces: int
+    without_embedding: int
+
+
+def import_(store: Store, path: str | os.PathLike[str], tell: Tell = lambda _rows: None) -> Imported:
+    """Add everybody in such a file, all or none. Faces that are enrolled already are left out, and whoever is there
+    keeps the metadata.
 
     Raises InvalidInput for a file that is none, or with a row that cannot be; UnfitWeights where its embeddings are of
     another network than those of the gallery; GalleryError, OSError.
@@ -137,16 +148,17 @@ def import_(store: Store, path: str | os.PathLike[str], tell: Tell = lambda _row
     with file:
         told = _told(file, path)
         weights = Weights.parse(json.dumps(told["weights"])) if "weights" in told else None
-        enrolments = _enrolments(store, file, weights, tell)
+        known = _Known(store, "" if weights is None else weights.sha256)
+        enrolments = _enrolments(known, file, tell)
         if weights is None:
             if next(enrolments, None) is not None:
                 raise InvalidInput(f"{path} does not say which network its embeddings are of")
-            return 0
+            return Imported(0, 0)
         is_first = not store.indexes()
         added = sum(len(faces) for faces in store.enrol(enrolments, weights))
         if is_first and told.get("calibration"):
             store.calibrate(weights.sha256, told["calibration"])
-        return added
+        return Imported(added, known.without_embedding)
 
 
 def _told(file: pq.ParquetFile, path: str | os.PathLike[str]) -> Mapping[str, Any]:
@@ -161,14 +173,13 @@ def _told(file: pq.ParquetFile, path: str | os.PathLike[str]) -> Mapping[str, An
     return told
 
 
-def _enrolments(store: Store, file: pq.ParquetFile, weights: Weights | None, tell: Tell) -> Iterator[Enrolment]:
-    known = _Known(store, "" if weights is None else weights.sha256)
+def _enrolments(known: _Known, file: pq.ParquetFile, tell: Tell) -> Iterator[Enrolment]:
     number = 0
     for batch in file.iter_batches(_ROWS, columns=SCHEMA.names):
         for row in batch.to_pylist():
             number += 1
-            enrolment = _enrolment(row, number)
-            yield enrolment._replace(faces=[face for face in enrolment.faces if not known.has(enrolment, face)])
+            known.without_embedding += row["embedding"] is None and row["added"] is not None
+            yield known.lacks(_enrolment(row, number))
         tell(number)
 
 
@@ -181,9 +192,9 @@ def _enrolment(row: Mapping[str, Any], number: int) -> Enrolment:
         if row["embedding"] is None:
             return Enrolment(collection, person, metadata, [], row["created"])
         embedding = np.array(row["embedding"], np.float32)
-        if embedding.shape != (EMBEDDING_SIZE,) or not np.isfinite(embedding).all() or not embedding.any():
-            raise InvalidInput(f"embedding must be {EMBEDDING_SIZE} numbers, not all of them zero")
-        face = NewFace(embedding, row["crop"], json.loads(row["details"] or "{}"), row["added"])
+        details = json.loads(row["details"] or "{}")
+        check_metadata(details)
+        face = NewFace(checked_embedding(embedding), row["crop"], details, row["added"])
     except (ValueError, InvalidInput) as error:
         raise InvalidInput(f"row {number} cannot be imported: {error}") from error
     return Enrolment(collection, person, metadata, [face], row["created"])
@@ -196,18 +207,24 @@ class _Known:
         self._store = store
         self._weights = weights
         self._is_empty = store.counter() == 0
-        self._person: tuple[str, str] | None = None
+        self._key: tuple[str, str] | None = None
+        self._person: Person | None = None
         self._embeddings: set[bytes] = set()
+        self.without_embedding = 0
 
-    def has(self, enrolment: Enrolment, face: NewFace) -> bool:
-        """Whether this very face is there, or came before in the file."""
+    def lacks(self, enrolment: Enrolment) -> Enrolment:
+        """What of it is new: whoever is there keeps the metadata, and their faces are left out."""
         key = (enrolment.collection, enrolment.name)
-        if key != self._person:
-            self._person, self._embeddings = key, set()
-            person = None if self._is_empty else self._find(*key)
-            if person is not None:
-                faces = self._store.faces(self._weights, person.id)
+        if key != self._key:
+            self._key, self._embeddings = key, set()
+            self._person = None if self._is_empty else self._find(*key)
+            if self._person is not None:
+                faces = self._store.faces(self._weights, self._person.id)
                 self._embeddings = {each.embedding.tobytes() for each in faces if each.embedding is not None}
+        new = [face for face in enrolment.faces if not self._has(face)]
+        return enrolment._replace(faces=new, metadata=None if self._person else enrolment.metadata)
+
+    def _has(self, face: NewFace) -> bool:
         data = face.embedding.tobytes()
         is_known = data in self._embeddings
         self._embeddings.add(data)

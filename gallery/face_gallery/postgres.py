@@ -7,7 +7,6 @@ A search is the database's: exact as it stands, approximate once there is an HNS
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 from pgvector.psycopg import register_vector
+from psycopg.conninfo import conninfo_to_dict
 
 from face_client.forks import renew_in_children
 from face_gallery.errors import GalleryError, GalleryUnavailable, GalleryUnfit
@@ -28,6 +28,8 @@ _CONNECT_S = 10
 _SILENCE_MS = 10_000
 """So long a host may acknowledge nothing: TCP by itself waits a quarter of an hour for one that has vanished."""
 _READERS_S = 60.0
+_BUSY_S = 30
+"""So long a writer waits for others."""
 _SIZE = 512
 """Values of an embedding: pgvector's indexes want to know."""
 
@@ -165,15 +167,13 @@ class PostgresStore(SearchingStore):
         found = []
         with self._reading() as cursor:
             network = self._number(cursor, weights)
-            cursor.execute("SELECT count(*) FROM embeddings WHERE network = ?", (network,))
-            (size,) = cursor.fetchone()
             for query in queries:
                 wanted = 2 * top + _SLACK
                 while True:
                     rows = self._nearest(cursor, query, network, wanted, condition, values)
                     faces, people, embeddings = zip(*rows) if rows else ((), (), ())
                     hits = nearest_people(query[np.newaxis], faces, people, self._from_column(embeddings), top)[0]
-                    if len(hits) >= top or wanted >= size:
+                    if len(hits) >= top or len(rows) < wanted:
                         break
                     wanted *= 8
                 found.append(hits)
@@ -206,7 +206,14 @@ class PostgresStore(SearchingStore):
         if self._connection is not None and not self._connection.closed:
             return self._connection
         connection = psycopg.connect(
-            self._address, autocommit=True, connect_timeout=_CONNECT_S, tcp_user_timeout=_SILENCE_MS
+            self._address,
+            autocommit=True,
+            connect_timeout=_CONNECT_S,
+            tcp_user_timeout=_SILENCE_MS,
+            # A host that vanishes while an answer is awaited is noticed by its silence.
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
         )
         try:
             self._prepare(connection)
@@ -224,7 +231,14 @@ class PostgresStore(SearchingStore):
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
                 if not self._is_there(connection):
                     connection.execute(_TABLES)
-        connection.execute("SET search_path TO face_gallery, public")
+        # Where the extension is: some who host databases have a schema for them.
+        of_extension = connection.execute(
+            "SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'vector'"
+        ).fetchone()
+        connection.execute(f"SET search_path TO face_gallery, {of_extension[0] if of_extension else 'public'}")
+        # A client that vanishes while it writes must not hold all others up for ever.
+        connection.execute(f"SET lock_timeout = '{_BUSY_S}s'")
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{2 * _BUSY_S}s'")
         found = connection.execute("SELECT value FROM settings WHERE key = 'schema'").fetchone()
         self._check_schema(int(found[0]) if found else 0)
         register_vector(connection)
@@ -284,8 +298,12 @@ class PostgresStore(SearchingStore):
         said = str(error).strip().partition("\n")[0]
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             return GalleryUnfit(f"{self.where} does not let this user do it: {said}")
-        if isinstance(error, psycopg.errors.FeatureNotSupported) or "extension" in said:
+        if isinstance(error, (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile)):
             return GalleryUnfit(f"{self.where} has no pgvector: {said}")
+        if isinstance(error, psycopg.DataError):
+            return GalleryUnfit(f"{self.where} cannot hold this: {said}")
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            return GalleryUnavailable(f"{self.where} is in use by others, and was not free within {_BUSY_S} s")
         if isinstance(error, psycopg.OperationalError):
             # Half open connections are of no more use.
             with suppress(psycopg.Error):
@@ -328,4 +346,12 @@ _OF_PARENTS: list[psycopg.Connection[Any]] = []
 
 
 def _without_password(address: str) -> str:
-    return re.sub(r"(?<=://)([^:@/]*):[^@/]*@", r"\1@", address)
+    """An address as it may be shown: user, hosts and database. Raises GalleryUnfit for one that libpq cannot read."""
+    try:
+        parts = conninfo_to_dict(address)
+    except psycopg.ProgrammingError:
+        # Not in libpq's words: they repeat it.
+        raise GalleryUnfit("the address of the gallery is not like postgresql://user@host:5432/database") from None
+    user = f"{parts['user']}@" if parts.get("user") else ""
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"postgresql://{user}{parts.get('host', '')}{port}/{parts.get('dbname', '')}"

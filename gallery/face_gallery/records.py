@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from face_client.errors import InvalidInput
 from face_client.faces import Face
+from face_client.messages import EMBEDDING_SIZE
 from face_client.weights import Weights
 
 Scalar = Union[str, int, float, bool]
@@ -25,6 +26,8 @@ Filter = Mapping[str, Scalar]
 DEFAULT_COLLECTION = "default"
 
 _LONGEST_NAME = 200
+_LARGEST = 2**63 - 1
+"""Of numbers that databases compare."""
 
 
 def checked_name(field_name: str, name: object) -> str:
@@ -39,6 +42,31 @@ def checked_name(field_name: str, name: object) -> str:
             "characters, and no blanks around it"
         )
     return kept
+
+
+def checked_collections(collections: object) -> list[str]:
+    """Names of collections as they are kept. Raises InvalidInput, also for one name alone."""
+    if isinstance(collections, str) or not isinstance(collections, Sequence):
+        raise InvalidInput(f"collections is {collections!r}; it must be a list of names")
+    return [checked_name("collection", name) for name in collections]
+
+
+def checked_filter(where: object) -> Filter:
+    """Raises InvalidInput for what are not texts, numbers, true or false by their keys."""
+    if not isinstance(where, Mapping):
+        raise InvalidInput(f"where is {where!r}; it must be keys and values")
+    for key, value in where.items():
+        fits = isinstance(key, str) and isinstance(value, (str, bool, int, float))
+        if not fits or (isinstance(value, (int, float)) and not -_LARGEST <= value <= _LARGEST):
+            raise InvalidInput(f"where is {dict(where)!r}; its values must be texts, numbers, true or false")
+    return where
+
+
+def checked_embedding(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Raises InvalidInput for what no network gave."""
+    if embedding.shape != (EMBEDDING_SIZE,) or not np.isfinite(embedding).all() or not embedding.any():
+        raise InvalidInput(f"embedding must be {EMBEDDING_SIZE} numbers, not all of them zero")
+    return embedding
 
 
 @dataclass(frozen=True)
@@ -90,11 +118,14 @@ class StoredFace:
 
 @dataclass(frozen=True)
 class Index:
-    """The embeddings of one network. weights: whose. faces: how many have one. is_active: the index that is enrolled
-    into. calibration: what `calibrate` measured, for JSON; None without one."""
+    """The embeddings of one network.
+
+    weights: whose. faces: how many have one; None: not counted. is_active: the index that is enrolled into.
+    calibration: what `calibrate` measured, for JSON; None without one.
+    """
 
     weights: Weights
-    faces: int
+    faces: int | None
     is_active: bool
     calibration: Metadata | None
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from face_client.errors import InvalidInput, UnfitWeights
 from face_client.faces import Faces
+from face_client.forks import renew_in_children
 from face_client.options import check_at_least
 from face_client.similarity import RANDOM_WEIGHTS, SAME_DISTANCE, cosines
 from face_client.weights import Weights
 from face_gallery.matrix import Matrix
-from face_gallery.nearest import Hit
+from face_gallery.nearest import Hit, distance_of
 from face_gallery.quality import Gate, Quality
 from face_gallery.records import (
     Candidate,
@@ -67,6 +68,12 @@ class Register:
         self._lock = threading.Lock()
         self._matrices: dict[str, Matrix] = {}
         self._indexes: tuple[int, list[Index]] = (-1, [])
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """In a forked process: a thread that is not there may have held a lock, or been in the midst of a matrix."""
+        self._lock = threading.Lock()
+        self._matrices = {}
 
     def check(self, weights: Weights | None) -> Weights:
         """The weights of embeddings, if they may be used here. Raises UnfitWeights for random ones."""
@@ -77,20 +84,20 @@ class Register:
         return weights
 
     def indexes(self) -> list[Index]:
-        """Of the store, read anew where it has changed; the active one first."""
+        """Of the store, read anew where it has changed; the active one first. Nobody has counted their faces."""
         return self._look()[1]
 
     @property
     def size(self) -> int:
-        """Faces in the active index, as it was looked at last."""
-        return sum(index.faces for index in self._indexes[1] if index.is_active)
+        """Faces in the active index."""
+        return sum(index.faces or 0 for index in self.store.indexes() if index.is_active)
 
     def _look(self) -> tuple[int, list[Index]]:
         """The change counter, and the indexes as they are then."""
         counter = self.store.counter()
         with self._lock:
             if self._indexes[0] != counter:
-                self._indexes = counter, self.store.indexes()
+                self._indexes = counter, self.store.indexes(counted=False)
                 known = {index.weights.sha256 for index in self._indexes[1]}
                 # What was dropped shall not stay in memory.
                 self._matrices = {weights: each for weights, each in self._matrices.items() if weights in known}
@@ -103,15 +110,7 @@ class Register:
             return Threshold(float(distance), "given")
         for index in self.indexes():
             if index.weights.sha256 == weights.sha256 and index.calibration is not None:
-                told = index.calibration
-                interval = told.get("interval")
-                return Threshold(
-                    told["distance"],
-                    "calibrated",
-                    told.get("false_match_rate"),
-                    None if interval is None else (interval[0], interval[1]),
-                    told.get("people"),
-                )
+                return Threshold.from_dict({**index.calibration, "source": "calibrated"})
         return Threshold(SAME_DISTANCE, "literature")
 
     def identify(
@@ -166,7 +165,7 @@ class Register:
         candidates = []
         for hit in hits:
             person = people[hit.person]
-            distance = _distance(hit.cosine)
+            distance = distance_of(hit.cosine)
             candidates.append(
                 Candidate(person.name, person.collection, distance, hit.cosine, hit.face, person.metadata)
             )
@@ -201,12 +200,14 @@ class Register:
 
     def remove(self, person: str, collection: str) -> int:
         """Erase a person, in the store and in this process's memory; how many faces of theirs. Raises UnknownPerson."""
-        faces = self.store.remove(checked_name("collection", collection), checked_name("person", person))
-        with self._lock:
-            matrices = list(self._matrices.values())
-        for matrix in matrices:
-            matrix.refresh()
-        return faces
+        try:
+            return self.store.remove(checked_name("collection", collection), checked_name("person", person))
+        finally:
+            # Also where the store says that the person is removed, and bytes are not yet erased.
+            with self._lock:
+                matrices = list(self._matrices.values())
+            for matrix in matrices:
+                matrix.refresh()
 
     def check_index(self, weights: Weights) -> int:
         """Raises UnfitWeights where faces are enrolled, and none by this network. An empty gallery knows nobody.
@@ -233,9 +234,5 @@ class Register:
         if not rows:
             raise UnfitWeights(f"no face of {person!r} is embedded by {weights.name}: run `faces gallery reindex`")
         cosine = float(cosines(embedding[np.newaxis], np.stack(rows)).max())
-        distance = _distance(cosine)
+        distance = distance_of(cosine)
         return Verification(known.name, distance < decided.distance, distance, cosine, decided)
-
-
-def _distance(cosine: float) -> float:
-    return float(np.sqrt(max(2 - 2 * cosine, 0.0)))

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Callable
 
@@ -66,6 +66,7 @@ def reindex(
 ) -> Reindexed:
     """Embed all faces that the index of the server's weights lacks. It does not become the active one.
 
+    One server at a time: which of several has answered is not known, and their weights may differ during a roll.
     Raises UnfitWeights where the server's weights will not do or change meanwhile, FaceError, GalleryError; what was
     embedded before stays.
     """
@@ -107,7 +108,11 @@ def _crop(face: StoredFace) -> NDArray[np.uint8] | None:
     """The kept picture, as FaceNet saw it: uint8 [160, 160, 3]."""
     if face.crop is None:
         return None
-    pixels = np.asarray(Image.open(io.BytesIO(face.crop)).convert("RGB"))
+    try:
+        pixels = np.asarray(Image.open(io.BytesIO(face.crop)).convert("RGB"))
+    except (OSError, ValueError):
+        # Whoever imported it has not looked.
+        return None
     return pixels if pixels.shape == (CROP_SIZE, CROP_SIZE, 3) else None
 
 
@@ -141,19 +146,20 @@ def _overlaps(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[n
 
 
 def compare(store: Store, *, random_weights: bool = False, sample: int = 2000) -> list[Told]:
-    """How each index tells the same faces apart, the active one first."""
+    """How each index tells the same faces apart, those that are in all of them; the active one first."""
     register = Register(store, random_weights=random_weights)
-    return [_told(register, index.weights, sample) for index in register.indexes()]
+    weights = [index.weights for index in register.indexes()]
+    return [_told(register, each, [other for other in weights if other != each], sample) for each in weights]
 
 
-def _told(register: Register, weights: Weights, sample: int) -> Told:
-    nearest = look_up(register, weights, enrolled(register, weights, sample))
+def _told(register: Register, weights: Weights, others: Sequence[Weights], sample: int) -> Told:
+    nearest = look_up(register, weights, enrolled(register, weights, sample, also_in=others))
     own = [each.own for each in nearest if each.own is not None]
-    others = [each.other for each in nearest if each.other is not None]
+    strangers = [each.other for each in nearest if each.other is not None]
     pairs = [(each.own, each.other) for each in nearest if each.own is not None and each.other is not None]
     return Told(
         weights,
         float(np.mean([mine < other for mine, other in pairs])) if pairs else None,
         float(np.median(own)) if own else None,
-        float(np.median(others)) if others else None,
+        float(np.median(strangers)) if strangers else None,
     )

@@ -15,7 +15,7 @@ from face_client.messages import Response, Search
 from face_client.options import DetectOptions, ParameterValue, check_at_least
 from face_client.similarity import RANDOM_WEIGHTS
 from face_gallery.quality import Gate, Quality
-from face_gallery.records import Candidate, Filter, Identified, Threshold
+from face_gallery.records import Candidate, Filter, Identified, Threshold, checked_collections, checked_filter
 
 _OUTPUTS = ("margins", "candidates", "threshold_details")
 
@@ -38,9 +38,9 @@ def search_of(
     check_at_least("top", top, 1, whole=True)
     parameters: dict[str, ParameterValue] = {"top": int(top)}
     if collections is not None:
-        parameters["collections"] = json.dumps(list(collections))
+        parameters["collections"] = json.dumps(checked_collections(collections))
     if where:
-        parameters["where"] = json.dumps(dict(where))
+        parameters["where"] = json.dumps(dict(checked_filter(where)))
     search = Search.of(model, crops, max_side, options)
     return replace(search, outputs=(*search.outputs, *_OUTPUTS), parameters={**search.parameters, **parameters})
 

@@ -30,7 +30,17 @@ from face_client.errors import UnfitWeights
 from face_client.weights import Weights
 from face_gallery.errors import GalleryUnfit, UnknownPerson
 from face_gallery.nearest import Hit
-from face_gallery.records import Filter, Index, Metadata, NewFace, Person, StoredFace
+from face_gallery.records import (
+    Filter,
+    Index,
+    Metadata,
+    NewFace,
+    Person,
+    StoredFace,
+    checked_collections,
+    checked_embedding,
+    checked_filter,
+)
 
 SCHEMA = 1
 """Version of the tables; a store refuses newer ones. There are no older ones yet: the first change of the tables brings
@@ -176,7 +186,7 @@ class Store(ABC):
     def _embed(self, cursor: Cursor, network: int, change: int, rows: Iterable[tuple[int, Embeddings]]) -> None:
         cursor.executemany(
             "INSERT INTO embeddings (face, network, change, embedding) VALUES (?, ?, ?, ?)",
-            [(face, network, change, self._to_column(embedding)) for face, embedding in rows],
+            [(face, network, change, self._to_column(checked_embedding(embedding))) for face, embedding in rows],
         )
 
     def _each(self, cursor: Cursor, sql: str, rows: Iterable[Sequence[Any]]) -> list[int]:
@@ -206,6 +216,8 @@ class Store(ABC):
 
     def _remove_faces(self, cursor: Cursor, faces: Sequence[int]) -> None:
         change = self._next(cursor)
+        # Only of those that are there: an id that is yet to come shall not be taken for gone.
+        faces = [face for face in faces if self._has_face(cursor, face)]
         rows = [(face,) for face in faces]
         cursor.executemany("DELETE FROM embeddings WHERE face = ?", rows)
         cursor.executemany("DELETE FROM faces WHERE id = ?", rows)
@@ -216,12 +228,17 @@ class Store(ABC):
             cursor.execute("DELETE FROM erased WHERE change <= ?", too_old)
             self._set(cursor, "erased_before", str(too_old[0]))
 
+    def _has_face(self, cursor: Cursor, face: int) -> bool:
+        cursor.execute("SELECT 1 FROM faces WHERE id = ?", (face,))
+        return cursor.fetchone() is not None
+
     def describe(self, collection: str, name: str, metadata: Metadata) -> None:
         """Give a person other metadata. Raises UnknownPerson."""
         person = self.person(collection, name).id
         with self._writing() as cursor:
             self._next(cursor)
             cursor.execute("UPDATE people SET metadata = ? WHERE id = ?", (json.dumps(dict(metadata)), person))
+        self._erase()
 
     def person(self, collection: str, name: str) -> Person:
         """Raises UnknownPerson."""
@@ -272,8 +289,10 @@ class Store(ABC):
 
     def _condition(self, collections: Sequence[str] | None, where: Filter | None) -> tuple[str, list[Any]]:
         """With AND before it."""
-        condition, values = self._where(where or {})
+        condition, values = self._where(checked_filter(where or {}))
         parts = [condition] if condition else []
+        if collections is not None:
+            collections = checked_collections(collections)
         if collections is not None:
             parts.insert(0, f"collection IN ({', '.join('?' * len(collections))})" if collections else "1 = 0")
             values = [*collections, *values]
@@ -376,14 +395,15 @@ class Store(ABC):
 
     # Indexes
 
-    def indexes(self) -> list[Index]:
-        """The active one first, then in the order in which they were made."""
+    def indexes(self, counted: bool = True) -> list[Index]:
+        """The active one first, then in the order in which they were made.
+
+        counted: with the number of their faces, which takes a look at all of them.
+        """
+        count = "(SELECT count(*) FROM embeddings WHERE network = number)" if counted else "NULL"
         with self._reading() as cursor:
             active = self._setting(cursor, "active")
-            cursor.execute(
-                "SELECT weights, name, random, calibration, "
-                "(SELECT count(*) FROM embeddings WHERE network = number) FROM indexes ORDER BY number"
-            )
+            cursor.execute(f"SELECT weights, name, random, calibration, {count} FROM indexes ORDER BY number")
             rows = cursor.fetchall()
         found = [
             Index(Weights(name, sha256, bool(random)), faces, sha256 == active, told and _parsed(told))
@@ -433,9 +453,11 @@ class Store(ABC):
         self._erase()
 
     def calibrate(self, weights: str, calibration: Metadata | None) -> None:
-        """Keep what was measured with an index."""
+        """Keep what was measured with an index. Raises GalleryUnfit where there is none."""
         with self._writing() as cursor:
             self._next(cursor)
+            if not self._number(cursor, weights):
+                raise GalleryUnfit(f"this gallery has no index of the weights {weights[:12]}")
             told = None if calibration is None else json.dumps(dict(calibration))
             cursor.execute("UPDATE indexes SET calibration = ? WHERE weights = ?", (told, weights))
 

@@ -201,6 +201,8 @@ def _worked(args: argparse.Namespace) -> Together:
         context.Process(target=_work, args=(path, number, rates, args.seconds, ready, go, told))
         for number in range(_PROCESSES)
     ]
+    # Before NumPy is imported there: four that take all cores each would wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for worker in workers:
         worker.start()
     for _ in workers:
@@ -226,7 +228,6 @@ def _work(
     path: Path, number: int, rates: tuple[float, float], seconds: float, ready: Any, go: Event, told: Any
 ) -> None:
     """Enrols and identifies, each in its time; tells how long each took (ms), and how many failed."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     took: tuple[list[float], list[float]] = ([], [])
     errors = 0
     with open_store(path) as store:
@@ -243,6 +244,7 @@ def _work(
             except FaceError as error:
                 print(f"process {number}: {error}", file=sys.stderr)
                 errors += 1
+                continue
             took[kind].append(1000 * (time.perf_counter() - start))
     told.put((*took, errors))
 

@@ -10,7 +10,7 @@ import traceback
 import psycopg
 import pytest
 
-from face_gallery.errors import GalleryUnavailable, GalleryUnfit
+from face_gallery.errors import GalleryError, GalleryUnavailable, GalleryUnfit
 from face_gallery.opening import open_store
 from face_gallery.records import NewFace
 from face_gallery.register import Register
@@ -190,13 +190,20 @@ def _wait_until_gone(path):
     ("address", "words"),
     [
         ("postgresql://nobody:secret@127.0.0.1:1/none", r"postgresql://nobody@127\.0\.0\.1:1/none cannot be reached"),
-        ("postgresql://127.0.0.1:notaport/none", "cannot be used|cannot be reached"),
+        (
+            "postgresql://127.0.0.1:1/none?user=nobody&password=secret",
+            r"postgresql://nobody@127\.0\.0\.1:1/none cannot",
+        ),
+        ("postgresql://nobody:se/cret@127.0.0.1:1/none", "is not like|cannot be reached"),
+        ("postgresql://nobody:50%secret@127.0.0.1:1/none", "the address of the gallery is not like"),
+        ("postgresql://nobody:se@cret@127.0.0.1:1/none", "is not like|cannot be reached"),
+        ("postgresql://127.0.0.1:notaport/none", "cannot be used|cannot be reached|is not like"),
     ],
 )
 def test_a_database_that_is_not_there(address, words):
-    with pytest.raises(GalleryUnavailable, match=words) as caught:
+    with pytest.raises(GalleryError, match=words) as caught:
         open_store(address)
-    assert "secret" not in str(caught.value)
+    assert "cret" not in str(caught.value)
 
 
 def test_a_database_without_a_gallery(where, tmp_path):

@@ -174,7 +174,7 @@ def test_exported_and_imported(gallery, tmp_path):
     gallery.add("Ada", [picture(2), picture(4)], metadata={"site": "A"})
     assert gallery.export(tmp_path / "a.parquet") == 2
     gallery.remove("Ada")
-    assert gallery.import_(tmp_path / "a.parquet") == 2
+    assert gallery.import_(tmp_path / "a.parquet").faces == 2
     (found,) = gallery.identify(picture(4))
     assert (found.person, found.match.metadata) == ("Ada", {"site": "A"})
 

@@ -52,13 +52,13 @@ def test_there_and_back(filled, tmp_path, monkeypatch):
     assert told == [2, 4, 5]
     assert [file.name for file in tmp_path.iterdir() if "parquet" in file.name] == ["a.parquet"]
     with open_store(tmp_path / "other.gallery") as other:
-        assert parquet.import_(other, tmp_path / "a.parquet") == 4
+        assert parquet.import_(other, tmp_path / "a.parquet") == (4, 0)
         assert dump(other) == dump(filled)
         assert other.indexes() == filled.indexes()
-        assert parquet.import_(other, tmp_path / "a.parquet") == 0, "twice is once"
+        assert parquet.import_(other, tmp_path / "a.parquet") == (0, 0), "twice is once"
         assert dump(other) == dump(filled)
         other.remove("default", "Ada")
-        assert parquet.import_(other, tmp_path / "a.parquet") == 2
+        assert parquet.import_(other, tmp_path / "a.parquet") == (2, 0)
         assert dump(other) == dump(filled)
 
 
@@ -72,7 +72,7 @@ def test_others_can_read_it(filled, tmp_path):
 
 def test_an_empty_gallery_there_and_back(store, tmp_path):
     assert parquet.export(store, tmp_path / "a.parquet") == 0
-    assert parquet.import_(store, tmp_path / "a.parquet") == 0
+    assert parquet.import_(store, tmp_path / "a.parquet") == (0, 0)
     assert list(store.people()) == []
 
 
@@ -124,6 +124,28 @@ def test_files_that_are_no_gallery(store, tmp_path):
         parquet.import_(store, path)
     with pytest.raises(FileNotFoundError):
         parquet.import_(store, tmp_path / "none.parquet")
+
+
+def test_whoever_is_there_keeps_the_metadata(filled, tmp_path):
+    parquet.export(filled, tmp_path / "a.parquet")
+    filled.describe("default", "Ada", {"consent": "withdrawn"})
+    assert parquet.import_(filled, tmp_path / "a.parquet").faces == 0
+    assert filled.person("default", "Ada").metadata == {"consent": "withdrawn"}
+
+
+def test_faces_without_an_embedding_in_use_are_told_of(filled, tmp_path):
+    (face,) = filled.faces(person=filled.person("guests", "Ada").id)
+    filled.add_embeddings(OTHERS, {face.id: units(1, 9)[0]})
+    filled.activate(OTHERS.sha256)
+    parquet.export(filled, tmp_path / "a.parquet")
+    with open_store(tmp_path / "other.gallery") as other:
+        assert parquet.import_(other, tmp_path / "a.parquet") == (1, 3)
+        assert len(list(other.people())) == 4
+
+
+def test_an_export_is_nobody_elses(filled, tmp_path):
+    parquet.export(filled, tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_mode & 0o077 == 0
 
 
 def test_of_another_network(filled, tmp_path):

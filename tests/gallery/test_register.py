@@ -1,5 +1,9 @@
 """Who a face is: in memory and in the database, as a plain search says it."""
 
+import os
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -207,6 +211,40 @@ def test_a_matrix_that_was_read_halfway_is_read_anew(store, monkeypatch):
         with pytest.raises(GalleryUnavailable):
             register.find(units(1), TRAINED)
     assert len(register.matrix(TRAINED.sha256)) == 6
+
+
+def test_an_earlier_copy_in_the_place_of_a_store(tmp_path):
+    path = tmp_path / "a.gallery"
+    with open_store(path) as store:
+        enrol(store, units(2))
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(tmp_path / "copy")) as copy:
+            source.backup(copy)
+        enrol(store, units(3, 5), ["x", "y", "z"])
+        enrol(store, units(1, 6), ["w"])
+        register = Register(store)
+        assert register.find(units(3, 5)[:1], TRAINED)[0].candidates[0].person == "x"
+        store.close()
+        path.write_bytes((tmp_path / "copy").read_bytes())
+        enrol(store, units(1, 8), ["new"])
+        found = register.find(units(3, 5)[:1], TRAINED)[0].candidates
+        assert [each.person for each in found if each.distance < 0.5] == []
+        assert register.find(units(1, 8), TRAINED)[0].candidates[0].person == "new"
+
+
+def test_in_a_forked_process_whatever_a_thread_held(store):
+    enrol(store, units(3))
+    register = Register(store)
+    register.find(units(1), TRAINED)
+    with register._lock:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                status = int(register.find(units(3)[2:], TRAINED)[0].candidates[0].person != "p2")
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+    assert register.find(units(3)[1:2], TRAINED)[0].candidates[0].person == "p1"
 
 
 def test_a_file_has_no_search_of_its_own(tmp_path):

@@ -90,6 +90,12 @@ def test_from_the_pictures_they_came_from(filled, client):
         assert who.candidates[0].person == f"p{person}"
 
 
+def test_a_kept_picture_that_is_none(filled, client):
+    filled.enrol([Enrolment("default", "p0", None, [NewFace(units(1)[0], b"no picture")])], TRAINED)
+    found = reindex(filled, client)
+    assert (found.embedded, len(found.missing)) == (20, 11)
+
+
 def test_a_face_that_is_not_where_it_was_is_missing(filled, client):
     for face in list(filled.faces()):
         if face.crop is None:

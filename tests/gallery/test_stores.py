@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from face_client.errors import UnfitWeights
+from face_client.errors import InvalidInput, UnfitWeights
 from face_gallery.errors import GalleryUnfit, UnknownPerson
 from face_gallery.opening import open_store
 from face_gallery.records import NewFace
@@ -102,9 +102,11 @@ def test_removed_is_gone_and_the_others_stay(store):
     faces = enrol(store, units(5))
     before = store.counter()
     assert store.remove("default", "p2") == 1
-    store.remove_faces([faces[4], 12345])
+    store.remove_faces([faces[4], faces[4] + 1])
     assert sorted(read(store)) == [faces[0], faces[1], faces[3]]
-    assert store.went(before, store.counter()).tolist() == [faces[2], faces[4], 12345]
+    assert store.went(before, store.counter()).tolist() == [faces[2], faces[4]], (
+        "a face that is yet to come is not gone"
+    )
     assert [person.name for person in store.people()] == ["p0", "p1", "p3", "p4"]
     assert store.person("default", "p4").faces == 0
     with pytest.raises(UnknownPerson):
@@ -143,11 +145,47 @@ def test_faces_of_another_network_are_refused_until_there_is_an_index(store):
         store.activate(TRAINED.sha256)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"collections": "staff"}, "collections is 'staff'; it must be a list of names"),
+        ({"collections": [""]}, "collection is ''"),
+        ({"where": {"a": [1]}}, "its values must be texts, numbers, true or false"),
+        ({"where": {"a": None}}, "its values must be"),
+        ({"where": {"a": 2**70}}, "its values must be"),
+        ({"where": {"a": float("nan")}}, "its values must be"),
+        ({"where": {1: 2}}, "its values must be"),
+    ],
+)
+def test_a_choice_that_cannot_be(store, chosen, words):
+    with pytest.raises(InvalidInput, match=words):
+        list(store.people(**chosen))
+    with pytest.raises(InvalidInput, match=words):
+        store.ids(**chosen)
+
+
+def test_collections_are_what_they_look_like(store):
+    enrol(store, units(1), collection="café")
+    assert len(store.ids(["cafe\u0301"])) == 1
+
+
+@pytest.mark.parametrize("row", [np.zeros(512), np.ones(128), np.full(512, np.nan), np.ones((2, 512))])
+def test_what_is_no_embedding(store, row):
+    with pytest.raises(InvalidInput, match="embedding must be 512 numbers"):
+        store.enrol([Enrolment("default", "Ada", None, [NewFace(row.astype(np.float32))])], TRAINED)
+    (face,) = enrol(store, units(1))
+    with pytest.raises(InvalidInput, match="embedding must be 512 numbers"):
+        store.add_embeddings(OTHERS, {face: row.astype(np.float32)})
+    assert [index.weights for index in store.indexes()] == [TRAINED]
+
+
 def test_a_calibration_is_kept_with_its_index(store):
     enrol(store, units(1))
     store.calibrate(TRAINED.sha256, {"distance": 0.9})
     assert store.indexes()[0].calibration == {"distance": 0.9}
     store.calibrate(TRAINED.sha256, None)
+    with pytest.raises(GalleryUnfit, match="no index of the weights"):
+        store.calibrate(OTHERS.sha256, {"distance": 0.9})
     assert store.indexes()[0].calibration is None
 
 

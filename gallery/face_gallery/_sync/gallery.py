@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from face_client.options import DetectOptions
+    from face_gallery.parquet import Imported
 
 
 class Gallery:
     """The people of a gallery, by pictures. Close it, or use `with`; the client stays open.
 
     client: finds and recognises the faces.
-    where: the path of a file, an address `postgresql://…`, or a store that is open and stays so.
+    where: the path of a file, an address `postgresql://…`, or a store that is open and stays so. It is opened here, at
+        once: who must not wait for a database gives a store that is open.
     search, random_weights: see `Register`.
     gate: what a face must be like to be enrolled; None: whatever it is like.
     keep_crops: keep the picture of each face, 160x160 pixels, with it: for people to look at, and for another network
@@ -160,8 +162,8 @@ class Gallery:
 
         return in_thread(parquet.export, self.store, path)
 
-    def import_(self, path: str | os.PathLike[str]) -> int:
-        """Add everybody of such a file, all or none; how many faces are new."""
+    def import_(self, path: str | os.PathLike[str]) -> Imported:
+        """Add everybody of such a file, all or none."""
         from face_gallery import parquet
 
         return in_thread(parquet.import_, self.store, path)

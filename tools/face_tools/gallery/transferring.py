@@ -70,9 +70,11 @@ def import_(args: argparse.Namespace) -> int:
         raise InvalidInput(f"{args.file} is no file")
     with open_gallery(args, create=True) as store:
         before = sum(store.collections().values())
-        faces = parquet.import_(store, args.file)
+        faces, without = parquet.import_(store, args.file)
         people = sum(store.collections().values())
     console.line(f"{store.where}: {people - before:,} people and {faces:,} faces more; {people:,} people in all")
+    if without:
+        console.message(f"{without:,} faces have no embedding in {args.file}, and were left out")
     return EXIT_OK
 
 
