@@ -10,6 +10,7 @@ from face_command.main import main
 from face_gallery import Gallery, open_store
 from face_gallery.quality import Gate, Quality
 from face_gallery.reindexing import reindex
+from tests import clips
 from tests.pictures import astronaut, wall
 
 # Between embeddings of one face, and those of two even by random weights.
@@ -111,6 +112,20 @@ def test_a_run_of_faces_batch(gallery, triton, pictures, tmp_path, capsys):
     assert told.out.splitlines()[-1] == "Ada\tdefault\t1\t1"
     assert "its sharpness is" in told.err
     assert gallery("verify", "Ada", folder / "one.png", "--threshold", NEAR) == 0
+
+
+@pytest.mark.slow
+def test_names_in_a_video(gallery, triton, pictures, tmp_path, capsys):
+    pictures_of_clip, _ = zip(*clips.frames(50), strict=True)
+    clip = clips.write(tmp_path / "clip.mp4", pictures_of_clip)
+    assert gallery("add", "Ada", pictures / "one.png") == 0
+    asking = ["--url", triton.grpc_url, "--timeout", "120", "--random-weights", "--min-face-size", "40"]
+    named = ["--gallery", str(tmp_path / "people.gallery"), "--look-every", "2"]
+    assert main(["video", str(clip), *asking, *named, "--stride", "4", "--out", str(tmp_path / "named.mp4")]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "named.jsonl").read_text().splitlines()]
+    assert [face["person"] for face in lines[0]["faces"]] == [None] * 3
+    assert {face["person"] for face in lines[-1]["faces"]} == {"Ada"}, "random weights take everybody for anybody"
+    assert "#1: Ada" in capsys.readouterr().err
 
 
 def test_another_index_is_the_same_by_the_same_weights(gallery, client, pictures):
