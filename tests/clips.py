@@ -82,12 +82,13 @@ def frames(count, cast=CAST):
         yield canvas, boxes
 
 
-def write(path, pictures, codec="libx264", pixels="yuv420p", rotation=0, options=None, sound=None):
-    """A video of RGB pictures, RATE a second. rotation: degrees counter-clockwise that a player has to turn it.
-    sound: codec of a tone as long as the pictures."""
+def write(path, pictures, codec="libx264", pixels="yuv420p", rotation=0, options=None, sound=None, about=None):
+    """A video of RGB or RGBA pictures, RATE a second. rotation: degrees counter-clockwise that a player has to turn it.
+    sound: codec of a tone as long as the pictures. about: tags of the stream of pictures."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE, options=options or {})
         stream.pix_fmt = pixels
+        stream.metadata.update(about or {})
         tone = None if sound is None else container.add_stream(sound, rate=48_000)
         count = 0
         for count, picture in enumerate(pictures, 1):
@@ -95,7 +96,8 @@ def write(path, pictures, codec="libx264", pixels="yuv420p", rotation=0, options
                 stream.height, stream.width = picture.shape[:2]
                 if rotation:
                     stream.set_display_rotation(rotation)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+            kind = "rgb24" if picture.shape[2] == 3 else "rgba"
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=kind)))
         container.mux(stream.encode(None))
         if tone is not None:
             for packet in tone_packets(tone, count / RATE):

@@ -279,6 +279,23 @@ MUXERS = {
 }
 
 
+def test_what_lies_under_transparency_is_not_written(tmp_path, capsys):
+    """White where it can be read; and no copy where it cannot."""
+    source, out = tmp_path / "a.mov", tmp_path / "out.mp4"
+    opacity = np.full((360, 640, 1), 255, np.uint8)
+    opacity[:, 320:] = 0
+    seen_through = [np.concatenate([grains(1), opacity], axis=2)] * 3
+    clips.write(source, seen_through, "png", "rgba")
+    assert run(source, out) == 0
+    for picture in clips.read(out):
+        assert (picture[:, 330:] > 250).all()
+        assert picture[50:, :310].mean() < 200
+    hidden = clips.write(tmp_path / "a.webm", seen_through, "libvpx-vp9", "yuva420p", about={"alpha_mode": "1"})
+    assert run(hidden, tmp_path / "other.mp4") == 1
+    assert "transparency that cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "other.mp4").exists()
+
+
 def captions(text):
     """An H.264 NAL unit of captions as television has them (CEA-708 in user data, ITU-T T.35)."""
     pairs = b"".join(b"\xfc" + text[at : at + 2] for at in range(0, len(text), 2))

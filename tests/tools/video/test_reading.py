@@ -55,6 +55,25 @@ def test_formats(tmp_path, name, codec, pixels):
         np.testing.assert_allclose(quarters(frame.rgb()), quarters(corners()), atol=12)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels"),
+    [("a.mov", "png", "rgba"), ("a.mov", "qtrle", "argb"), ("a.mov", "prores_ks", "yuva444p10le")],
+)
+def test_what_is_transparent_is_white(tmp_path, name, codec, pixels):
+    opacity = np.full((64, 96, 1), 255, np.uint8)
+    opacity[:32, :48], opacity[32:, :48] = 0, 128
+    path = clips.write(tmp_path / name, [np.concatenate([corners(), opacity], axis=2)] * 2, codec, pixels)
+    expected = quarters(corners())
+    expected[0, 0] = 255
+    expected[1, 0] = (expected[1, 0] + 255) / 2
+    with VideoReader(path) as video:
+        frames = list(video)
+        assert not video.hides_transparency
+    assert len(frames) == 2
+    for frame in frames:
+        np.testing.assert_allclose(quarters(frame.rgb()), expected, atol=12)
+
+
 @pytest.mark.parametrize("rotation", [90, 180, -90])
 def test_a_phones_rotation_is_applied(tmp_path, rotation):
     """The file stores the picture as the sensor saw it, and says how to turn it counter-clockwise."""

@@ -114,6 +114,8 @@ class _Videos:
         covered: set[int | None] = set()
         seen: set[int | None] = set()
         with VideoReader(video.path) as reader, _part_of(target) as part:
+            if reader.hides_transparency:
+                raise VideoError("it has transparency that cannot be read, so what lies under it would be visible")
             writer = VideoWriter(
                 part,
                 reader,

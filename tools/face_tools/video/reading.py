@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import av
 import av.error
 import av.filter
+import numpy as np
 
 from face_client.errors import InvalidInput, VideoError
 from face_tools.video.frames import READ_TIMEOUT_S, Frame
@@ -43,6 +44,7 @@ class _Facts(NamedTuple):
     frames: int | None
     aspect: Fraction | None
     has_sound: bool
+    hides_transparency: bool
 
 
 class VideoReader:
@@ -57,6 +59,7 @@ class VideoReader:
     has_sound: whether there is any. count: frames in it, as far as it tells; None if it does not.
     start: seconds of the first frame on the source's own clock, once that frame was read.
     damaged: packets left out so far because they could not be decoded.
+    hides_transparency: whether it has some that is not decoded, as in WebM: what lies under it is in the frames.
 
     Times rise from frame to frame: one that has none, or an earlier one than its predecessor, as where two recordings
     were joined, comes 1 / rate after it.
@@ -89,7 +92,7 @@ class VideoReader:
             self.close()
             raise
         assert isinstance(facts, _Facts)
-        self.rate, self.count, self.aspect, self.has_sound = facts
+        self.rate, self.count, self.aspect, self.has_sound, self.hides_transparency = facts
 
     def __iter__(self) -> Iterator[Frame]:
         upright = Upright()
@@ -166,7 +169,10 @@ class VideoReader:
         count = stream.frames or None
         if count is None and container.duration is not None and self.path is not None:
             count = max(1, round(container.duration / av.time_base * rate))
-        return _Facts(rate, count, stream.sample_aspect_ratio, bool(container.streams.audio))
+        hides_transparency = any(
+            name.lower() == "alpha_mode" and value == "1" for name, value in stream.metadata.items()
+        )
+        return _Facts(rate, count, stream.sample_aspect_ratio, bool(container.streams.audio), hides_transparency)
 
 
 def open_camera(number: int, *, read_timeout: float | None = READ_TIMEOUT_S) -> VideoReader:
@@ -210,7 +216,8 @@ class Upright:
     """Makes pictures alike. One that is in order already comes back itself, and costs nothing.
 
     A side of an odd number of pixels loses its last row or column, which 4:2:0 has no place for. A picture of
-    another size than the first one's, such as in a recorded stream, is scaled to it.
+    another size than the first one's, such as in a recorded stream, is scaled to it. What may be seen through is shown
+    on white: 4:2:0 has no transparency, and what lies under it was not meant to be seen.
     """
 
     def __init__(self) -> None:
@@ -225,6 +232,8 @@ class Upright:
             self._size = max(2, width // 2 * 2), max(2, height // 2 * 2)
         if turn == 0 and (width, height) == self._size and picture.format.name == FORMAT:
             return picture
+        if any(component.is_alpha for component in picture.format.components):
+            picture = _on_white(picture)
         key = picture.width, picture.height, picture.format.name, turn
         if key not in self._graphs:
             self._graphs[key] = _graph(picture, _steps(turn, (width, height), self._size))
@@ -235,6 +244,15 @@ class Upright:
             # The graph forgets which green is meant; from RGB, FFmpeg makes its own.
             result.colorspace = picture.colorspace
         return result
+
+
+def _on_white(picture: av.VideoFrame) -> av.VideoFrame:
+    rgba = picture.to_ndarray(format="rgba", src_color_range=picture.color_range)
+    alpha = rgba[:, :, 3:].astype(np.uint16)
+    shown = (rgba[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    result = av.VideoFrame.from_ndarray(shown.astype(np.uint8), format="rgb24")
+    result.pts, result.time_base = picture.pts, picture.time_base
+    return result
 
 
 def _steps(turn: int, size: tuple[int, int], wanted: tuple[int, int]) -> list[tuple[str, str]]:
