@@ -350,8 +350,14 @@ def _without_password(address: str) -> str:
     try:
         parts = conninfo_to_dict(address)
     except psycopg.ProgrammingError:
+        parts = {"host": "@"}
+    # A password with / or @ in it ends up in what is read as host or database.
+    if any("@" in str(parts.get(name, "")) for name in ("host", "port", "dbname")):
         # Not in libpq's words: they repeat it.
-        raise GalleryUnfit("the address of the gallery is not like postgresql://user@host:5432/database") from None
+        raise GalleryUnfit(
+            "the address of the gallery is not like postgresql://user@host:5432/database; a password in it must have "
+            "/, @ and % as %2F, %40 and %25"
+        )
     user = f"{parts['user']}@" if parts.get("user") else ""
     port = f":{parts['port']}" if parts.get("port") else ""
     return f"postgresql://{user}{parts.get('host', '')}{port}/{parts.get('dbname', '')}"
