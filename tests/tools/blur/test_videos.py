@@ -137,6 +137,17 @@ def test_a_frame_without_an_answer_costs_the_video(clip, tmp_path, transport, ca
     assert len(output.out.splitlines()) == 2
 
 
+def test_a_video_that_is_damaged(tmp_path, capsys):
+    """A copy is written; that it lacks frames is said, and by the exit status too."""
+    source, out = tmp_path / "a.mov", tmp_path / "out.mp4"
+    data = clips.write(source, [grains(1)] * 5, "png", "rgb24").read_bytes()
+    third = data.split(b"\x89PNG", 3)
+    source.write_bytes(b"\x89PNG".join(third[:3]) + bytes(4) + third[3])
+    assert run(source, out, "--method", "mask") == 1
+    assert black(out) == [True] * 4
+    assert f"{source}: 1 damaged packets were left out" in capsys.readouterr().err
+
+
 def test_parameters_that_the_server_refuses(clip, tmp_path, transport, capsys):
     def refuse(_request):
         raise InvalidInput("factor is 2.0; it must be between 0.1 and 0.9")

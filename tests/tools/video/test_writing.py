@@ -4,14 +4,17 @@ import itertools
 import subprocess
 import sys
 from fractions import Fraction
+from functools import partial
+from types import SimpleNamespace
 
 import av
+import av.error
 import numpy as np
 import pytest
 
 from face_client import InvalidInput, VideoError
 from face_tools.video import VideoReader, VideoWriter
-from face_tools.video.writing import vorbis_without_comments
+from face_tools.video.writing import SoundCopy, vorbis_without_comments
 from tests import clips
 
 
@@ -31,6 +34,31 @@ def copy(source, target, **options):
         for frame in video:
             writer.write(frame)
     return writer.sound_dropped
+
+
+def test_sound_that_is_damaged_is_not_cut_in_silence(tmp_path, pictures, monkeypatch):
+    source = clips.write(tmp_path / "loud.mp4", pictures, sound="aac")
+    whole = SoundCopy._shifted
+    damaged = False
+
+    def demux(_container, stream):
+        for number, packet in enumerate(stream.container.demux(stream)):
+            if damaged and number == 4:
+                raise av.error.InvalidDataError(1, "Invalid data")
+            yield packet
+
+    def shifted(self, stream):
+        self._container = SimpleNamespace(demux=partial(demux, self._container), close=self._container.close)
+        return whole(self, stream)
+
+    monkeypatch.setattr(SoundCopy, "_shifted", shifted)
+    for damaged in (False, True):
+        with VideoReader(source) as video, VideoWriter(tmp_path / "copy.mp4", video) as writer:
+            for frame in video:
+                writer.write(frame)
+        assert writer.sound_is_cut == damaged
+        with av.open(str(tmp_path / "copy.mp4")) as written:
+            assert (sum(packet.size > 0 for packet in written.demux(audio=0)) == 4) == damaged
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.MKV", "a.mov", "below/a:b.m4v"])

@@ -45,7 +45,7 @@ Every face is covered that the detector finds, and it is asked to find too much;
 publish. Nothing of the original file is kept but pixels, and a video's sound. A picture without a face is written too,
 and named. What fails is not written. Files of an earlier run are replaced, and no others unless --force is given.
 
-exit status: 0 everything was written, 1 something was not, 2 wrong usage, 3 no server,
+exit status: 0 everything was written, 1 something was not, or not whole, 2 wrong usage, 3 no server,
 130 after Ctrl-C, 143 after SIGTERM
 """
 

@@ -32,11 +32,12 @@ from face_tools.connection import (
     open_client,
 )
 from face_tools.pictures import Picture
-from face_tools.video.frames import VIDEO_IN_FLIGHT, Frame
+from face_tools.video.frames import SOUND_IS_CUT, VIDEO_IN_FLIGHT, Frame
 
 if TYPE_CHECKING:
     from face_client import FaceClient
     from face_tools.video.reading import VideoReader
+    from face_tools.video.writing import VideoWriter
 
 
 def blur_videos(plan: Plan, args: argparse.Namespace, style: Style, selection: Selection, has_header: bool) -> int:
@@ -57,7 +58,7 @@ def blur_videos(plan: Plan, args: argparse.Namespace, style: Style, selection: S
 
 
 class _Videos:
-    """has_failures: whether one was not written."""
+    """has_failures: whether one was not written, or not all of it."""
 
     def __init__(
         self, client: FaceClient, plan: Plan, args: argparse.Namespace, style: Style, selection: Selection
@@ -137,7 +138,7 @@ class _Videos:
                     seen.update(mask.track for mask in masks)
                     if args.json:
                         console.line(json.dumps(self._line(video, frame, masks)))
-            self._tell(video, reader, writer.sound_dropped)
+            self._tell(video, reader, writer)
         return len(covered), len(seen)
 
     def _frames(self, reader: VideoReader) -> Iterator[tuple[Frame, list[Mask]]]:
@@ -168,11 +169,16 @@ class _Videos:
             "faces": [mask.to_dict() for mask in masks],
         }
 
-    def _tell(self, video: Picture, reader: VideoReader, sound_dropped: str | None) -> None:
-        if sound_dropped:
-            console.message(f"{video.path}: the copy has no sound: {sound_dropped}")
+    def _tell(self, video: Picture, reader: VideoReader, writer: VideoWriter) -> None:
+        """What of the video is not in the copy."""
+        if writer.sound_dropped:
+            console.message(f"{video.path}: the copy has no sound: {writer.sound_dropped}")
         if reader.damaged:
             console.message(f"{video.path}: {reader.damaged} damaged packets were left out")
+        if writer.sound_is_cut:
+            console.message(f"{video.path}: {SOUND_IS_CUT}")
+        if reader.damaged or writer.sound_is_cut:
+            self.has_failures = True
 
 
 @contextmanager

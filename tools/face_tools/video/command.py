@@ -38,6 +38,7 @@ from face_tools.video.frames import (
     PRESET,
     PRESETS,
     READ_TIMEOUT_S,
+    SOUND_IS_CUT,
     VIDEO_IN_FLIGHT,
     VOTES,
     FrameFaces,
@@ -204,7 +205,8 @@ def _run(args: argparse.Namespace) -> int:
                 if namer is not None:
                     _tell_names(namer)
         unnamed = namer.failures if namer is not None else 0
-        return EXIT_SOME_FAILED if summary.refused or video.damaged or unnamed else EXIT_OK
+        is_cut = copy is not None and copy.sound_is_cut
+        return EXIT_SOME_FAILED if summary.refused or video.damaged or unnamed or is_cut else EXIT_OK
 
 
 def _namer(client: FaceClient, args: argparse.Namespace, stack: ExitStack) -> Namer | None:
@@ -274,6 +276,8 @@ def _tell(summary: Summary, video: VideoReader, copy: VideoWriter | None) -> Non
     console.message(str(summary))
     if copy is not None and copy.sound_dropped:
         console.message(f"the copy has no sound: {copy.sound_dropped}")
+    if copy is not None and copy.sound_is_cut:
+        console.message(SOUND_IS_CUT)
     if video.damaged:
         console.message(f"{video.damaged} damaged packets were left out")
     if summary.candidates_dropped:

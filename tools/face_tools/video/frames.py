@@ -31,6 +31,8 @@ PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "sl
 CRF = 23
 MAX_CRF = 51
 
+SOUND_IS_CUT = "the sound of the copy ends early: the rest of it is damaged"
+
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".3gp")
 )

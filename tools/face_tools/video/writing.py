@@ -37,6 +37,7 @@ class VideoWriter:
     preset: x264's trade of time against size, "ultrafast" to "veryslow". crf: its quality, 0 (lossless) to 51.
     sound: whether the source's is copied. mark: what the file says that it is, for `is_copy`; None: nothing.
     sound_dropped: why the sound is not copied, once the first frame was written; None if it is, or if there is none.
+    sound_is_cut: whether the sound ends before the pictures do, since it is damaged there; known once it is closed.
 
     Raises InvalidInput for a preset or a crf that x264 does not have, VideoError where the file cannot be written.
     Closing completes it, whatever was written so far.
@@ -58,6 +59,7 @@ class VideoWriter:
             raise InvalidInput(f"crf is {crf}; it must be from 0 to {MAX_CRF}")
         self.path = Path(path)
         self.sound_dropped: str | None = None
+        self.sound_is_cut = False
         self._source = source
         # Captions travel inside of frames, and x264 would write them; they are no picture.
         self._options = {"preset": preset, "crf": str(crf), "a53cc": "0"}
@@ -129,6 +131,7 @@ class VideoWriter:
         container, self._container = self._container, None
         sound, self._sound = self._sound, None
         if sound is not None:
+            self.sound_is_cut = sound.is_cut
             sound.close()
         if container is not None:
             with suppress(av.error.FFmpegError, OSError):
@@ -179,7 +182,7 @@ def copy_sound(source: VideoReader, output: av.container.OutputContainer) -> tup
 class SoundCopy:
     """Copies the packets of an audio stream as far as the pictures have come, so that memory stays bounded.
 
-    start: seconds on the clock of the source that are 0 in the copy.
+    start: seconds on the clock of the source that are 0 in the copy. is_cut: whether it could not be read to the end.
     """
 
     def __init__(
@@ -189,6 +192,7 @@ class SoundCopy:
         output: av.container.OutputContainer,
         start: float,
     ) -> None:
+        self.is_cut = False
         self._container = container
         self._output = output
         headers = stream.codec_context.extradata if stream.codec_context.name == "vorbis" else None
@@ -224,7 +228,7 @@ class SoundCopy:
                 packet.pts -= self._shift
                 yield packet
         except av.error.InvalidDataError:
-            return
+            self.is_cut = True
 
 
 def vorbis_without_comments(headers: bytes) -> bytes:
