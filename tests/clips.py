@@ -82,13 +82,18 @@ def frames(count, cast=CAST):
         yield canvas, boxes
 
 
-def write(path, pictures, codec="libx264", pixels="yuv420p", rotation=0, options=None, sound=None, about=None):
+def write(
+    path, pictures, codec="libx264", pixels="yuv420p", rotation=0, options=None, sound=None, about=None, aspect=None
+):
     """A video of RGB or RGBA pictures, RATE a second. rotation: degrees counter-clockwise that a player has to turn it.
-    sound: codec of a tone as long as the pictures. about: tags of the stream of pictures."""
+    sound: codec of a tone as long as the pictures. about: tags of the stream of pictures. aspect: width of a
+    pixel to its height."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE, options=options or {})
         stream.pix_fmt = pixels
         stream.metadata.update(about or {})
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
         tone = None if sound is None else container.add_stream(sound, rate=48_000)
         count = 0
         for count, picture in enumerate(pictures, 1):

@@ -4,6 +4,7 @@ import itertools
 import os
 import threading
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -72,6 +73,27 @@ def test_what_is_transparent_is_white(tmp_path, name, codec, pixels):
     assert len(frames) == 2
     for frame in frames:
         np.testing.assert_allclose(quarters(frame.rgb()), expected, atol=12)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "rotation", "size"),
+    [
+        (Fraction(16, 15), 0, (102, 64)),
+        (Fraction(4, 3), 0, (128, 64)),
+        (Fraction(1, 2), 0, (96, 128)),
+        (Fraction(4, 3), 90, (64, 128)),
+        (Fraction(1, 2), -90, (128, 96)),
+        (Fraction(1, 1), 0, (96, 64)),
+        (Fraction(100, 1), 0, (96, 64)),
+    ],
+)
+def test_pixels_become_square(tmp_path, aspect, rotation, size):
+    path = clips.write(tmp_path / "a.mp4", [corners()] * 2, aspect=aspect, rotation=rotation)
+    with VideoReader(path) as video:
+        for frame in video:
+            assert (frame.picture.width, frame.picture.height) == size
+            turned = np.rot90(corners(), rotation // 90)
+            np.testing.assert_allclose(quarters(frame.rgb()), quarters(turned), atol=12)
 
 
 @pytest.mark.parametrize("rotation", [90, 180, -90])

@@ -78,7 +78,7 @@ def test_smaller_files(tmp_path, clip):
     assert (tmp_path / "small.mp4").stat().st_size < (tmp_path / "quick.mp4").stat().st_size
 
 
-def test_colours_and_the_shape_of_pixels_are_passed_on(tmp_path, pictures):
+def test_colours_and_the_shape_of_the_picture_are_passed_on(tmp_path, pictures):
     source = tmp_path / "dvd.mp4"
     with av.open(str(source), "w") as container:
         stream = container.add_stream("libx264", rate=25)
@@ -91,7 +91,8 @@ def test_colours_and_the_shape_of_pixels_are_passed_on(tmp_path, pictures):
     with av.open(str(tmp_path / "copy.mp4")) as container:
         context = container.streams.video[0].codec_context
         assert (context.colorspace, context.color_range) == (1, 2)
-        assert context.sample_aspect_ratio == pytest.approx(16 / 15)
+        assert context.sample_aspect_ratio in (None, 1)
+        assert (context.width, context.height) == (682, 360)
 
 
 def sound_of(path):

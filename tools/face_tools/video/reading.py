@@ -1,4 +1,4 @@
-"""The frames of a video file or a camera: upright, 4:2:0, with even sides, all of one size."""
+"""The frames of a video file or a camera: upright, 4:2:0, with square pixels and even sides, all of one size."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ FORMAT = "yuv420p"
 
 # Of raw streams, which say nothing of time: FFmpeg's own guess.
 _UNKNOWN_RATE = Fraction(25)
+
+# Width to height, or the other way round; CinemaScope's is 2.
+_LONGEST_PIXEL = 4
 
 # Degrees counter-clockwise, as the file asks its player to turn the picture → FFmpeg's filters for it.
 _TURNS: dict[int, tuple[tuple[str, str], ...]] = {
@@ -92,10 +95,10 @@ class VideoReader:
             self.close()
             raise
         assert isinstance(facts, _Facts)
-        self.rate, self.count, self.aspect, self.has_sound, self.hides_transparency = facts
+        self.rate, self.count, self._aspect, self.has_sound, self.hides_transparency = facts
 
     def __iter__(self) -> Iterator[Frame]:
-        upright = Upright()
+        upright = Upright(self._aspect)
         interval = float(1 / self.rate)
         time = -interval
         for index, picture in enumerate(iter(self._next, None)):
@@ -215,12 +218,16 @@ def _first_video(container: av.container.InputContainer) -> av.VideoStream:
 class Upright:
     """Makes pictures alike. One that is in order already comes back itself, and costs nothing.
 
+    aspect: width of a pixel to its height; None: unknown. Where pixels are not square, as on DVDs, they become more, so
+    that faces have the shape that a detector knows.
+
     A side of an odd number of pixels loses its last row or column, which 4:2:0 has no place for. A picture of
     another size than the first one's, such as in a recorded stream, is scaled to it. What may be seen through is shown
     on white: 4:2:0 has no transparency, and what lies under it was not meant to be seen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, aspect: Fraction | None = None) -> None:
+        self._stretch = _stretch(aspect or Fraction(1))
         self._size: tuple[int, int] | None = None
         self._graphs: dict[tuple[object, ...], av.filter.Graph] = {}
 
@@ -229,7 +236,8 @@ class Upright:
         turned = turn in (90, 270)
         width, height = (picture.height, picture.width) if turned else (picture.width, picture.height)
         if self._size is None:
-            self._size = max(2, width // 2 * 2), max(2, height // 2 * 2)
+            across, down = self._stretch[::-1] if turned else self._stretch
+            self._size = max(2, round(width * across) // 2 * 2), max(2, round(height * down) // 2 * 2)
         if turn == 0 and (width, height) == self._size and picture.format.name == FORMAT:
             return picture
         if any(component.is_alpha for component in picture.format.components):
@@ -244,6 +252,14 @@ class Upright:
             # The graph forgets which green is meant; from RGB, FFmpeg makes its own.
             result.colorspace = picture.colorspace
         return result
+
+
+def _stretch(aspect: Fraction) -> tuple[Fraction, Fraction]:
+    """By how much pixels of this shape are made wider, and higher, so that they are square. None is lost; and a shape
+    that nobody films in is taken for a mistake."""
+    if not 1 / _LONGEST_PIXEL <= aspect <= _LONGEST_PIXEL:
+        return Fraction(1), Fraction(1)
+    return max(aspect, Fraction(1)), max(1 / aspect, Fraction(1))
 
 
 def _on_white(picture: av.VideoFrame) -> av.VideoFrame:

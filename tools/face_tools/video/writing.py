@@ -117,8 +117,6 @@ class VideoWriter:
         context = self._stream.codec_context
         context.time_base = _TIME_BASE
         context.colorspace, context.color_range = picture.colorspace, picture.color_range
-        if self._source.aspect:
-            context.sample_aspect_ratio = self._source.aspect
         if self._wants_sound:
             self._sound, self.sound_dropped = copy_sound(self._source, container)
         # Here, because muxing after this has failed crashes.
