@@ -213,7 +213,7 @@ def test_without_a_mark(photos, tmp_path):
     [
         (["a.jpg", "x.gif"], "a picture is written to"),
         (["a.jpg", "x.mp4"], "a picture is written to"),
-        (["nothing", "out"], "no pictures (.3gp, .apng, "),
+        (["nothing", "out"], "no pictures (.3g2, .3gp, .apng, "),
     ],
 )
 def test_what_cannot_be_done(photos, arguments, sentence, capsys):
@@ -232,6 +232,8 @@ def test_what_cannot_be_done(photos, arguments, sentence, capsys):
         ("a", "a.png"),
         ("a.mov", "a.mov"),
         ("a.AVI", "a.AVI.mp4"),
+        ("a.m2ts", "a.m2ts.mp4"),
+        ("a.VOB", "a.VOB.mp4"),
     ],
 )
 def test_names(tmp_path, name, written):

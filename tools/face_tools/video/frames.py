@@ -34,7 +34,10 @@ MAX_CRF = 51
 SOUND_IS_CUT = "the sound of the copy ends early: the rest of it is damaged"
 
 VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".3gp")
+    (
+        *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".asf"),
+        *(".flv", ".f4v", ".3gp", ".3g2", ".vob", ".mpe", ".m2v", ".ogv", ".mxf", ".dv", ".divx"),
+    )
 )
 """What a folder is searched for where it may have videos; FFmpeg reads more."""
 
