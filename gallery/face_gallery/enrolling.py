@@ -95,13 +95,11 @@ class EnrolmentOfPerson:
         return refusal
 
     def _accepted(self, faces: Faces, details: Metadata) -> NewFace:
-        if not faces:
-            raise NoFace("no face was found in the picture")
+        face = largest(faces)
         weights = self._enrolling.register.check(faces.weights)
         if self._weights is not None and self._weights.sha256 != weights.sha256:
             raise UnfitWeights("the server's FaceNet was given other weights meanwhile: enrol again")
         self._weights = weights
-        face: Face = max(faces, key=_area)
         quality = Quality.of(face)
         refusals = [] if self._force else [*self._refusals(faces, quality), *self._look_alikes(face, weights)]
         if refusals:
@@ -118,9 +116,7 @@ class EnrolmentOfPerson:
         gate = self._enrolling.gate
         if gate is None:
             return []
-        count = sum(_is_prominent(Quality.of(face), quality, gate) for face in faces)
-        several = [f"the picture shows {count} faces, and should show one"] if count > 1 else []
-        return [*several, *gate.refusals(quality)]
+        return [*_several(faces, quality, gate), *gate.refusals(quality)]
 
     def _look_alikes(self, face: Face, weights: Weights) -> list[str]:
         """Of whom it may be a duplicate."""
@@ -150,6 +146,21 @@ class EnrolmentOfPerson:
         return Enrolled(self._person, self._collection, faces, self._refused)
 
 
+def largest(faces: Faces) -> Face:
+    """Raises NoFace."""
+    if not faces:
+        raise NoFace("no face was found in the picture")
+    return max(faces, key=_area)
+
+
+def face_meant(faces: Faces, gate: Gate) -> Face:
+    """The one face that a picture is of, however good. Raises NoFace, and FaceRefused where it may be another."""
+    face = largest(faces)
+    for refusal in _several(faces, Quality.of(face), gate):
+        raise FaceRefused(refusal)
+    return face
+
+
 def check_metadata(metadata: object) -> None:
     """Raises InvalidInput for what is no JSON object."""
     try:
@@ -158,6 +169,11 @@ def check_metadata(metadata: object) -> None:
         raise InvalidInput(f"metadata is {metadata!r}; it must be an object of JSON ({error})") from error
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
         raise InvalidInput(f"metadata is {metadata!r}; it must be an object of JSON")
+
+
+def _several(faces: Faces, largest: Quality, gate: Gate) -> list[str]:
+    count = sum(_is_prominent(Quality.of(face), largest, gate) for face in faces)
+    return [f"the picture shows {count} faces, and should show one"] if count > 1 else []
 
 
 def _is_prominent(face: Quality, largest: Quality, gate: Gate) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -63,6 +64,68 @@ def test_nobody_to_calibrate_on(where, capsys):
         enrol(store, units(1))
     assert gallery("calibrate") == 2
     assert "too few people to calibrate" in capsys.readouterr().err
+
+
+@pytest.fixture
+def labelled(server, where, picture_of, capsys):
+    """Twenty people are enrolled; a folder has three of them and six strangers, one of whom has no face."""
+    for number in range(20):
+        assert gallery("add", f"p{number}", picture_of(f"enrolled/{number}.png", number)) == 0
+    for number in range(3):
+        picture_of(f"folder/p{number}/a.png", number)
+    for number in range(100, 105):
+        picture_of(f"folder/s{number}/a.png", number)
+        picture_of(f"folder/s{number}/both.png", number, 1)
+    picture_of("folder/nobody/a.png")
+    picture_of("folder/stray.png", 1)
+    capsys.readouterr()
+    assert server.weights == TRAINED
+    return where.with_name("folder")
+
+
+def test_strangers_of_a_folder(labelled, where, capsys):
+    """The reference: distances to all who are enrolled."""
+    assert gallery("calibrate", "--folder", labelled, "--rate", "0.3", "--json") == 1
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    everybody = units(256)
+    nearest = np.sort([np.linalg.norm(everybody[:20] - everybody[who], axis=1).min() for who in range(100, 105)])
+    assert document["distance"] == pytest.approx(nearest[1], abs=1e-6)
+    assert (document["probes"], document["people"], document["false_match_rate"]) == (5, 20, 0.2)
+    assert (document["own"], document["missed"]) == (3, 0)
+    with open_store(where) as store:
+        assert store.indexes()[0].calibration == document
+    lines = told.err.splitlines()
+    assert f"{labelled}/stray.png: left out (not in the folder of a person)" in lines
+    assert "6 strangers, and 3 people who are enrolled" in lines
+    assert f"{labelled}/nobody/a.png: no face was found in the picture" in lines
+    assert f"{labelled}/s100/both.png: the picture shows 2 faces, and should show one" in lines
+
+
+def test_an_enrolled_picture_is_not_looked_up_with_itself(labelled, picture_of, capsys):
+    assert gallery("add", "only", picture_of("folder/only/a.png", 50)) == 0
+    capsys.readouterr()
+    assert gallery("calibrate", "--folder", labelled, "--dry-run", "--json") == 1
+    assert json.loads(capsys.readouterr().out)["own"] == 3
+
+
+def test_a_folder_that_cannot_calibrate(labelled, server, picture_of, tmp_path, capsys):
+    picture_of("known/p1/a.png", 1)
+    picture_of("faceless/s/a.png")
+    assert gallery("calibrate", "--folder", tmp_path / "nowhere") == 2
+    assert "which is no folder" in capsys.readouterr().err
+    assert gallery("calibrate", "--folder", tmp_path / "known") == 2
+    assert "in which nobody is a stranger" in capsys.readouterr().err
+    assert gallery("calibrate", "--folder", tmp_path / "faceless") == 2
+    assert "no picture of a stranger" in capsys.readouterr().err
+    for collection in ("a", "b"):
+        assert gallery("add", "Ada", picture_of("folder/Ada/a.png", 30), "--collection", collection, "--force") == 0
+    assert gallery("calibrate", "--folder", labelled) == 2
+    assert "'Ada' is somebody of a and b: say of which with --collection" in capsys.readouterr().err
+    assert gallery("calibrate", "--folder", labelled, "--collection", "b") == 1
+    server.weights = OTHERS
+    assert gallery("calibrate", "--folder", labelled, "--collection", "b") == 3
+    assert "run `faces gallery reindex --activate`" in capsys.readouterr().err
 
 
 def test_random_weights_are_not_calibrated(where):

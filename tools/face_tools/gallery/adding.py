@@ -22,6 +22,7 @@ from face_tools.connection import EXIT_OK, EXIT_SOME_FAILED, add_asking, add_ran
 from face_tools.gallery.batch_runs import BatchRun, Persons
 from face_tools.gallery.clusters import Wanted, face_at, number_and_name, read_clusters
 from face_tools.gallery.enrolments import Enrolments, Given, print_rows
+from face_tools.gallery.labelled import people_in
 from face_tools.gallery.options import (
     PARAMETERS_OF_GALLERIES,
     add_collection,
@@ -148,13 +149,7 @@ def _wanted(args: argparse.Namespace) -> list[Wanted]:
         return read_clusters(args.clusters, args.names)
     if args.people is None:
         return [Wanted(args.name, picture) for picture in pictures.find(args.paths)]
-    found = []
-    for picture in pictures.find([str(args.people)]):
-        if len(picture.place.parts) > 1:
-            found.append(Wanted(checked_name("person", picture.place.parts[0]), picture))
-        else:
-            console.message(f"{picture.path}: left out (not in the folder of a person)")
-    return found
+    return [Wanted(name, picture) for name, picture in people_in(args.people)]
 
 
 class _Adding:

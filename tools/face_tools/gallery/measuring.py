@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +14,15 @@ from face_client.images import ImageLike
 from face_client.weights import Weights
 from face_command import console, outputs
 from face_command.arguments import number
+from face_gallery.calibration import Nearest
 from face_gallery.records import Index, StoredFace
 from face_gallery.register import Register
 from face_gallery.store import Store
+from face_tools import batch
 from face_tools.connection import (
     EXIT_OK,
     EXIT_SOME_FAILED,
+    add_asking,
     add_connection,
     add_patience,
     add_random_weights,
@@ -26,7 +30,8 @@ from face_tools.connection import (
     check_weights,
     open_client,
 )
-from face_tools.gallery.options import add_store, open_gallery, register_of
+from face_tools.gallery.labelled import Labelled
+from face_tools.gallery.options import PARAMETERS_OF_GALLERIES, add_collection, add_store, open_gallery, register_of
 
 HELPS = {
     "calibrate": "find the threshold for a false-match rate, among the people of the gallery",
@@ -40,12 +45,18 @@ _EPILOGS = {
 examples:
   faces gallery calibrate                            one stranger in 1,000 is taken for somebody
   faces gallery calibrate --rate 0.0001 --plot rates.png
+  faces gallery calibrate --folder visitors/         by pictures of strangers: a folder a person
   faces gallery calibrate --dry-run                  measure and keep the threshold as it is
   faces gallery calibrate --forget                   back to the literature's threshold
 
 A face of each person is looked up among all others, as a stranger's would be. The threshold is the largest that takes
 at most the share --rate ({_RATE:g}) of them for somebody else. It is kept in the gallery, and all decide by it who ask
 there. Calibrate again when there are many more people: the more there are, the nearer the nearest stranger.
+With --folder the faces are those of its pictures, of which a server is asked: FOLDER/NAME/*.jpg. Whose name is enrolled
+shows how often people are missed, all others are strangers. Each picture should show one face.
+
+exit status: 0 it is measured, 1 without some pictures, or not at all, 2 wrong usage, 3 no server, or none with a
+trained FaceNet that fits the gallery
 """,
     "reindex": """\
 examples:
@@ -76,12 +87,20 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
             metavar="X",
             help="share of strangers that may be taken for somebody (%(default)g)",
         )
+        parser.add_argument(
+            "--folder",
+            metavar="FOLDER",
+            type=Path,
+            help="measure by these pictures, and not by the gallery's own faces: FOLDER/NAME/*.jpg",
+        )
+        add_collection(parser)
         parser.add_argument("--plot", metavar="FILE", type=Path, help="write the distances and rates there, as .png")
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--dry-run", action="store_true", help="measure only")
         what.add_argument("--forget", action="store_true", help="forget the calibration")
         parser.add_argument("--json", action="store_true", help="a JSON object instead of sentences")
         outputs.add_force(parser)
+        add_asking(parser, PARAMETERS_OF_GALLERIES)
     else:
         what = parser.add_mutually_exclusive_group()
         what.add_argument(
@@ -102,6 +121,8 @@ def calibrate(args: argparse.Namespace) -> int:
         outputs.check_file(
             "--plot", args.plot, reads=outputs.identities([Path(args.store)]), is_ours=_is_plot, force=args.force
         )
+    if args.folder is not None and not args.folder.is_dir():
+        raise InvalidInput(f"--folder is {args.folder}, which is no folder")
     with open_gallery(args) as store:
         active = next((index for index in store.indexes() if index.is_active), None)
         if active is None:
@@ -118,15 +139,31 @@ def _calibrate(args: argparse.Namespace, register: Register, weights: Weights) -
     try:
         import scipy.stats  # noqa: F401
 
-        from face_gallery.calibration import SAMPLE, calibrate, enrolled, look_up, measure
-        from face_gallery.calibration_plot import draw
+        from face_gallery.calibration import SAMPLE, enrolled, look_up
+        from face_gallery.calibration_plot import draw  # noqa: F401
     except ModuleNotFoundError as error:
         hint = how_to_install("triton-faces-gallery", "calibrate")
         raise ImportError(f"{error.name} is needed for a calibration: {hint}", name=error.name) from error
     register.check(weights)
-    probes = enrolled(register, weights)
+    if args.folder is not None:
+        labelled = Labelled(args, register, weights)
+
+        def show(answers: batch.Answers) -> None:
+            _keep(args, register, weights, labelled.look_up(answers))
+
+        return batch.run(args.verb, args, recognize=True, found=labelled.pictures, take=labelled.take, show=show)
     total = min(SAMPLE, len(register.store.ids()))
-    measured = measure(register, look_up(register, weights, console.tracked(probes, total=total, what="faces")))
+    probes = console.tracked(enrolled(register, weights), total=total, what="faces")
+    _keep(args, register, weights, look_up(register, weights, probes))
+    return EXIT_OK
+
+
+def _keep(args: argparse.Namespace, register: Register, weights: Weights, looked_up: Sequence[Nearest]) -> None:
+    """The threshold, and what is told of it."""
+    from face_gallery.calibration import calibrate, measure
+    from face_gallery.calibration_plot import draw
+
+    measured = measure(register, looked_up)
     found = calibrate(measured, args.rate)
     if args.plot is not None:
         save = partial(draw(measured, found).savefig, format="png", metadata={"Software": _PLOT})
@@ -138,7 +175,6 @@ def _calibrate(args: argparse.Namespace, register: Register, weights: Weights) -
     else:
         for sentence in str(found).split("; "):
             console.line(sentence)
-    return EXIT_OK
 
 
 _PLOT = "triton-faces calibration"
