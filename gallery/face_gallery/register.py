@@ -68,6 +68,7 @@ class Register:
         self._lock = threading.Lock()
         self._matrices: dict[str, Matrix] = {}
         self._indexes: tuple[int, list[Index]] = (-1, [])
+        self._counted = (-1, 0)
         renew_in_children(self)
 
     def renew(self) -> None:
@@ -89,8 +90,15 @@ class Register:
 
     @property
     def size(self) -> int:
-        """Faces in the active index."""
-        return sum(index.faces or 0 for index in self.store.indexes() if index.is_active)
+        """Faces in the active index: those in memory, or else counted by the database when it has changed."""
+        counter, indexes = self._indexes if self._indexes[0] >= 0 else self._look()
+        active = next((index.weights.sha256 for index in indexes if index.is_active), None)
+        with self._lock:
+            if active in self._matrices:
+                return len(self._matrices[active])
+            if self._counted[0] != counter:
+                self._counted = counter, sum(index.faces or 0 for index in self.store.indexes() if index.is_active)
+            return self._counted[1]
 
     def _look(self) -> tuple[int, list[Index]]:
         """The change counter, and the indexes as they are then."""

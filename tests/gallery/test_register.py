@@ -148,6 +148,16 @@ def test_embeddings_of_another_network_are_never_compared(register):
         register.identify(faces_of(units(1), None))
 
 
+def test_how_many_faces_there_are(register):
+    assert register.size == 0
+    enrol(register.store, units(4))
+    register.find(units(1), TRAINED)
+    assert register.size == 4
+    register.remove("p1", "default")
+    register.find(units(1), TRAINED)
+    assert register.size == 3
+
+
 def test_two_indexes_stand_beside_one_another(register):
     faces = enrol(register.store, units(4))
     register.store.add_embeddings(OTHERS, dict(zip(faces, units(4, 1), strict=True)))
