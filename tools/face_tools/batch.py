@@ -99,7 +99,8 @@ def run(
         finally:
             if finish is not None and batch.has_begun:
                 with interrupts.held():
-                    status = in_one_line(verb, finish) or status
+                    # The graver one: what a missing server ended can be tried again.
+                    status = max(status, in_one_line(verb, finish))
     return status
 
 

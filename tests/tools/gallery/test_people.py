@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from face_client.errors import ServerUnavailable
 from face_command.main import main
 from face_gallery import open_store
 from face_tools.pictures import _stdin
@@ -143,6 +144,21 @@ def test_what_was_seen_before_ctrl_c_is_enrolled(server, picture_of, where, monk
     monkeypatch.setattr(server, "reply", reply)
     assert gallery("add", "Ada", *photos, "--in-flight", "1") == 130
     assert enrolled(where) == {"Ada": 1}
+
+
+@pytest.mark.usefixtures("where")
+def test_a_missing_server_is_told_before_refused_pictures(server, picture_of, monkeypatch):
+    photos = [picture_of("1.png"), picture_of("2.png", 1)]
+    own = server.reply
+
+    def reply(request):
+        if len(server.requests) > 1:
+            server.ready = False
+            raise ServerUnavailable("gone")
+        return own(request)
+
+    monkeypatch.setattr(server, "reply", reply)
+    assert gallery("add", "Ada", *photos, "--in-flight", "1", "--retries", "0") == 3
 
 
 @pytest.mark.parametrize(
