@@ -110,7 +110,7 @@ def test_what_is_no_number_and_name(text, capsys):
     assert "is not of the form N=NAME" in capsys.readouterr().err
 
 
-def write_run(folder, pictures: dict[str, list[int]], weights=TRAINED, crops=True, frames=()) -> None:
+def write_run(folder, pictures: dict[str, list[int] | None], weights=TRAINED, crops=True, frames=()) -> None:
     """As `faces batch --embeddings` does, two pictures a part."""
     folder.mkdir()
     every = [(path, None, people) for path, people in pictures.items()] + list(frames)
@@ -129,6 +129,9 @@ def write_run(folder, pictures: dict[str, list[int]], weights=TRAINED, crops=Tru
 
 
 def _rows(path, frame, people):
+    if people is None:
+        yield {"path": path, "frame": frame, "status": "failed", "error": "the server failed"}
+        return
     yield {"path": path, "frame": frame, "status": "ok", "width": 400, "height": 200, "faces": len(people)}
     for number, person in enumerate(people):
         yield {
@@ -152,7 +155,7 @@ def photos(where):
 
 
 def test_a_run_and_a_list_of_names(server, photos, tmp_path, where, capsys):
-    pictures = {"a.jpg": [1], "b.jpg": [1, 2], "c.jpg": [2], "d.jpg": [], "e.jpg": [3]}
+    pictures = {"a.jpg": [1], "b.jpg": [1, 2], "c.jpg": [2], "d.jpg": [], "e.jpg": [3], "f.jpg": None}
     write_run(
         tmp_path / "run",
         {f"{photos}/{name}": people for name, people in pictures.items()},
@@ -160,7 +163,7 @@ def test_a_run_and_a_list_of_names(server, photos, tmp_path, where, capsys):
     )
     names = tmp_path / "people.csv"
     names.write_text(
-        f"path,person\nphotos/a.jpg,Ada\nphotos/b.jpg,Ada\n{photos}/c.jpg,Bo\nphotos/d.jpg,Bo\nphotos/x.jpg,Cy\n",
+        f"path,person\nphotos/a.jpg,Ada\nphotos/b.jpg,Ada\n{photos}/c.jpg,Bo\nphotos/d.jpg,Bo\nphotos/f.jpg,Bo\nphotos/x.jpg,Cy\n",
         encoding="utf-8-sig",
     )
     arguments = ("add", "--batch", tmp_path / "run", "--persons", names)
@@ -168,12 +171,13 @@ def test_a_run_and_a_list_of_names(server, photos, tmp_path, where, capsys):
     told = capsys.readouterr()
     assert told.err.splitlines() == [
         "1 frames of videos are left out",
-        "1 of 5 pictures have no name, and are left out",
+        "1 of 6 pictures have no name, and are left out",
         f"{names}: not in the run: {photos}/x.jpg",
         f"{photos}/b.jpg: the face is not enrolled: the picture shows 2 faces, and should show one",
         f"{photos}/d.jpg: no face was found in the picture",
+        f"{photos}/f.jpg: faces batch had no answer (failed): the server failed",
     ]
-    assert told.out.splitlines()[1:] == ["Ada\tdefault\t1\t1", "Bo\tdefault\t1\t1"]
+    assert told.out.splitlines()[1:] == ["Ada\tdefault\t1\t1", "Bo\tdefault\t1\t2"]
     assert enrolled(where) == {"Ada": ["a.jpg"], "Bo": ["c.jpg"]}
     with open_store(where) as store:
         face = next(store.faces(TRAINED.sha256))
@@ -182,7 +186,7 @@ def test_a_run_and_a_list_of_names(server, photos, tmp_path, where, capsys):
         assert face.crop is not None
         assert [index.weights for index in store.indexes()] == [TRAINED]
     assert gallery(*arguments) == 1
-    assert "2 of 4 pictures are enrolled already" in capsys.readouterr().err
+    assert "2 of 5 pictures are enrolled already" in capsys.readouterr().err
     assert server.requests == []
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from face_client.errors import InvalidInput, ServerError
+from face_client.errors import FaceError, InvalidInput, ServerError
 from face_client.extras import how_to_install
-from face_client.faces import Faces
+from face_client.faces import BatchAnswer, Faces
 from face_client.messages import CROP_SIZE, EMBEDDING_SIZE
 from face_client.weights import Weights
 from face_command import console
@@ -25,7 +25,13 @@ from face_gallery.records import checked_name
 
 FOLDER = "folder"
 
-_COLUMNS = ("path", "frame", "face", "width", "height", "probability", "box", "landmarks", "angle", "embedding")
+_COLUMNS = (
+    *("path", "frame", "face", "status", "error", "width", "height"),
+    *("probability", "box", "landmarks", "angle", "embedding"),
+)
+_LOOKED_AT = "ok"
+"""The status of a picture, faces or not."""
+
 _HEADERS = frozenset(("path", "picture", "image", "file"))
 _ROWS = 1000
 _NAMED = 5
@@ -71,8 +77,8 @@ class BatchRun:
             console.message(f"{frames} frames of videos are left out")
         return list(found)
 
-    def faces(self, wanted: Collection[str]) -> Iterator[tuple[str, Faces]]:
-        """Of the pictures that are wanted: all their faces, recognised."""
+    def faces(self, wanted: Collection[str]) -> Iterator[tuple[str, BatchAnswer]]:
+        """Of the pictures that are wanted: all their faces, recognised, or why nobody knows them."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -87,10 +93,14 @@ class BatchRun:
                 if row["frame"] is None
             )
             for path, of_picture in groupby(rows, lambda row: row["path"]):
-                yield path, self._of_picture([row for row in of_picture if row["face"] is not None], weights)
+                yield path, self._of_picture(list(of_picture), weights)
 
-    def _of_picture(self, rows: Sequence[dict[str, Any]], weights: Weights | None) -> Faces:
+    def _of_picture(self, all_rows: Sequence[dict[str, Any]], weights: Weights | None) -> BatchAnswer:
         """Raises InvalidInput where nobody knows whose the embeddings are."""
+        for row in all_rows:
+            if row["face"] is None and row["status"] != _LOOKED_AT:
+                return FaceError(f"faces batch had no answer ({row['status']}): {row['error']}")
+        rows = [row for row in all_rows if row["face"] is not None]
         if rows and weights is None:
             raise InvalidInput(
                 f"{self._folder} does not say which FaceNet its embeddings are of, as runs of earlier releases do not: "
