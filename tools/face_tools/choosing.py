@@ -11,7 +11,7 @@ from face_command.arguments import Scalar, key_and_value, number
 
 
 def add_choice(parser: argparse._ActionsContainer) -> None:
-    """--collection and --where: among whom; `chosen` reads them."""
+    """--collection and --where: among whom; `listed` reads the latter."""
     parser.add_argument(
         "--collection",
         action="append",

@@ -27,6 +27,11 @@ STDIN = Picture(Path("-"), Path("stdin"))
 """The picture whose bytes come on standard input; `./-` is a file of that name."""
 
 
+def picture_at(path: str) -> Picture:
+    """The file of that name, or stdin for `-`."""
+    return STDIN if path == str(STDIN.path) else Picture(Path(path), Path(Path(path).name))
+
+
 def content(picture: Picture) -> Path | bytes:
     """What the client is given: the path, or the bytes from stdin."""
     return _stdin() if picture is STDIN else picture.path

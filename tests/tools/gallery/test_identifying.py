@@ -1,6 +1,8 @@
 """`faces gallery identify` and `verify`: arguments, output, exit status."""
 
+import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from PIL import Image
 
 from face_command.main import main
 from face_gallery import Register, open_store
+from face_tools.pictures import _stdin
 from tests.fakes import TRAINED, UNTRAINED
 from tests.gallery.people import OTHERS
 
@@ -134,6 +137,14 @@ def test_verify(picture_of, capsys):
     assert gallery("verify", "Ada", photo, "--json") == 1
     document = json.loads(capsys.readouterr().out)
     assert (document["image"], document["person"], document["same"]) == (photo, "Ada", False)
+
+
+def test_verify_what_comes_on_stdin(picture_of, monkeypatch):
+    _stdin.cache_clear()
+    data = io.BytesIO(Path(picture_of("photo.png", 2)).read_bytes())
+    monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": data}))
+    assert gallery("verify", "Bo", "-") == 0
+    _stdin.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["Cy", " Ada"])

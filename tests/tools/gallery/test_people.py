@@ -172,6 +172,10 @@ def test_a_missing_server_is_told_before_refused_pictures(server, picture_of, mo
         (["add", "Ada", "a.png", "--collection", ""], "collection is ''"),
         (["add", "Ada", "a.png", "--store", ""], "--store is empty"),
         (["add", "Ada", "a.png", "--metadata", "a=1", "--metadata", "a=2"], "'a' is given twice, with 1 and 2"),
+        (["add", "Ada", "a.png", "--force", "--max-yaw", "20"], "--max-yaw is of no use with --force"),
+        (["identify", "a.png", "--min-size", "60"], "--min-size is of no use without --quality"),
+        (["calibrate", "--forget", "--rate", "0.1"], "--rate is of no use with --forget"),
+        (["calibrate", "--margin", "5"], "--margin is of no use without --folder"),
         (["remove", "Ada"], "people.gallery is not there"),
         (["list", "--sheet", "a.jpg"], "--sheet is a.jpg; it must end in .png"),
     ],
@@ -263,6 +267,13 @@ def test_compacted_it_is_the_same(ada_and_bo, capsys):
     assert gallery("compact") == 0
     assert "bytes before" in capsys.readouterr().out
     assert enrolled(ada_and_bo) == {"Bo": 1}
+
+
+def test_help_does_not_show_a_password(monkeypatch, capsys):
+    monkeypatch.setenv("TRITON_FACES_GALLERY", "postgresql://ada:secret@host/faces")
+    with pytest.raises(SystemExit):
+        gallery("list", "--help")
+    assert "secret" not in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("ada_and_bo")

@@ -28,6 +28,7 @@ from face_tools.gallery.options import (
     add_collection,
     add_gate,
     add_store,
+    check_no_limits,
     gate_of,
     open_gallery,
     register_of,
@@ -137,6 +138,8 @@ def _check(args: argparse.Namespace) -> None:
         args.name = checked_name("person", args.name)
     if args.people is not None and not args.people.is_dir():
         raise InvalidInput(f"--people is {args.people}, which is no folder")
+    if args.force:
+        check_no_limits(args, "with --force, which enrols faces however good")
     for flag, needed, others in (("--clusters", "--name", args.names), ("--batch", "--persons", args.persons)):
         is_given = getattr(args, flag[2:]) is not None
         if is_given != bool(others):

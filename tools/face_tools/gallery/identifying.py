@@ -36,12 +36,13 @@ from face_tools.gallery.options import (
     add_gate,
     add_store,
     add_top,
+    check_no_limits,
     gate_of,
     open_gallery,
     register_of,
 )
 from face_tools.gallery.sheets import MOST, asked_section, check_sheet, write_sheet
-from face_tools.pictures import Picture, content
+from face_tools.pictures import Picture, content, picture_at
 
 EXIT_SAME = 0
 EXIT_DIFFERENT = 1
@@ -95,7 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
         pictures.add_paths(parser)
     else:
         parser.add_argument("name", metavar="NAME", help="of the person")
-        parser.add_argument("path", metavar="PATH", type=Path, help="a picture")
+        parser.add_argument("path", metavar="PATH", help="a picture, or - for stdin")
     add_store(parser)
     if verb == "identify":
         _add_identifying(parser)
@@ -128,6 +129,8 @@ def run(args: argparse.Namespace) -> int:
     """Identify and print; returns the exit status."""
     if args.sheet is not None and args.sheet.suffix.lower() != ".png":
         raise InvalidInput(f"--sheet is {args.sheet}; it must end in .png")
+    if not args.quality:
+        check_no_limits(args, "without --quality")
     crops = args.sheet is not None or args.quality
     with open_gallery(args) as store:
         asked = _Identifying(args, store)
@@ -264,7 +267,7 @@ def verify(args: argparse.Namespace) -> int:
         check_weights(client, args.verb, args.random_weights)
         check_parameters(client, args, recognize=True)
         (answer,) = client.recognize_each(
-            [args.path], max_side=args.max_side, in_flight=1, **of_one_face(parameters_from(args))
+            [content(picture_at(args.path))], max_side=args.max_side, in_flight=1, **of_one_face(parameters_from(args))
         )
         if isinstance(answer, ServerUnavailable):
             check_ready(client, client.recognizer, client.embedder)

@@ -29,6 +29,7 @@ from face_tools.connection import (
     check_ready,
     check_weights,
     open_client,
+    parameters_from,
 )
 from face_tools.gallery.labelled import Labelled
 from face_tools.gallery.options import PARAMETERS_OF_GALLERIES, add_collection, add_store, open_gallery, register_of
@@ -83,9 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
         parser.add_argument(
             "--rate",
             type=number(above=0, high=0.5),
-            default=_RATE,
             metavar="X",
-            help="share of strangers that may be taken for somebody (%(default)g)",
+            help=f"share of strangers that may be taken for somebody ({_RATE:g})",
         )
         parser.add_argument(
             "--folder",
@@ -115,6 +115,12 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 def calibrate(args: argparse.Namespace) -> int:
     """Measure and keep; returns the exit status."""
+    for flag in ("rate", "plot", "folder"):
+        if args.forget and getattr(args, flag) is not None:
+            raise InvalidInput(f"--{flag} is of no use with --forget, which measures nothing")
+    for name in parameters_from(args):
+        if args.folder is None:
+            raise InvalidInput(f"--{name.replace('_', '-')} is of no use without --folder, which is asked about")
     if args.plot is not None:
         if args.plot.suffix.lower() != ".png":
             raise InvalidInput(f"--plot is {args.plot}; it must end in .png")
@@ -164,7 +170,7 @@ def _keep(args: argparse.Namespace, register: Register, weights: Weights, looked
     from face_gallery.calibration_plot import draw
 
     measured = measure(register, looked_up)
-    found = calibrate(measured, args.rate)
+    found = calibrate(measured, _RATE if args.rate is None else args.rate)
     if args.plot is not None:
         save = partial(draw(measured, found).savefig, format="png", metadata={"Software": _PLOT})
         outputs.write_whole(args.plot, save)

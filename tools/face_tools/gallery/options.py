@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 
 from face_client.errors import InvalidInput
 from face_client.options import PARAMETERS
@@ -17,6 +18,8 @@ from face_gallery.store import Store
 VARIABLE = "TRITON_FACES_GALLERY"
 """The environment variable that has another gallery than the default one."""
 
+_DEFAULT_STORE = "people.gallery"
+
 # A gallery keeps faces in FaceNet's size.
 PARAMETERS_OF_GALLERIES = [name for name in PARAMETERS if name != "image_size"]
 
@@ -25,9 +28,10 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     """--store."""
     parser.add_argument(
         "--store",
-        default=os.environ.get(VARIABLE) or "people.gallery",
+        default=os.environ.get(VARIABLE) or _DEFAULT_STORE,
         metavar="WHERE",
-        help=f"the gallery: a file, or postgresql://HOST/DATABASE (%(default)s; {VARIABLE} sets another)",
+        # Not the variable's value: it may have a password.
+        help=f"the gallery: a file, or postgresql://HOST/DATABASE ({_DEFAULT_STORE}; {VARIABLE} sets another)",
     )
 
 
@@ -49,16 +53,31 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
     """The limits of quality; `gate_of` reads them."""
     group = parser.add_argument_group("what a face must be like (defaults in parentheses)")
     for limit in LIMITS:
-        flag, least = f"--{limit.name.replace('_', '-')}", "least" if limit.is_least else "most"
+        least = "least" if limit.is_least else "most"
         default = getattr(DEFAULT_GATE, limit.name)
         group.add_argument(
-            flag, type=number(0), default=default, metavar="X", help=f"at {least}: {limit.help} ({default:g})"
+            _flag(limit.name), type=number(0), metavar="X", help=f"at {least}: {limit.help} ({default:g})"
         )
 
 
 def gate_of(args: argparse.Namespace) -> Gate:
-    """The limits that were given."""
-    return Gate(**{limit.name: getattr(args, limit.name) for limit in LIMITS})
+    """The limits that were given, and the usual ones."""
+    return replace(DEFAULT_GATE, **_limits(args))
+
+
+def check_no_limits(args: argparse.Namespace, why: str) -> None:
+    """Raises InvalidInput for limits where no face is measured by them."""
+    for name in _limits(args):
+        raise InvalidInput(f"{_flag(name)} is of no use {why}")
+
+
+def _limits(args: argparse.Namespace) -> dict[str, float]:
+    given = {limit.name: getattr(args, limit.name) for limit in LIMITS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _flag(limit: str) -> str:
+    return f"--{limit.replace('_', '-')}"
 
 
 def open_gallery(args: argparse.Namespace, create: bool = False) -> Store:
