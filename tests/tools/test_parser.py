@@ -54,6 +54,12 @@ def test_examples_that_do_not_fit_are_broken(monkeypatch):
         (["evaluate", "lfw", "data", "--nonsense"], "faces evaluate lfw", "--nonsense"),
         (["train", "pnet", "work", "--epoch=3"], "faces train pnet", "--epoch=3; did you mean --epochs?"),
         (["video", "a.mp4", "b.mp4"], "faces video", "b.mp4"),
+        (["gallery", "verify", "Ada", "a.jpg", "b.jpg"], "faces gallery verify", "b.jpg"),
+        (
+            ["detect", "a.jpg", "--json", "b.jpg"],
+            "faces detect",
+            "b.jpg; names and paths must follow one another, with all options before or behind them",
+        ),
     ],
 )
 def test_an_unknown_option_shows_the_usage_of_its_command(arguments, usage, message, capsys):

@@ -87,8 +87,11 @@ class Parser(argparse.ArgumentParser):
         return parsed, unknown
 
     def _meant(self, unknown: str) -> str:
-        """A guess at which option was meant."""
+        """A guess at what is wrong: which option was meant, or that argparse wants all words in a row."""
         name = unknown.split("=")[0]
+        takes_many = any(action.nargs in ("*", "+") for action in self._get_positional_actions())
+        if takes_many and (unknown == "-" or not unknown.startswith("-")):
+            return "; names and paths must follow one another, with all options before or behind them"
         known = [option for option in self._option_string_actions if option.startswith("--")]
         if not name.startswith("--"):
             return ""

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,15 @@ def test_forced_all_are_enrolled(picture_of, where):
     assert gallery("add", "Ada", *photos, "--force") == 0
     assert gallery("add", "Bo", photos[0], "--force") == 0
     assert enrolled(where) == {"Ada": 2, "Bo": 1}
+
+
+@pytest.mark.usefixtures("server")
+def test_an_option_between_name_and_picture(picture_of, where, capsys):
+    """Newer Pythons than 3.11 may take it."""
+    with suppress(SystemExit):
+        gallery("add", "Ada", "--force", picture_of("1.png", 1))
+    said = "names and paths must follow one another, with all options before or behind them\n"
+    assert capsys.readouterr().err.endswith(said) or enrolled(where) == {"Ada": 1}
 
 
 @pytest.mark.usefixtures("server")
