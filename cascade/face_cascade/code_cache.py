@@ -123,7 +123,9 @@ class CodeCache:
                 with suppress(OSError):
                     os.unlink(name, dir_fd=folder)
                 raise
-            _tidy(folder)
+            # It is kept, whatever becomes of others.
+            with suppress(OSError):
+                _tidy(folder)
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:

@@ -33,6 +33,9 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _OF_THE_PROCESS = {"CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DEFAULT_NUM_THREADS"}
 
 
+_NAMED = "_is_named"
+
+
 def named(*of: object) -> Callable[[_Function], _Function]:
     """For a function that closes over `of`: a name by which the same code has the same name in every process, and other
     code another one.
@@ -45,6 +48,7 @@ def named(*of: object) -> Callable[[_Function], _Function]:
 
     def name(function: _Function) -> _Function:
         function.__qualname__ += f"_{digest}"
+        function.__dict__[_NAMED] = True
         return function
 
     return name
@@ -54,10 +58,13 @@ def kept(signature: str | None = None) -> Callable[[Callable[..., Any]], Any]:
     """`numba.njit`, without the interpreter's lock, and what it compiles is kept on disk.
 
     signature: compiles (or loads) at once, for these types alone; None: with the first call of any types.
-    A function that closes over anything must be `named` for it, and so must all closures that it calls.
+    A function that closes over anything must be `named` for it, and so must all closures that it calls. Raises
+    TypeError for one that is not: the code of another with its name would be served for it.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        if function.__closure__ and _NAMED not in function.__dict__:
+            raise TypeError(f"{function.__qualname__} closes over something, and is not named for it")
         dispatcher = numba.njit(**_OPTIONS)(function)
         if dispatcher is function:
             # By NUMBA_DISABLE_JIT, for debuggers.
@@ -83,21 +90,37 @@ class _OnDisk(NullCache):
         """The function for these types, if it is kept. If not, whoever else compiles it now is waited for."""
         target_context.refresh()
         key, store = key_of(self._function, sig, target_context), code_cache.shared()
-        payload = store.load(key)
-        if payload is None:
+        # Still held where the last compilation raised.
+        self._compiling.close()
+        found = _rebuilt(store, key, target_context)
+        if found is None:
             self._compiling.enter_context(store.alone(key))
-            payload = store.load(key)
-            if payload is None:
-                return None
-            self._compiling.close()
-        return CompileResult._rebuild(target_context, *pickle.loads(payload))
+            found = _rebuilt(store, key, target_context)
+            if found is not None:
+                self._compiling.close()
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with self._compiling:
-            # Addresses of this process would be in the code.
-            assert not data.library.has_dynamic_globals
+            if data.library.has_dynamic_globals:
+                # Addresses of this process are in the code.
+                return
             key = key_of(self._function, sig, data.target_context)
             code_cache.shared().store(key, dumps(data._reduce()))
+
+
+def _rebuilt(store: code_cache.CodeCache, key: str, target_context: Any) -> Any:
+    """The function that is kept; None where there is none, or numba can make nothing of it. LLVM ends the process over
+    broken machine code: against that there is the checksum alone."""
+    payload = store.load(key)
+    if payload is None:
+        return None
+    try:
+        return CompileResult._rebuild(target_context, *pickle.loads(payload))
+    except Exception as error:
+        # Of a numba that was patched, say: anything may be raised. It is compiled anew, and stored over it.
+        store.trouble = f"a function that was kept cannot be used: {error!r}"
+        return None
 
 
 def key_of(function: Callable[..., Any], types: Any, context: Any) -> str:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import llvmlite
@@ -14,9 +16,10 @@ from llvmlite import binding
 from numba.core import config
 
 from face_cascade import code_cache, machine_code
+from face_cascade.code_cache import CodeCache
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.crops import COMPILED_ONET, COMPILED_RNET, CropNetwork
-from face_cascade.machine_code import key_of, named
+from face_cascade.machine_code import kept, key_of, named
 from face_cascade.networks import RNET
 
 TRIPLE = ("x86_64-unknown-linux-gnu", "znver3", "+avx2")
@@ -115,6 +118,82 @@ def test_each_shape_of_a_network_has_a_name_of_its_own():
     names = {network.run.py_func.__qualname__ for network in (COMPILED_RNET, *others)}
     assert len(names) == 4
     assert variant().run.py_func.__qualname__ == COMPILED_RNET.run.py_func.__qualname__
+
+
+def test_a_closure_without_a_name_of_its_own_is_refused():
+    number = len(TRIPLE)
+
+    def closure():
+        return number
+
+    with pytest.raises(TypeError, match=r"closure closes over something, and is not named for it"):
+        kept()(closure)
+    assert kept()(named(number)(closure)) is not None
+
+
+def kept_sum():
+    @kept()
+    def plus(one, two):
+        return one + two
+
+    return plus
+
+
+class Remembering(CodeCache):
+    """Knows the keys under which something was stored, and how many of them are being compiled."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.keys, self.held = [], 0
+
+    def store(self, key, payload):
+        self.keys.append(key)
+        super().store(key, payload)
+
+    @contextmanager
+    def alone(self, key):
+        self.held += 1
+        with super().alone(key):
+            yield
+        self.held -= 1
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    cache = Remembering(tmp_path / "code")
+    monkeypatch.setattr(code_cache, "shared", lambda: cache)
+    return cache
+
+
+@pytest.mark.parametrize("payload", [b"no pickle", pickle.dumps(()), pickle.dumps([None] * 9), b"cno_module\nname\n."])
+def test_what_cannot_be_rebuilt_is_compiled_anew_and_replaced(cache, payload):
+    """With the right checksum: a numba of the same version that was patched may have written it."""
+    assert kept_sum()(1, 2) == 3
+    [key] = cache.keys
+    cache.store(key, payload)
+    assert kept_sum()(1, 2) == 3
+    assert cache.keys == [key] * 3
+    assert cache.trouble.startswith("a function that was kept cannot be used: ")
+    assert kept_sum()(1, 2) == 3
+    assert cache.keys == [key] * 3
+    assert cache.held == 0
+
+
+def test_code_with_addresses_of_this_process_is_not_kept(cache):
+    compiled = SimpleNamespace(library=SimpleNamespace(has_dynamic_globals=True))
+    machine_code._OnDisk(function).save_overload("()", compiled)
+    assert cache.keys == []
+
+
+def test_what_does_not_compile_keeps_others_waiting_once(cache):
+    @kept()
+    def wrong(one):
+        return one.nothing
+
+    for _ in range(3):
+        with pytest.raises(numba.TypingError):
+            wrong(1)
+    assert cache.held == 1
 
 
 def start(folder, *widths):
