@@ -37,7 +37,7 @@ def gallery(triton, tmp_path):
     """gallery("add", …): the exit status, with a gallery of its own."""
 
     def run(verb, *arguments):
-        asks = verb in ("add", "identify", "verify")
+        asks = verb in ("add", "identify", "verify", "calibrate")
         connection = ["--url", triton.grpc_url, "--timeout", "120", "--random-weights"] if asks else []
         where = ["--store", str(tmp_path / "people.gallery")]
         return main(["gallery", verb, *map(str, arguments), *where, *connection])
@@ -75,6 +75,26 @@ def test_the_gate_on_real_crops(gallery, pictures, capsys):
     told = capsys.readouterr()
     assert "(not good enough)" in told.out
     assert "its sharpness is" in told.err
+
+
+def test_calibrated_by_a_folder(gallery, pictures, capsys):
+    """Ada's own face in another light, and for a stranger's the portrait mirrored."""
+    assert gallery("add", "Ada", pictures / "one.png") == 0
+    portrait = Image.open(pictures / "one.png")
+    for name, picture in (
+        ("folder/Ada/bright.png", Image.eval(portrait, lambda value: min(255, value * 1.1))),
+        ("folder/Bo/mirrored.png", portrait.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+        ("folder/Cy/none.png", Image.new("RGB", portrait.size)),
+    ):
+        (pictures / name).parent.mkdir(parents=True, exist_ok=True)
+        picture.save(pictures / name)
+    capsys.readouterr()
+    assert gallery("calibrate", "--folder", pictures / "folder", "--json") == 1
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert (document["people"], document["probes"], document["own"], document["is_few"]) == (1, 1, 1, True)
+    assert 0 < document["distance"] < 2
+    assert "none.png: no face was found in the picture" in told.err
 
 
 def test_an_option_of_identification(client, pictures):

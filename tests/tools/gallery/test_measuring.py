@@ -97,7 +97,7 @@ def test_strangers_of_a_folder(labelled, where, capsys):
         assert store.indexes()[0].calibration == document
     lines = told.err.splitlines()
     assert f"{labelled}/stray.png: left out (not in the folder of a person)" in lines
-    assert "6 strangers, and 3 people who are enrolled" in lines
+    assert "strangers: 6, people who are enrolled: 3" in lines
     assert f"{labelled}/nobody/a.png: no face was found in the picture" in lines
     assert f"{labelled}/s100/both.png: the picture shows 2 faces, and should show one" in lines
 

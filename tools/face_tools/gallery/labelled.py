@@ -57,7 +57,7 @@ class Labelled:
             raise InvalidInput(
                 f"--folder is {args.folder}, in which nobody is a stranger: it takes people of other names"
             )
-        console.message(f"{len(strangers)} strangers, and {len(self._people)} people who are enrolled")
+        console.message(f"strangers: {len(strangers)}, people who are enrolled: {len(self._people)}")
 
     @property
     def pictures(self) -> Sequence[Picture]:
@@ -74,7 +74,7 @@ class Labelled:
         Raises UnfitWeights and GalleryError.
         """
         for _picture, answer in answers:
-            if isinstance(answer, Faces):
+            if isinstance(answer, Faces) and answer:
                 self._check(self._register.check(answer.weights))
         probes = [self._probe(picture, face) for picture, face in self._faces.items()]
         if all(probe.person is not None for probe in probes):
