@@ -353,8 +353,7 @@ class Store(ABC):
         wanted = list(dict.fromkeys(int(number) for number in faces))
         found: dict[int, bytes] = {}
         with self._reading() as cursor:
-            for start in range(0, len(wanted), _IN_A_STATEMENT):
-                share = wanted[start : start + _IN_A_STATEMENT]
+            for share in _shares(wanted, _IN_A_STATEMENT):
                 marks = ", ".join("?" * len(share))
                 cursor.execute(f"SELECT id, crop FROM faces WHERE crop IS NOT NULL AND id IN ({marks})", share)
                 found.update({number: bytes(crop) for number, crop in cursor.fetchall()})
@@ -437,14 +436,13 @@ class Store(ABC):
         """Enrol into another index from now on. Raises GalleryUnfit where there is none."""
         with self._writing() as cursor:
             self._next(cursor)
-            cursor.execute("SELECT 1 FROM indexes WHERE weights = ?", (weights,))
-            if cursor.fetchone() is None:
-                raise GalleryUnfit(f"this gallery has no index of the weights {weights[:12]}")
+            self._check_index(cursor, weights)
             self._set(cursor, "active", weights)
 
     def drop_index(self, weights: str) -> None:
-        """Erase the embeddings of a network. Raises GalleryUnfit for those of the active index."""
+        """Erase the embeddings of a network. Raises GalleryUnfit for the active index, or where there is none."""
         with self._writing() as cursor:
+            self._check_index(cursor, weights)
             if self._setting(cursor, "active") == weights:
                 raise GalleryUnfit("the active index cannot be dropped; activate another one first")
             self._next(cursor)
@@ -456,10 +454,13 @@ class Store(ABC):
         """Keep what was measured with an index. Raises GalleryUnfit where there is none."""
         with self._writing() as cursor:
             self._next(cursor)
-            if not self._number(cursor, weights):
-                raise GalleryUnfit(f"this gallery has no index of the weights {weights[:12]}")
+            self._check_index(cursor, weights)
             told = None if calibration is None else json.dumps(dict(calibration))
             cursor.execute("UPDATE indexes SET calibration = ? WHERE weights = ?", (told, weights))
+
+    def _check_index(self, cursor: Cursor, weights: str) -> None:
+        if not self._number(cursor, weights):
+            raise GalleryUnfit(f"this gallery has no index of the weights {weights[:12]}")
 
     def _number(self, cursor: Cursor, weights: str) -> int:
         """Of an index; 0, which none has, where there is none."""

@@ -141,8 +141,9 @@ def test_faces_of_another_network_are_refused_until_there_is_an_index(store):
     store.drop_index(TRAINED.sha256)
     assert [index.weights for index in store.indexes()] == [OTHERS]
     assert read(store, TRAINED) == {}
-    with pytest.raises(GalleryUnfit, match="no index of the weights"):
-        store.activate(TRAINED.sha256)
+    for work in (store.activate, store.drop_index):
+        with pytest.raises(GalleryUnfit, match="no index of the weights"):
+            work(TRAINED.sha256)
 
 
 @pytest.mark.parametrize(
