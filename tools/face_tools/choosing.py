@@ -39,6 +39,22 @@ def add_deciding(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def check_gallery_given(args: argparse.Namespace) -> None:
+    """Raises InvalidInput where people are to be chosen, and there is no --gallery to choose them from."""
+    given = [
+        flag
+        for flag, value in (
+            ("--collection", args.collections),
+            ("--where", args.where),
+            ("--threshold", args.threshold is not None),
+            ("--random-weights", args.random_weights),
+        )
+        if value
+    ]
+    if args.gallery is None and given:
+        raise InvalidInput(f"{', '.join(given)} is about the people of a gallery: name it with --gallery")
+
+
 def listed(values: Sequence[tuple[str, Scalar]]) -> dict[str, Scalar]:
     """KEY=VALUE of an option that may be given several times. Raises InvalidInput for a key that comes twice."""
     found: dict[str, Scalar] = {}

@@ -282,3 +282,11 @@ def test_no_gallery_is_made(tmp_path, photos, capsys):
     assert run(photos, tmp_path / "out", "--gallery", tmp_path / "new.gallery", "--but", "Ada") == 1
     assert "new.gallery" in capsys.readouterr().err
     assert not (tmp_path / "new.gallery").exists()
+
+
+@pytest.mark.parametrize(
+    "option", [("--collection", "a"), ("--where", "a=1"), ("--threshold", "1"), ("--random-weights",)]
+)
+def test_people_are_chosen_from_a_gallery_only(option, capsys):
+    assert main(["blur", "a.jpg", "out", *option]) == 2
+    assert f"{option[0]} is about the people of a gallery: name it with --gallery" in capsys.readouterr().err

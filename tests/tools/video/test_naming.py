@@ -197,3 +197,11 @@ def test_a_facenet_that_goes_away_ends_it(server, clip, people, capsys):
     server.reply = lambda request: (gone if request.outputs == (EMBEDDINGS,) else reply)(request)
     assert video(clip, "--gallery", people, "--retries", "0") == 3
     assert "no server with model 'facenet'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option", [("--collection", "a"), ("--where", "a=1"), ("--threshold", "1"), ("--random-weights",)]
+)
+def test_people_are_chosen_from_a_gallery_only(option, capsys):
+    assert main(["video", "clip.mp4", *option]) == 2
+    assert f"{option[0]} is about the people of a gallery: name it with --gallery" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from face_tools.blur.files import Plan, plan
 from face_tools.blur.photos import blur_photos
 from face_tools.blur.selecting import RECALL, Everybody, Selection
 from face_tools.blur.videos import blur_videos
-from face_tools.choosing import add_choice, add_deciding, listed
+from face_tools.choosing import add_choice, add_deciding, check_gallery_given, listed
 from face_tools.connection import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -156,6 +156,7 @@ def _blur(todo: Plan, args: argparse.Namespace, selection: Selection) -> int:
 @contextmanager
 def _selection(args: argparse.Namespace) -> Iterator[Selection]:
     """Whose faces are covered. Raises InvalidInput, GalleryError."""
+    check_gallery_given(args)
     if bool(args.only) + bool(args.but) != (args.gallery is not None):
         raise InvalidInput("--gallery says who is known, and either --only or --but who of them; give both or neither")
     if args.gallery is None:

@@ -16,7 +16,7 @@ from face_client.options import PARAMETERS
 from face_command import console, outputs
 from face_command.arguments import number, whole
 from face_tools import need_extra
-from face_tools.choosing import add_choice, add_deciding, listed
+from face_tools.choosing import add_choice, add_deciding, check_gallery_given, listed
 from face_tools.connection import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -171,6 +171,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    check_gallery_given(args)
     # Not at the top: `faces --help` needs neither gRPC nor the extra `video`.
     from face_tools.video import VideoReader, VideoWriter, open_camera
     from face_tools.video.outputs import STDOUT, check_outputs, lines_target, open_outputs
