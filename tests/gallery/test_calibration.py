@@ -44,8 +44,8 @@ def test_the_rate_is_that_of_strangers_who_come_later(tmp_path):
             found = calibrate(measured, 0.02)
             assert found.false_match_rate <= 0.02
             assert not found.is_few
-            strangers = made(20_000, 1_000_000 + seed)
-            distances = np.sqrt(2 - 2 * (strangers @ made(800, seed).T).max(axis=1).clip(-1, 1))
+            strangers = units(20_000, 1_000_000 + seed, SIZE)
+            distances = np.sqrt(2 - 2 * (strangers @ made(800, seed)[:, :SIZE].T).max(axis=1).clip(-1, 1))
             true = float((distances < found.distance).mean())
             held.append(found.interval[0] <= true <= found.interval[1])
     assert sum(held) >= 9, "of 12: chance leaves out more in one of some thousand sets of galleries"
