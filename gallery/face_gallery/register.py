@@ -69,6 +69,7 @@ class Register:
         self._matrices: dict[str, Matrix] = {}
         self._indexes: tuple[int, list[Index]] = (-1, [])
         self._counted = (-1, 0)
+        self._generation = store.generation
         renew_in_children(self)
 
     def renew(self) -> None:
@@ -104,6 +105,8 @@ class Register:
         """The change counter, and the indexes as they are then."""
         counter = self.store.counter()
         with self._lock:
+            if self._generation != self.store.generation:
+                self._generation, self._indexes, self._matrices = self.store.generation, (-1, []), {}
             if self._indexes[0] != counter:
                 self._indexes = counter, self.store.indexes(counted=False)
                 known = {index.weights.sha256 for index in self._indexes[1]}

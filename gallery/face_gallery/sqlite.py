@@ -66,6 +66,7 @@ class SqliteStore(Store):
         self.where = str(path)
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         if sqlite3.sqlite_version_info < (3, 35):
             raise GalleryUnfit(f"SQLite is {sqlite3.sqlite_version} here; a gallery needs 3.35 or later")
         if not create and not path.is_file():
@@ -95,7 +96,13 @@ class SqliteStore(Store):
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None:
-            return self._connection
+            # Whoever restores a backup, or deletes the gallery, puts another file in its place, or none.
+            if self._connection.in_transaction or _identity(self._path) == self._file:
+                return self._connection
+            self._connection.close()
+            self._connection = None
+        if self._file is not None and not self._path.exists():
+            raise GalleryUnavailable(f"{self.where} is not there any more")
         writable = not self._path.exists() or os.access(self._path, os.W_OK)
         address = f"{self._path.absolute().as_uri()}?{'mode=rwc' if writable else _read_only(self._path)}"
         if writable and self._path.parent.is_dir() and not self._path.exists():
@@ -109,6 +116,10 @@ class SqliteStore(Store):
             connection.close()
             raise
         self._connection = connection
+        file = _identity(self._path)
+        if self._file not in (None, file):
+            self.generation += 1
+        self._file = file
         return connection
 
     def _prepare(self, connection: sqlite3.Connection, writable: bool) -> None:
@@ -220,6 +231,15 @@ class SqliteStore(Store):
         if "full" in said:
             return GalleryUnavailable(f"{self.where} cannot be written: the disk is full")
         return GalleryUnavailable(f"{self.where} cannot be used: {said}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Of a file, whatever it is called; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _read_only(path: Path) -> str:

@@ -91,6 +91,9 @@ class Store(ABC):
     where: str
     """Its path or address, without a password."""
 
+    generation = 0
+    """Another number once the store itself is another one than before: what was read of it is worth nothing."""
+
     def __init__(self) -> None:
         self._lock = threading.RLock()
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 import traceback
 
@@ -210,3 +211,10 @@ def test_a_database_without_a_gallery(where, tmp_path):
     address = where if where.startswith("postgres") else tmp_path / "none.gallery"
     with pytest.raises(GalleryUnfit, match="faces gallery add"):
         open_store(address, create=False)
+
+
+def test_without_the_driver_it_says_what_to_install(monkeypatch):
+    monkeypatch.delitem(sys.modules, "face_gallery.postgres", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ImportError, match=r"psycopg is needed for galleries in PostgreSQL: pip install .*psycopg"):
+        open_store("postgresql://127.0.0.1/none")

@@ -241,6 +241,30 @@ def test_an_earlier_copy_in_the_place_of_a_store(tmp_path):
         assert register.find(units(1, 8), TRAINED)[0].candidates[0].person == "new"
 
 
+def test_another_file_in_the_place_of_a_gallery(tmp_path):
+    path = tmp_path / "a.gallery"
+    with open_store(path) as store:
+        enrol(store, units(3))
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(tmp_path / "copy")) as copy:
+            source.backup(copy)
+        register = Register(store)
+        assert register.find(units(3)[2:], TRAINED)[0].candidates[0].person == "p2"
+        path.rename(tmp_path / "old")
+        with pytest.raises(GalleryUnavailable, match=r"a\.gallery is not there any more"):
+            register.find(units(1), TRAINED)
+        assert not path.exists(), "nobody wants an empty one in its place"
+        (tmp_path / "copy").rename(path)
+        with open_store(path) as other:
+            other.remove("default", "p2")
+            enrol(other, units(1, 8), ["new"])
+            other.describe("default", "new", {})
+            found = register.find(units(3)[2:], TRAINED)[0].candidates
+            assert "p2" not in [each.person for each in found]
+            assert register.find(units(1, 8), TRAINED)[0].candidates[0].person == "new"
+            register.remove("new", "default")
+            assert [person.name for person in other.people()] == ["p0", "p1"]
+
+
 def test_in_a_forked_process_whatever_a_thread_held(store):
     enrol(store, units(3))
     register = Register(store)
