@@ -171,6 +171,22 @@ def test_a_missing_server_is_told_before_refused_pictures(server, picture_of, mo
     assert gallery("add", "Ada", *photos, "--in-flight", "1", "--retries", "0") == 3
 
 
+@pytest.mark.usefixtures("server")
+def test_a_name_that_is_a_picture_or_a_folder_was_forgotten(picture_of, where, capsys):
+    for path in ("1.png", "2.png", "Ada/1.png"):
+        picture_of(path, 1)
+    assert gallery("add", "1.png", "2.png") == 2
+    assert "'1.png' is taken for the name, and is a file here: write `faces gallery add NAME 1.png 2.png`" in (
+        capsys.readouterr().err
+    )
+    assert gallery("add", "Ada", "1.png", "2.png") == 2
+    assert "and is a folder here: write `faces gallery add NAME Ada 1.png …`" in capsys.readouterr().err
+    assert not where.exists()
+    assert gallery("add", "Ada", "Ada/1.png") == 0
+    assert gallery("add", "Ada", "Ada/") == 0
+    assert enrolled(where) == {"Ada": 1}
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

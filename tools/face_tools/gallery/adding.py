@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -136,6 +138,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InvalidInput(f"give a person's name and pictures, or --people FOLDER{said}")
     if args.name is not None:
         args.name = checked_name("person", args.name)
+        _check_no_path(args.name, args.paths)
     if args.people is not None and not args.people.is_dir():
         raise InvalidInput(f"--people is {args.people}, which is no folder")
     if args.force:
@@ -144,6 +147,22 @@ def _check(args: argparse.Namespace) -> None:
         is_given = getattr(args, flag[2:]) is not None
         if is_given != bool(others):
             raise InvalidInput(f"{flag} and {needed} belong together; give both")
+
+
+def _check_no_path(name: str, paths: Sequence[str]) -> None:
+    """Raises InvalidInput where the name was forgotten, and the first picture stands in its place. Of pictures that lie
+    in a folder of the person's name it was not."""
+    # Not Path.exists: a name may be longer than a path can be.
+    is_folder = os.path.isdir(name)  # noqa: PTH112
+    if not os.path.exists(name):  # noqa: PTH110
+        return
+    if is_folder and all(Path(name) in (Path(path), *Path(path).parents) for path in paths):
+        return
+    raise InvalidInput(
+        f"{name!r} is taken for the name, and is a {'folder' if is_folder else 'file'} here: write "
+        f"`faces gallery add NAME {shlex.join([name, *paths[:1]])}{' …' if len(paths) > 1 else ''}`; for a person who "
+        "is called so, give the pictures from another folder"
+    )
 
 
 def _wanted(args: argparse.Namespace) -> list[Wanted]:
