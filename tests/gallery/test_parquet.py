@@ -126,6 +126,15 @@ def test_files_that_are_no_gallery(store, tmp_path):
         parquet.import_(store, tmp_path / "none.parquet")
 
 
+def test_the_same_face_of_the_same_picture_is_one(store, tmp_path):
+    details = {"image": "a.jpg", "box": [1.0, 2.0, 3.0, 4.0]}
+    with open_store(tmp_path / "other.gallery") as other:
+        other.enrol([Enrolment("default", "Ada", None, [NewFace(units(1)[0], None, details)])], TRAINED)
+        parquet.export(other, tmp_path / "a.parquet")
+    store.enrol([Enrolment("default", "Ada", None, [NewFace(units(1)[0] + 1e-7, None, details)])], TRAINED)
+    assert parquet.import_(store, tmp_path / "a.parquet") == (0, 0)
+
+
 def test_whoever_is_there_keeps_the_metadata(filled, tmp_path):
     parquet.export(filled, tmp_path / "a.parquet")
     filled.describe("default", "Ada", {"consent": "withdrawn"})

@@ -34,6 +34,14 @@ def test_a_gallery(monkeypatch, capsys):
     assert "secret" not in capsys.readouterr().out
 
 
+def test_a_gallery_that_cannot_be_used_is_told_before_anything_starts(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv(GALLERY_VARIABLE, raising=False)
+    (tmp_path / "notes.txt").write_text("no gallery" * 500)
+    for where in (tmp_path, tmp_path / "notes.txt", tmp_path / "none" / "a.gallery"):
+        assert main(["serve", "--gallery", str(where)]) == 2
+        assert f"faces serve: {where} " in "".join(capsys.readouterr())
+
+
 def test_the_configuration_of_the_models(capsys):
     assert parse().configuration is None
     assert parse("--configuration", "tuned").configuration == "tuned"

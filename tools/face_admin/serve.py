@@ -204,6 +204,11 @@ def run(args: argparse.Namespace) -> int:
     if args.health_port and args.health_port in ports:
         tell(f"faces serve: --health-port {args.health_port} is the port of another listener already")
         return 2
+    from face_runtime.settings import GALLERY_VARIABLE
+
+    where = args.gallery or os.environ.get(GALLERY_VARIABLE)
+    if where and not _tell_of_gallery(where):
+        return 2
     show = _print_json if settings.writes_json else tell
     stop_on_signals()
     triton = EmbeddedTriton(args.repository, settings, log=None if args.quiet else show)
@@ -215,6 +220,24 @@ def run(args: argparse.Namespace) -> int:
     except Stopped as stopped:
         # Being stopped is what a server is for; a command that was cut short has not succeeded.
         return 128 + stopped.signal if args.command else 0
+
+
+def _tell_of_gallery(where: str) -> bool:
+    """Which it is and how many people it has; it is made where there is none. False: it cannot be used."""
+    # Not at the top: an extra.
+    from face_gallery.errors import GalleryUnavailable, GalleryUnfit
+    from face_gallery.opening import open_store
+
+    try:
+        with open_store(where) as store:
+            tell(f"gallery  {store.where}, people: {sum(store.collections().values()):,}")
+    except GalleryUnavailable as error:
+        # It may come while the server runs.
+        tell(f"gallery  {error}")
+    except GalleryUnfit as error:
+        tell(f"faces serve: {error}")
+        return False
+    return True
 
 
 def _supervised(triton: EmbeddedTriton, args: argparse.Namespace, show: Callable[[str], None]) -> int:
