@@ -76,7 +76,8 @@ class Page(NamedTuple):
 
 
 class Enrolment(NamedTuple):
-    """A person and faces to add to what there is. metadata: None: as it was. created: None: now."""
+    """A person and faces to add to what there is. metadata: its keys are put to those that are known, in the place of
+    equal ones. created: None: now."""
 
     collection: str
     name: str
@@ -172,10 +173,9 @@ class Store(ABC):
             [(*key, told, each.created or now) for key, told, each in zip(keys, about, share)],
         )
         people = self._each(cursor, "SELECT id FROM people WHERE collection = ? AND name = ?", keys)
-        cursor.executemany(
-            "UPDATE people SET metadata = ? WHERE id = ?",
-            [(told, person) for told, person, each in zip(about, people, share) if each.metadata is not None],
-        )
+        for person, each in zip(people, share):
+            if each.metadata:
+                self._tell(cursor, person, each.metadata)
         owned = [(person, face) for person, each in zip(people, share) for face in each.faces]
         faces = self._each(
             cursor,
@@ -185,6 +185,14 @@ class Store(ABC):
         self._embed(cursor, network, change, [(face, each.embedding) for face, (_, each) in zip(faces, owned)])
         numbers = iter(faces)
         return [[next(numbers) for _ in each.faces] for each in share]
+
+    def _tell(self, cursor: Cursor, person: int, metadata: Metadata) -> None:
+        """Put these keys to a person's metadata."""
+        cursor.execute("SELECT metadata FROM people WHERE id = ?", (person,))
+        known = _parsed(cursor.fetchone()[0])
+        told = json.dumps({**known, **metadata})
+        if told != json.dumps(known):
+            cursor.execute("UPDATE people SET metadata = ? WHERE id = ?", (told, person))
 
     def _embed(self, cursor: Cursor, network: int, change: int, rows: Iterable[tuple[int, Embeddings]]) -> None:
         cursor.executemany(
@@ -234,6 +242,14 @@ class Store(ABC):
     def _has_face(self, cursor: Cursor, face: int) -> bool:
         cursor.execute("SELECT 1 FROM faces WHERE id = ?", (face,))
         return cursor.fetchone() is not None
+
+    def tell(self, collection: str, name: str, metadata: Metadata) -> None:
+        """Put these keys to a person's metadata, in the place of equal ones. Raises UnknownPerson."""
+        person = self.person(collection, name).id
+        with self._writing() as cursor:
+            self._next(cursor)
+            self._tell(cursor, person, metadata)
+        self._erase()
 
     def describe(self, collection: str, name: str, metadata: Metadata) -> None:
         """Give a person other metadata. Raises UnknownPerson."""

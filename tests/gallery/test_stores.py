@@ -54,6 +54,10 @@ def test_the_same_person_gets_more_faces_and_keeps_the_metadata(store):
     faces = list(store.faces(TRAINED.sha256, person.id))
     assert [(face.crop, face.details) for face in faces] == [(None, {}), (b"crop", {"image": "a.jpg"})]
     assert np.array_equal(faces[1].embedding, rows[1])
+    twice = [Enrolment("default", "Ada", told, []) for told in ({"level": 3}, {"site": "C", "level": 4})]
+    store.enrol(twice, TRAINED)
+    store.tell("default", "Ada", {"consent": [17]})
+    assert store.person("default", "Ada").metadata == {"site": "C", "level": 4, "consent": [17]}
     store.describe("default", "Ada", {"site": "B"})
     assert store.person("default", "Ada").metadata == {"site": "B"}
 

@@ -77,7 +77,8 @@ class AsyncGallery:
     ) -> Enrolled:
         """Enrol the faces of one person, or more faces of somebody who is there. All of them are written at once.
 
-        pictures: each shows one face, of this person. metadata: a JSON object; None: what was there stays.
+        pictures: each shows one face, of this person. metadata: a JSON object, whose keys
+            are put to what is known of the person, in the place of equal ones; what else was there stays.
         force: enrol also what the gate refuses, of several faces the largest, and who looks like somebody else.
         options: as for `FaceClient.recognize`.
         A picture that is refused or cannot be read is told in the answer; where nothing is left, its error is raised:

@@ -27,6 +27,11 @@ def enrolled(where) -> dict[str, int]:
         return {person.name: person.faces for person in store.people()}
 
 
+def metadata_of(where) -> dict[str, dict]:
+    with open_store(where, create=False) as store:
+        return {person.name: person.metadata for person in store.people()}
+
+
 def test_one_person(server, picture_of, where, capsys):
     photos = [picture_of("1.png", 1), picture_of("2.png", 1)]
     assert gallery("add", "Ada", *photos, "--metadata", "site=A", "--metadata", "level=3") == 0
@@ -74,6 +79,24 @@ def test_what_is_enrolled_already_is_passed_over(server, picture_of, tmp_path, c
     assert len(server.requests) == 1
     assert gallery("add", "--people", tmp_path / "staff") == 0
     assert gallery("add", "Ada", tmp_path / "staff/Ada/1.png", "--collection", "guests") == 0
+
+
+@pytest.mark.usefixtures("server")
+def test_metadata_comes_to_what_is_known(picture_of, where, tmp_path, capsys):
+    """Whether a picture is new, enrolled already or refused: nothing that is known is lost."""
+    photo = picture_of("staff/Ada/1.png", 1)
+    assert gallery("add", "Ada", photo, "--metadata", "consent=17", "--metadata", "site=A") == 0
+    assert gallery("add", "Ada", photo, "--metadata", "site=B") == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["1 of 1 pictures are enrolled already", "--metadata is kept for Ada"]
+    assert metadata_of(where) == {"Ada": {"consent": 17, "site": "B"}}
+    picture_of("staff/Ada/2.png", 1)
+    picture_of("staff/Bo/1.png", 2)
+    assert gallery("add", "--people", tmp_path / "staff", "--metadata", "level=3") == 0
+    assert metadata_of(where) == {"Ada": {"consent": 17, "site": "B", "level": 3}, "Bo": {"level": 3}}
+    picture_of("staff/Ada/3.png")
+    assert gallery("add", "--people", tmp_path / "staff", "--metadata", "level=4") == 1
+    assert metadata_of(where) == {"Ada": {"consent": 17, "site": "B", "level": 4}, "Bo": {"level": 4}}
 
 
 @pytest.mark.usefixtures("server")
@@ -142,18 +165,27 @@ def test_the_limits_are_options(picture_of, where):
     assert enrolled(where) == {"Ada": 1}
 
 
-def test_what_was_seen_before_ctrl_c_is_enrolled(server, picture_of, where, monkeypatch):
-    photos = [picture_of(f"{number}.png", 1) for number in range(3)]
+def test_who_is_complete_before_ctrl_c_is_enrolled_and_nobody_else(
+    server, picture_of, where, tmp_path, monkeypatch, capsys
+):
+    for name, person in (("Ada", 1), ("Bo", 2)):
+        for number in range(2):
+            picture_of(f"staff/{name}/{number}.png", person)
     own = server.reply
 
     def reply(request):
-        if len(server.requests) > 1:
+        if len(server.requests) > 3:
             raise KeyboardInterrupt
         return own(request)
 
+    add = ["add", "--people", tmp_path / "staff", "--in-flight", "1"]
     monkeypatch.setattr(server, "reply", reply)
-    assert gallery("add", "Ada", *photos, "--in-flight", "1") == 130
-    assert enrolled(where) == {"Ada": 1}
+    assert gallery(*add) == 130
+    assert enrolled(where) == {"Ada": 2}
+    assert "not enrolled, as not all of their pictures were answered: Bo" in capsys.readouterr().err
+    monkeypatch.setattr(server, "reply", own)
+    assert gallery(*add) == 0
+    assert enrolled(where) == {"Ada": 2, "Bo": 2}
 
 
 @pytest.mark.usefixtures("where")

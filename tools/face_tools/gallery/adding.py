@@ -6,7 +6,7 @@ import argparse
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,8 @@ examples:
 
 Each picture should show one face. A face that is not good enough, or looks like somebody else who is enrolled, is
 refused and the reasons are said; --force enrols it all the same, and of several faces the largest. All pictures of a
-person are written together. Pictures that are enrolled for this person already are passed over, so a run that ended
-early can be started again.
+person are written together: after Ctrl-C, whoever is not complete is not enrolled. Pictures that are enrolled for this
+person already are passed over, so a run that ended early can be started again; --metadata is kept all the same.
 Clusters are those of `faces cluster`, by the numbers on its sheet: their pictures are asked about again, and the faces
 that lie where the cluster has them are enrolled. Of a run of `faces batch --embeddings` nothing is asked again; give it
 --crops too, or sharpness and light are not known.
@@ -59,6 +59,10 @@ that lie where the cluster has them are enrolled. Of a run of `faces batch --emb
 exit status: 0 every picture was enrolled, 1 some were refused or could not be read, 2 wrong usage, 3 no server, or
 none with a trained FaceNet that fits the gallery
 """
+
+
+_NAMED = 5
+"""People whom a message names."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
@@ -93,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
         action="append",
         type=key_and_value,
         metavar="KEY=VALUE",
-        help="what else is known of them; may be given several times, and replaces what was there",
+        help="what else is known of them; may be given several times, and comes to what is known",
     )
     parser.add_argument("--force", action="store_true", help="enrol also what is not good enough, or looks like others")
     parser.add_argument("--no-crops", action="store_true", help="keep no pictures of the faces, only their embeddings")
@@ -178,7 +182,7 @@ class _Adding:
     """The way of pictures into the gallery."""
 
     def __init__(self, args: argparse.Namespace, store: Store, metadata: dict[str, Any] | None) -> None:
-        self._args, self._store = args, store
+        self._args, self._store, self._metadata = args, store, metadata
         self._wanted: dict[Picture, list[Wanted]] = {}
         self._has_gaps = False
         self._enrolments = Enrolments(
@@ -202,8 +206,16 @@ class _Adding:
         left = [each for each in wanted if key(each) not in there]
         if len(left) < len(wanted):
             console.message(f"{len(wanted) - len(left)} of {len(wanted)} pictures are enrolled already")
+            self._tell(dict.fromkeys(person for person, image in map(key, wanted) if (person, image) in there))
         self._enrolments.expect(Counter(key(each)[0] for each in left))
         return left
+
+    def _tell(self, people: Collection[str]) -> None:
+        """What was given of them is kept also of people of whom no picture is new."""
+        if self._metadata:
+            for person in people:
+                self._store.tell(self._args.collection, person, self._metadata)
+            console.message(f"--metadata is kept for {_names(people)}")
 
     def show(self, answers: batch.Answers) -> None:
         print_rows(self._rows(answers), self._args.json)
@@ -216,11 +228,12 @@ class _Adding:
                 yield from self._enrolments.take(Given(person, image_of(picture), only, is_told))
 
     def finish(self) -> int:
-        """Also after Ctrl-C: what was looked at is enrolled."""
-        rest = list(self._enrolments.rest())
-        if rest:
-            print_rows(rest, self._args.json)
-        return EXIT_SOME_FAILED if self._enrolments.has_refusals or self._has_gaps else EXIT_OK
+        """Also after Ctrl-C: who is complete is enrolled, and it is said who is not."""
+        unfinished = self._enrolments.unfinished()
+        if unfinished:
+            console.message(f"not enrolled, as not all of their pictures were answered: {_names(unfinished)}")
+        failed = self._enrolments.has_refusals or self._has_gaps or unfinished
+        return EXIT_SOME_FAILED if failed else EXIT_OK
 
     def take_over(self, run: BatchRun, persons: Persons) -> int:
         """Enrol out of a run of `faces batch`; returns the exit status. Asks no server."""
@@ -237,6 +250,11 @@ class _Adding:
                 with interrupts.held():
                     status = self.finish()
         return status
+
+
+def _names(people: Collection[str]) -> str:
+    more = len(people) - _NAMED
+    return f"{', '.join(sorted(people)[:_NAMED])}{f' and {more} more people' if more > 0 else ''}"
 
 
 def image_of(picture: Picture) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Union
 
 from face_client.errors import FaceError, reason
@@ -78,10 +78,9 @@ class Enrolments:
         if self._left[person] == 0:
             yield self._finished(person)
 
-    def rest(self) -> Iterator[dict[str, Any]]:
-        """Writes whoever is not complete: the run ended early."""
-        for person in list(self._open):
-            yield self._finished(person)
+    def unfinished(self) -> Sequence[str]:
+        """Who is not complete, and so not written: the run ended early."""
+        return list(self._open)
 
     def _finished(self, person: str) -> dict[str, Any]:
         images, enrolment = self._images.pop(person), self._open.pop(person)
