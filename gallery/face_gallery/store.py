@@ -160,7 +160,7 @@ class Store(ABC):
             cursor.execute("SELECT name FROM indexes WHERE weights = ?", (active,))
             raise UnfitWeights(
                 f"the faces of this gallery are embedded by {cursor.fetchone()[0]} ({active[:12]}), and these by "
-                f"{weights.name} ({weights.sha256[:12]}): run `faces gallery reindex` first"
+                f"{weights.name} ({weights.sha256[:12]}): run `faces gallery reindex --activate` first"
             )
         return self._new_index(cursor, weights)
 
@@ -433,6 +433,16 @@ class Store(ABC):
         """Of an index; None where there is none. One that is dropped and made again has another."""
         with self._reading() as cursor:
             return self._number(cursor, weights) or None
+
+    def lacking(self, weights: str) -> NDArray[np.int64]:
+        """Whose faces have no embedding in an index, or are in none of that name: the ids of the people, one a face."""
+        with self._reading() as cursor:
+            cursor.execute(
+                "SELECT person FROM faces WHERE NOT EXISTS "
+                "(SELECT 1 FROM embeddings WHERE face = faces.id AND network = ?) ORDER BY id",
+                (self._number(cursor, weights),),
+            )
+            return np.array([row[0] for row in cursor.fetchall()], np.int64)
 
     def add_embeddings(self, weights: Weights, embeddings: Mapping[int, Embeddings]) -> None:
         """Put faces that are enrolled into an index too, which is made where there is none. Faces that have gone

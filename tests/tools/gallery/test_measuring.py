@@ -152,7 +152,7 @@ def test_reindexed_switched_and_switched_back(ada_and_bo, capsys):
     assert told.out.splitlines()[2].startswith("others.pt (aaaaaaaaaaaa)\t100.0%\t0.000\t")
     assert told.err.splitlines() == [
         "3 faces embedded by others.pt (aaaaaaaaaaaa), 0 missing",
-        "the index is not in use: `faces gallery reindex --activate`",
+        "the index is not enrolled into: `faces gallery reindex --activate`",
     ]
     assert gallery("reindex", "--activate") == 0
     assert "0 faces embedded" in capsys.readouterr().err
@@ -177,6 +177,29 @@ def test_whose_faces_are_missing_is_said(ada_and_bo, tmp_path, capsys, spoil):
     assert told[1] == "no picture is kept, or found, of faces of Bo"
     assert told[2].endswith("--use aaaaaaaaaaaa")
     with open_store(ada_and_bo) as store:
+        assert store.indexes()[0].weights == TRAINED
+    assert gallery("reindex", "--use", "aa") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "faces are enrolled into others.pt (aaaaaaaaaaaa) now",
+        "1 faces are not embedded by it, and not found: of Bo",
+    ]
+    assert gallery("identify", tmp_path / "1.png") == 0
+    assert capsys.readouterr().err.startswith("1 enrolled faces have no embedding by the server's network")
+
+
+def test_an_index_of_random_weights_is_not_taken_for_the_servers(server, picture_of, where, capsys):
+    server.weights = UNTRAINED
+    assert gallery("add", "Ada", picture_of("1.png", 1), "--random-weights") == 0
+    capsys.readouterr()
+    assert gallery("calibrate") == 3
+    assert "the index of people.gallery that is enrolled into is of random weights" in capsys.readouterr().err
+    server.weights = TRAINED
+    assert gallery("reindex") == 0
+    capsys.readouterr()
+    assert gallery("add", "Bo", picture_of("2.png", 2)) == 3
+    assert "run `faces gallery reindex --activate` first" in capsys.readouterr().err
+    assert gallery("reindex", "--activate") == 0
+    with open_store(where) as store:
         assert store.indexes()[0].weights == TRAINED
 
 

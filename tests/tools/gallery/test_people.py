@@ -182,7 +182,7 @@ def test_who_is_complete_before_ctrl_c_is_enrolled_and_nobody_else(
     monkeypatch.setattr(server, "reply", reply)
     assert gallery(*add) == 130
     assert enrolled(where) == {"Ada": 2}
-    assert "not enrolled, as not all of their pictures were answered: Bo" in capsys.readouterr().err
+    assert "not enrolled, as it ended before their last picture: Bo" in capsys.readouterr().err
     monkeypatch.setattr(server, "reply", own)
     assert gallery(*add) == 0
     assert enrolled(where) == {"Ada": 2, "Bo": 2}
@@ -234,6 +234,7 @@ def test_a_name_that_is_a_picture_or_a_folder_was_forgotten(picture_of, where, c
         (["identify", "a.png", "--min-size", "60"], "--min-size is of no use without --quality"),
         (["calibrate", "--forget", "--rate", "0.1"], "--rate is of no use with --forget"),
         (["calibrate", "--margin", "5"], "--margin is of no use without --folder"),
+        (["calibrate", "--collection", "staff"], "--collection is of no use without --folder"),
         (["remove", "Ada"], "people.gallery is not there"),
         (["list", "--sheet", "a.jpg"], "--sheet is a.jpg; it must end in .png"),
     ],
@@ -270,6 +271,17 @@ def ada_and_bo(server, picture_of, where):
     assert gallery("add", "Bo", picture_of("3.png", 2), "--metadata", "site=B") == 0
     server.requests.clear()
     return where
+
+
+@pytest.mark.usefixtures("ada_and_bo")
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["list"], 0), (["identify", "1.png"], 0), (["verify", "Ada", "1.png"], 2)]
+)
+def test_a_collection_that_is_not_there_is_said(capsys, arguments, status):
+    capsys.readouterr()
+    assert gallery(*arguments, "--collection", "defualt") == status
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first == "nobody is in collection 'defualt' of people.gallery; there are default"
 
 
 def test_list(ada_and_bo, server, capsys):

@@ -231,7 +231,7 @@ class _Adding:
         """Also after Ctrl-C: who is complete is enrolled, and it is said who is not."""
         unfinished = self._enrolments.unfinished()
         if unfinished:
-            console.message(f"not enrolled, as not all of their pictures were answered: {_names(unfinished)}")
+            console.message(f"not enrolled, as it ended before their last picture: {_names(unfinished)}")
         failed = self._enrolments.has_refusals or self._has_gaps or unfinished
         return EXIT_SOME_FAILED if failed else EXIT_OK
 

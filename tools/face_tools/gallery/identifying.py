@@ -40,6 +40,7 @@ from face_tools.gallery.options import (
     gate_of,
     open_gallery,
     register_of,
+    tell_unknown,
 )
 from face_tools.gallery.sheets import MOST, asked_section, check_sheet, write_sheet
 from face_tools.pictures import Picture, content, picture_at
@@ -133,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
         check_no_limits(args, "without --quality")
     crops = args.sheet is not None or args.quality
     with open_gallery(args) as store:
+        tell_unknown(store, args.collections)
         asked = _Identifying(args, store)
         return batch.run(
             args.verb, args, recognize=True, crops=crops, check=asked.check, show=asked.show, finish=asked.finish
@@ -150,6 +152,7 @@ class _Identifying:
         self._threshold: Threshold | None = None
         self._sections: list[Section] = []
         self._left_out = 0
+        self._weights: str | None = None
         self._has_failures = False
 
     def check(self, found: Sequence[Picture]) -> None:
@@ -185,6 +188,8 @@ class _Identifying:
 
     def _identified(self, picture: Picture, faces: Faces) -> list[Identified]:
         args = self._args
+        if faces.weights is not None:
+            self._weights = faces.weights.sha256
         identified = self._register.identify(
             faces,
             top=args.top,
@@ -225,6 +230,14 @@ class _Identifying:
             write_sheet(self._args.sheet, self._sections)
         if self._left_out:
             console.message(f"the sheet shows the first {MOST} faces; {self._left_out} are left out")
+        # Of one index nobody is missing.
+        if self._weights is not None and len(self._register.indexes()) > 1:
+            lacking = len(self._store.lacking(self._weights))
+            if lacking:
+                console.message(
+                    f"{lacking} enrolled faces have no embedding by the server's network, and are not found: "
+                    "`faces gallery reindex` makes them"
+                )
         if self._threshold is not None:
             console.message(said_of(self._threshold))
         return EXIT_SOME_FAILED if self._has_failures else EXIT_OK
@@ -262,7 +275,9 @@ def verify(args: argparse.Namespace) -> int:
     checked_name("person", args.name)
     with open_gallery(args) as store, open_client(args) as client:
         # Before the server is asked: the name may be wrong.
-        store.person(checked_name("collection", args.collection), checked_name("person", args.name))
+        collection = checked_name("collection", args.collection)
+        tell_unknown(store, [collection])
+        store.person(collection, checked_name("person", args.name))
         check_ready(client, client.recognizer, client.embedder, wait=args.wait)
         check_weights(client, args.verb, args.random_weights)
         check_parameters(client, args, recognize=True)

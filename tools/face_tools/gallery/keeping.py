@@ -17,7 +17,7 @@ from face_gallery.store import SearchingStore, Store
 from face_tools.choosing import add_choice, listed
 from face_tools.connection import EXIT_OK, EXIT_SOME_FAILED
 from face_tools.drawing import Section
-from face_tools.gallery.options import add_collection, add_store, open_gallery
+from face_tools.gallery.options import add_collection, add_store, open_gallery, tell_unknown
 from face_tools.gallery.sheets import MOST, check_sheet, person_section, write_sheet
 
 HELPS = {
@@ -89,6 +89,7 @@ def show(args: argparse.Namespace) -> int:
         check_sheet(args.sheet, outputs.identities([Path(args.store)]), args.force)
     where = listed(args.where)
     with open_gallery(args) as store:
+        tell_unknown(store, args.collections)
         people = store.people(args.collections, where)
         if args.json:
             for person in people:
@@ -110,7 +111,7 @@ def _row(person: Person) -> tuple[str, ...]:
 def _about(store: Store) -> str:
     indexes = [
         f"{index.faces} faces embedded by {index.weights.name} ({index.weights.sha256[:12]})"
-        f"{'' if index.is_active else ', not in use'}"
+        f"{'' if index.is_active else ', not enrolled into'}"
         for index in store.indexes()
     ]
     return "; ".join([f"{sum(store.collections().values())} people in {store.where}", *indexes])
@@ -125,7 +126,7 @@ def _write_sheet(args: argparse.Namespace, store: Store, people: Iterator[Person
         else:
             left_out += 1
     if not any(section.tiles for section in sections):
-        console.message(f"no pictures of faces are kept in {store.where}; no sheet was written")
+        console.message(f"no pictures of faces of these people are kept in {store.where}; no sheet was written")
         return
     write_sheet(args.sheet, sections)
     if left_out:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from face_client.errors import InvalidInput
+from face_client.errors import InvalidInput, UnfitWeights
 from face_client.extras import how_to_install
 from face_client.images import ImageLike
 from face_client.weights import Weights
 from face_command import console, outputs
 from face_command.arguments import number
 from face_gallery.calibration import Nearest
-from face_gallery.records import Index, StoredFace
+from face_gallery.records import DEFAULT_COLLECTION, Index, StoredFace, checked_name
 from face_gallery.register import Register
 from face_gallery.store import Store
 from face_tools import batch
@@ -32,7 +32,7 @@ from face_tools.connection import (
     parameters_from,
 )
 from face_tools.gallery.labelled import Labelled
-from face_tools.gallery.options import PARAMETERS_OF_GALLERIES, add_collection, add_store, open_gallery, register_of
+from face_tools.gallery.options import PARAMETERS_OF_GALLERIES, add_store, open_gallery, register_of
 
 HELPS = {
     "calibrate": "find the threshold for a false-match rate, among the people of the gallery",
@@ -61,14 +61,14 @@ trained FaceNet that fits the gallery
 """,
     "reindex": """\
 examples:
-  faces gallery reindex                              embed, and compare with the index that is in use
-  faces gallery reindex --activate                   and use the new one from now on
+  faces gallery reindex                              embed, and compare with the index that is enrolled into
+  faces gallery reindex --activate                   and enrol into the new one from now on
   faces gallery reindex --use 0f3a9c                 back to the index of these weights, by the start of their digest
   faces gallery reindex --drop 0f3a9c                erase it
 
-Embeddings of two networks cannot be compared, so each has an index of its own. The old one stays in use, and answers,
-until another is activated; after Ctrl-C the same command goes on. Faces come from the pictures that are kept, or else
-from the files that they were enrolled from.
+Embeddings of two networks cannot be compared, so each has an index of its own. Faces are enrolled into the old one
+until another is activated; an index answers wherever the server has its network. After Ctrl-C the same command goes on.
+Faces come from the pictures that are kept, or else from the files that they were enrolled from.
 
 exit status: 0 all faces are in the index, 1 some are not, for want of a picture, 2 wrong usage, 3 no server, or none
 with a trained FaceNet
@@ -93,7 +93,11 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
             type=Path,
             help="measure by these pictures, and not by the gallery's own faces: FOLDER/NAME/*.jpg",
         )
-        add_collection(parser)
+        parser.add_argument(
+            "--collection",
+            metavar="NAME",
+            help=f"in which the people of --folder are looked for first ({DEFAULT_COLLECTION})",
+        )
         parser.add_argument("--plot", metavar="FILE", type=Path, help="write the distances and rates there, as .png")
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--dry-run", action="store_true", help="measure only")
@@ -104,10 +108,10 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     else:
         what = parser.add_mutually_exclusive_group()
         what.add_argument(
-            "--activate", action="store_true", help="use the new index from now on, if no face is missing"
+            "--activate", action="store_true", help="enrol into the new index from now on, if no face is missing"
         )
-        what.add_argument("--use", metavar="DIGEST", help="use an index that is there; asks no server")
-        what.add_argument("--drop", metavar="DIGEST", help="erase an index that is not in use; asks no server")
+        what.add_argument("--use", metavar="DIGEST", help="enrol into an index that is there; asks no server")
+        what.add_argument("--drop", metavar="DIGEST", help="erase an index that is not enrolled into; asks no server")
         add_connection(parser)
         add_patience(parser)
     add_random_weights(parser)
@@ -118,6 +122,11 @@ def calibrate(args: argparse.Namespace) -> int:
     for flag in ("rate", "plot", "folder"):
         if args.forget and getattr(args, flag) is not None:
             raise InvalidInput(f"--{flag} is of no use with --forget, which measures nothing")
+    if args.collection is not None and args.folder is None:
+        raise InvalidInput(
+            "--collection is of no use without --folder: people of all collections are measured together"
+        )
+    args.collection = checked_name("collection", DEFAULT_COLLECTION if args.collection is None else args.collection)
     for name in parameters_from(args):
         if args.folder is None:
             raise InvalidInput(f"--{name.replace('_', '-')} is of no use without --folder, which is asked about")
@@ -150,7 +159,7 @@ def _calibrate(args: argparse.Namespace, register: Register, weights: Weights) -
     except ModuleNotFoundError as error:
         hint = how_to_install("triton-faces-gallery", "calibrate")
         raise ImportError(f"{error.name} is needed for a calibration: {hint}", name=error.name) from error
-    register.check(weights)
+    _check_random(args, register.store, weights)
     if args.folder is not None:
         labelled = Labelled(args, register, weights)
 
@@ -162,6 +171,16 @@ def _calibrate(args: argparse.Namespace, register: Register, weights: Weights) -
     probes = console.tracked(enrolled(register, weights), total=total, what="faces")
     _keep(args, register, weights, look_up(register, weights, probes))
     return EXIT_OK
+
+
+def _check_random(args: argparse.Namespace, store: Store, weights: Weights) -> None:
+    """Raises UnfitWeights where the gallery's own embeddings, whatever the server has, are of an untrained network."""
+    if weights.random and not args.random_weights:
+        raise UnfitWeights(
+            f"the index of {store.where} that is enrolled into is of random weights, {_name(weights)}, which tell "
+            "nobody apart: `faces gallery reindex --activate` makes one of the server's network, or go on all the same "
+            "with --random-weights"
+        )
 
 
 def _keep(args: argparse.Namespace, register: Register, weights: Weights, looked_up: Sequence[Nearest]) -> None:
@@ -197,8 +216,12 @@ def reindex(args: argparse.Namespace) -> int:
         if args.use is not None:
             index = _index(store, "--use", args.use)
             store.activate(index.weights.sha256)
-            console.message(f"{_name(index.weights)} is in use now")
-            return EXIT_OK
+            console.message(f"faces are enrolled into {_name(index.weights)} now")
+            lacking = store.lacking(index.weights.sha256)
+            if not len(lacking):
+                return EXIT_OK
+            console.message(f"{len(lacking)} faces are not embedded by it, and not found: of {_people(store, lacking)}")
+            return EXIT_SOME_FAILED
         if args.drop is not None:
             index = _index(store, "--drop", args.drop)
             store.drop_index(index.weights.sha256)
@@ -217,6 +240,7 @@ def _reindex(args: argparse.Namespace, store: Store) -> int:
         check_ready(client, client.recognizer, client.embedder, wait=args.wait)
         check_weights(client, args.verb, args.random_weights)
         found = embed_again(store, client, picture_of=_picture_of, random_weights=args.random_weights)
+    # The server's weights were looked at; an older index may have others.
     rows = [
         (
             _name(told.weights),
@@ -224,20 +248,20 @@ def _reindex(args: argparse.Namespace, store: Store) -> int:
             "" if told.own is None else f"{told.own:.3f}",
             "" if told.other is None else f"{told.other:.3f}",
         )
-        for told in compare(store, random_weights=args.random_weights)
+        for told in compare(store, random_weights=True)
     ]
     console.print_table(("index", "nearest is right", "same person", "somebody else"), rows)
     console.message(f"{found.embedded} faces embedded by {_name(found.weights)}, {len(found.missing)} missing")
-    _tell_missing(store, found.missing)
+    _tell_missing(store, found.weights, found.missing)
     is_active = any(index.is_active and index.weights == found.weights for index in store.indexes())
     if args.activate and not found.missing:
         store.activate(found.weights.sha256)
-        console.message(f"{_name(found.weights)} is in use now")
+        console.message(f"faces are enrolled into {_name(found.weights)} now")
     elif not is_active:
         console.message(
-            "the index is not in use: `faces gallery reindex --activate`"
+            "the index is not enrolled into: `faces gallery reindex --activate`"
             if not found.missing
-            else f"the index is not in use; to use it without these faces: --use {found.weights.sha256[:12]}"
+            else f"the index is not enrolled into; to do so without these faces: --use {found.weights.sha256[:12]}"
         )
     return EXIT_SOME_FAILED if found.missing else EXIT_OK
 
@@ -250,15 +274,17 @@ def _picture_of(face: StoredFace) -> ImageLike | None:
 _NAMED = 5
 
 
-def _tell_missing(store: Store, missing: list[int]) -> None:
+def _tell_missing(store: Store, weights: Weights, missing: Sequence[int]) -> None:
     """Whose they are."""
-    if not missing:
-        return
-    wanted = set(missing)
-    owners = dict.fromkeys(face.person for face in store.faces() if face.id in wanted)
-    names = [person.name for person in store.people_by_id(owners).values()]
+    if missing:
+        console.message(f"no picture is kept, or found, of faces of {_people(store, store.lacking(weights.sha256))}")
+
+
+def _people(store: Store, ids: Iterable[int]) -> str:
+    """Their names, if they are few."""
+    names = [person.name for person in store.people_by_id(ids).values()]
     more = f" and {len(names) - _NAMED} more people" if len(names) > _NAMED else ""
-    console.message(f"no picture is kept, or found, of faces of {', '.join(names[:_NAMED])}{more}")
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _index(store: Store, option: str, digest: str) -> Index:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from face_client.errors import InvalidInput
 from face_client.options import PARAMETERS
+from face_command import console
 from face_command.arguments import number, whole
 from face_gallery.opening import open_store
 from face_gallery.quality import DEFAULT_GATE, LIMITS, Gate
@@ -85,6 +87,15 @@ def open_gallery(args: argparse.Namespace, create: bool = False) -> Store:
     if not args.store:
         raise InvalidInput("--store is empty; name a file, or an address that begins with postgresql://")
     return open_store(args.store, create=create)
+
+
+def tell_unknown(store: Store, collections: Sequence[str] | None) -> None:
+    """Says which of these collections nobody is in, and which there are."""
+    known = store.collections()
+    unknown = [name for name in dict.fromkeys(collections or ()) if name not in known]
+    if unknown:
+        there = f"; there are {', '.join(known)}" if known else ""
+        console.message(f"nobody is in collection {' or '.join(map(repr, unknown))} of {store.where}{there}")
 
 
 def register_of(store: Store, args: argparse.Namespace) -> Register:
