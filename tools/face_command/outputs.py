@@ -92,10 +92,11 @@ def check_folder(option: str, folder: Path, shown: Path | None = None) -> None:
         raise OutputRefused(f"{option} {shown or folder} cannot be written: {reason}") from error
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+def write_whole(path: Path, write: Callable[[IO[bytes]], Any], *, private: bool = False) -> None:
     """`write` fills a file beside `path`, which then takes its place; what was there stays until then.
 
-    Its folder is made; a link goes on being one, and a device or a pipe is written to. Raises OutputError.
+    Its folder is made; a link goes on being one, and a device or a pipe is written to. private: a new file is its
+    owner's alone to read; one that is there keeps its mode. Raises OutputError.
     """
     try:
         target = path.resolve()
@@ -106,7 +107,7 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".faces-{os.getpid()}.part")
         try:
-            with part.open("wb") as file:
+            with open(part, "wb", opener=_open_private if private else None) as file:
                 write(file)
             if target.exists():
                 shutil.copymode(target, part)
@@ -115,6 +116,10 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def write_text(path: Path, text: str) -> None:

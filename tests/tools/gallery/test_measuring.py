@@ -46,7 +46,7 @@ def test_calibrated_it_decides_by_the_new_threshold(crowd, capsys):
 @pytest.mark.slow
 def test_a_plot_is_replaced_and_no_other_file(crowd, tmp_path):
     plot = tmp_path / "rates.png"
-    arguments = ["calibrate", "--plot", plot]
+    arguments = ["calibrate", "--rate", "0.05", "--plot", plot]
     assert gallery(*arguments) == gallery(*arguments) == 0
     assert Image.open(plot).size[0] > 500
     Image.new("RGB", (9, 9)).save(plot)
@@ -86,6 +86,10 @@ def labelled(server, where, picture_of, capsys):
 def test_strangers_of_a_folder(labelled, where, capsys):
     """The reference: distances to all who are enrolled."""
     assert gallery("calibrate", "--folder", labelled, "--rate", "0.3", "--json") == 1
+    assert "not kept in people.gallery: it rests on too few faces" in capsys.readouterr().err
+    with open_store(where) as store:
+        assert store.indexes()[0].calibration is None
+    assert gallery("calibrate", "--folder", labelled, "--rate", "0.3", "--json", "--keep-few") == 1
     told = capsys.readouterr()
     document = json.loads(told.out)
     everybody = units(256)
@@ -96,6 +100,7 @@ def test_strangers_of_a_folder(labelled, where, capsys):
     with open_store(where) as store:
         assert store.indexes()[0].calibration == document
     lines = told.err.splitlines()
+    assert "kept in people.gallery" in lines
     assert f"{labelled}/stray.png: left out (not in the folder of a person)" in lines
     assert "strangers: 6, people who are enrolled: 3" in lines
     assert f"{labelled}/nobody/a.png: no face was found in the picture" in lines
@@ -132,7 +137,11 @@ def test_random_weights_are_not_calibrated(where):
     with open_store(where) as store:
         enrol(store, units(5), weights=UNTRAINED)
     assert gallery("calibrate") == 3
-    assert gallery("calibrate", "--random-weights") == 0
+    assert gallery("calibrate", "--random-weights") == 1
+    with open_store(where) as store:
+        assert store.indexes()[0].calibration is None
+        assert gallery("calibrate", "--random-weights", "--keep-few") == 0
+        assert store.indexes()[0].calibration is not None
 
 
 @pytest.fixture

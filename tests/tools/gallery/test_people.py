@@ -303,6 +303,7 @@ def test_all_faces_on_a_sheet(ada_and_bo, tmp_path, capsys):
     sheet = tmp_path / "people.png"
     assert gallery("list", "--sheet", sheet) == gallery("list", "--sheet", sheet) == 0
     assert Image.open(sheet).size == (1048, 2 * 142 + 8)
+    assert sheet.stat().st_mode & 0o777 == 0o600
     sheet.write_bytes(b"mine")
     assert gallery("list", "--sheet", sheet) == 2
     assert gallery("list", "--sheet", ada_and_bo.rename(tmp_path / "a.png"), "--store", tmp_path / "a.png") == 2

@@ -52,12 +52,13 @@ examples:
 
 A face of each person is looked up among all others, as a stranger's would be. The threshold is the largest that takes
 at most the share --rate ({_RATE:g}) of them for somebody else. It is kept in the gallery, and all decide by it who ask
-there. Calibrate again when there are many more people: the more there are, the nearer the nearest stranger.
+there. One that rests on too few faces for its rate (5 / rate or so are enough) is told, and not kept without
+--keep-few. Calibrate again when there are many more people: the more there are, the nearer the nearest stranger.
 With --folder the faces are those of its pictures, of which a server is asked: FOLDER/NAME/*.jpg. Whose name is enrolled
 shows how often people are missed, all others are strangers. Each picture should show one face.
 
-exit status: 0 it is measured, 1 without some pictures, or not at all, 2 wrong usage, 3 no server, or none with a
-trained FaceNet that fits the gallery
+exit status: 0 it is measured, 1 without some pictures, or not at all, or not kept for want of faces, 2 wrong usage,
+3 no server, or none with a trained FaceNet that fits the gallery
 """,
     "reindex": """\
 examples:
@@ -101,6 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
         parser.add_argument("--plot", metavar="FILE", type=Path, help="write the distances and rates there, as .png")
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--dry-run", action="store_true", help="measure only")
+        what.add_argument("--keep-few", action="store_true", help="keep it also where it rests on too few faces")
         what.add_argument("--forget", action="store_true", help="forget the calibration")
         parser.add_argument("--json", action="store_true", help="a JSON object instead of sentences")
         outputs.add_force(parser)
@@ -162,15 +164,18 @@ def _calibrate(args: argparse.Namespace, register: Register, weights: Weights) -
     _check_random(args, register.store, weights)
     if args.folder is not None:
         labelled = Labelled(args, register, weights)
+        status = EXIT_OK
 
         def show(answers: batch.Answers) -> None:
-            _keep(args, register, weights, labelled.look_up(answers))
+            nonlocal status
+            status = _keep(args, register, weights, labelled.look_up(answers))
 
-        return batch.run(args.verb, args, recognize=True, found=labelled.pictures, take=labelled.take, show=show)
+        found = labelled.pictures
+        asked = batch.run(args.verb, args, recognize=True, found=found, take=labelled.take, show=show)
+        return max(asked, status)
     total = min(SAMPLE, len(register.store.ids()))
     probes = console.tracked(enrolled(register, weights), total=total, what="faces")
-    _keep(args, register, weights, look_up(register, weights, probes))
-    return EXIT_OK
+    return _keep(args, register, weights, look_up(register, weights, probes))
 
 
 def _check_random(args: argparse.Namespace, store: Store, weights: Weights) -> None:
@@ -183,8 +188,8 @@ def _check_random(args: argparse.Namespace, store: Store, weights: Weights) -> N
         )
 
 
-def _keep(args: argparse.Namespace, register: Register, weights: Weights, looked_up: Sequence[Nearest]) -> None:
-    """The threshold, and what is told of it."""
+def _keep(args: argparse.Namespace, register: Register, weights: Weights, looked_up: Sequence[Nearest]) -> int:
+    """The threshold, what is told of it, and whether it is kept; returns the exit status."""
     from face_gallery.calibration import calibrate, measure
     from face_gallery.calibration_plot import draw
 
@@ -193,13 +198,24 @@ def _keep(args: argparse.Namespace, register: Register, weights: Weights, looked
     if args.plot is not None:
         save = partial(draw(measured, found).savefig, format="png", metadata={"Software": _PLOT})
         outputs.write_whole(args.plot, save)
-    if not args.dry_run:
-        register.store.calibrate(weights.sha256, found.to_dict())
     if args.json:
         console.line(json.dumps(found.to_dict()))
     else:
         for sentence in str(found).split("; "):
             console.line(sentence)
+    where = register.store.where
+    if args.dry_run:
+        console.message(f"not kept in {where}, as --dry-run says")
+        return EXIT_OK
+    if found.is_few and not args.keep_few:
+        console.message(
+            f"not kept in {where}: it rests on too few faces; take a larger --rate, or more of them, or keep it "
+            "all the same with --keep-few"
+        )
+        return EXIT_SOME_FAILED
+    register.store.calibrate(weights.sha256, found.to_dict())
+    console.message(f"kept in {where}")
+    return EXIT_OK
 
 
 _PLOT = "triton-faces calibration"

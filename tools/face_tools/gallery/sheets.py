@@ -29,8 +29,9 @@ def check_sheet(path: Path, reads: outputs.Reads, force: bool) -> None:
 
 
 def write_sheet(path: Path, sections: Sequence[Section]) -> None:
-    """Raises OutputError."""
-    outputs.write_whole(path, partial(contact_sheet(sections).save, format="PNG", exif=mark(SHEET)))
+    """For its owner's eyes: it has faces and names. Raises OutputError."""
+    save = partial(contact_sheet(sections).save, format="PNG", exif=mark(SHEET))
+    outputs.write_whole(path, save, private=True)
 
 
 def asked_section(title: str, found: Identified, crops: Mapping[int, bytes]) -> Section:
