@@ -1,4 +1,4 @@
-"""Other weights for FaceNet without losing people: their faces are embedded again, beside the index that is in use.
+"""Other weights for FaceNet without losing people: their faces are embedded again, beside the active index.
 
 `reindex` may end at any time and goes on where it ended; `compare` says how both indexes tell the people apart;
 `Store.activate` switches, and switches back as long as the old index is there (`Store.drop_index`).

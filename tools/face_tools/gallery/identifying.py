@@ -188,8 +188,6 @@ class _Identifying:
 
     def _identified(self, picture: Picture, faces: Faces) -> list[Identified]:
         args = self._args
-        if faces.weights is not None:
-            self._weights = faces.weights.sha256
         identified = self._register.identify(
             faces,
             top=args.top,
@@ -198,6 +196,9 @@ class _Identifying:
             where=self._where,
             gate=gate_of(args) if args.quality else None,
         )
+        # Only here: they may have been refused.
+        if identified and faces.weights is not None:
+            self._weights = faces.weights.sha256
         for number, found in enumerate(identified, 1):
             self._threshold = found.threshold
             if found.refusals and not args.json:
@@ -230,14 +231,12 @@ class _Identifying:
             write_sheet(self._args.sheet, self._sections)
         if self._left_out:
             console.message(f"the sheet shows the first {MOST} faces; {self._left_out} are left out")
-        # Of one index nobody is missing.
-        if self._weights is not None and len(self._register.indexes()) > 1:
-            lacking = len(self._store.lacking(self._weights))
-            if lacking:
-                console.message(
-                    f"{lacking} enrolled faces have no embedding by the server's network, and are not found: "
-                    "`faces gallery reindex` makes them"
-                )
+        lacking = 0 if self._weights is None else len(self._store.lacking(self._weights))
+        if lacking:
+            console.message(
+                f"{lacking} enrolled faces have no embedding by the server's network, and are not found: "
+                "`faces gallery reindex` makes them, where there are pictures"
+            )
         if self._threshold is not None:
             console.message(said_of(self._threshold))
         return EXIT_SOME_FAILED if self._has_failures else EXIT_OK

@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     elif verb == "index":
         kind = parser.add_mutually_exclusive_group(required=True)
         kind.add_argument(
-            "--hnsw", action="store_true", help="by an HNSW index of pgvector's, of the embeddings in use"
+            "--hnsw", action="store_true", help="by an HNSW index of pgvector's, of the embeddings of the active index"
         )
         kind.add_argument("--exact", action="store_true", help="without one")
     elif verb == "list":

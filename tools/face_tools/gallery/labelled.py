@@ -85,7 +85,7 @@ class Labelled:
     def _check(self, weights: Weights) -> None:
         if weights.sha256 != self._weights.sha256:
             raise UnfitWeights(
-                f"the index in use is of {self._weights.name}, and the server's FaceNet is now {weights.name}: "
+                f"the active index is of {self._weights.name}, and the server's FaceNet is now {weights.name}: "
                 "run `faces gallery reindex --activate`"
             )
 
