@@ -16,6 +16,9 @@ from __future__ import annotations
 
 from face_client.errors import FaceError, InvalidInput
 
+EMBEDDED_BY = "the faces of this gallery are embedded by"
+"""How the sentence of UnfitWeights begins: by it callers of a server know it."""
+
 
 class UnknownPerson(InvalidInput):
     """Nobody of that name is enrolled in that collection."""

@@ -13,15 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from face_gallery.nearest import Hit, nearest_people
+from face_gallery.nearest import SLACK, Hit, nearest_people
 from face_gallery.rows import rows_on
 from face_gallery.store import Embeddings, Page, Store
 
 _LEAST_ROWS = 64
 """Nearest rows that a search looks at, from which it takes the people: most have fewer faces than that."""
-
-_SLACK = 16
-"""Rows more than wanted: single precision may order the nearest ones wrongly, which double precision puts right."""
 
 
 class Matrix:
@@ -107,7 +104,7 @@ class Matrix:
         with self._lock:
             allowed = None if people is None else np.isin(self._people[: len(self)], people)
             size = len(self) if allowed is None else int(allowed.sum())
-            wanted = max(_LEAST_ROWS, 2 * top) + _SLACK
+            wanted = max(_LEAST_ROWS, 2 * top) + SLACK
             while True:
                 hits = [
                     self._people_of(query, rows, top)

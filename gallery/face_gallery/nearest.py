@@ -13,6 +13,10 @@ from face_client.similarity import cosines
 Ids = Union[Sequence[int], NDArray[np.int64]]
 
 
+SLACK = 16
+"""Rows more than wanted: single precision may order the nearest ones wrongly, which double precision puts right."""
+
+
 class Hit(NamedTuple):
     """The nearest face of a person, by their ids. cosine: to the query, in double precision."""
 

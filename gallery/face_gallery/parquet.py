@@ -59,7 +59,7 @@ def export(store: Store, path: str | os.PathLike[str], tell: Tell = lambda _rows
     Raises GalleryError, OSError.
     """
     target = Path(path)
-    index = next((index for index in store.indexes() if index.is_active), None)
+    index = store.active_index()
     rows = 0
     # Nobody else's to read, as a gallery is.
     number, name = tempfile.mkstemp(prefix=".faces-", suffix=".part", dir=target.parent)

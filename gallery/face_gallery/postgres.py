@@ -19,8 +19,9 @@ from pgvector.psycopg import register_vector
 from psycopg.conninfo import conninfo_to_dict
 
 from face_client.forks import renew_in_children
+from face_client.messages import EMBEDDING_SIZE
 from face_gallery.errors import GalleryError, GalleryUnavailable, GalleryUnfit
-from face_gallery.nearest import Hit, nearest_people
+from face_gallery.nearest import SLACK, Hit, nearest_people
 from face_gallery.records import Filter
 from face_gallery.store import SCHEMA, Cursor, Embeddings, SearchingStore
 
@@ -30,11 +31,6 @@ _SILENCE_MS = 10_000
 _READERS_S = 60.0
 _BUSY_S = 30
 """So long a writer waits for others."""
-_SIZE = 512
-"""Values of an embedding: pgvector's indexes want to know."""
-
-_SLACK = 16
-"""Faces more than wanted: pgvector's sums are in single precision, the order that counts is in double."""
 
 # Plain: an embedding that lies apart from its row takes a search four times as long. No statistics: the planner keeps
 # samples of a column's values in a table of its own, out of which nobody would be removed.
@@ -56,7 +52,7 @@ CREATE TABLE indexes (
     random BOOLEAN NOT NULL, calibration JSONB);
 CREATE TABLE embeddings (
     face BIGINT NOT NULL REFERENCES faces, network BIGINT NOT NULL REFERENCES indexes, change BIGINT NOT NULL,
-    embedding VECTOR({_SIZE}) NOT NULL);
+    embedding VECTOR({EMBEDDING_SIZE}) NOT NULL);
 ALTER TABLE embeddings ALTER COLUMN embedding SET STORAGE PLAIN, ALTER COLUMN embedding SET STATISTICS 0;
 ALTER TABLE people ALTER COLUMN name SET STATISTICS 0, ALTER COLUMN metadata SET STATISTICS 0;
 ALTER TABLE faces ALTER COLUMN details SET STATISTICS 0, ALTER COLUMN crop SET STATISTICS 0;
@@ -168,7 +164,7 @@ class PostgresStore(SearchingStore):
         with self._reading() as cursor:
             network = self._number(cursor, weights)
             for query in queries:
-                wanted = 2 * top + _SLACK
+                wanted = 2 * top + SLACK
                 while True:
                     rows = self._nearest(cursor, query, network, wanted, condition, values)
                     faces, people, embeddings = zip(*rows) if rows else ((), (), ())
@@ -285,7 +281,7 @@ class PostgresStore(SearchingStore):
 
     def _from_column(self, values: Sequence[Any]) -> Embeddings:
         rows = [value.to_numpy() if hasattr(value, "to_numpy") else value for value in values]
-        return np.array(rows, np.float32).reshape(len(rows), -1 if rows else _SIZE)
+        return np.array(rows, np.float32).reshape(len(rows), -1 if rows else EMBEDDING_SIZE)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

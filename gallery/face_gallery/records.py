@@ -30,6 +30,10 @@ _LARGEST = 2**63 - 1
 """Of numbers that databases compare."""
 
 
+NOBODY = 4.0
+"""What a server says for a distance and for a margin where there is nobody: larger than all; JSON has no infinity."""
+
+
 def checked_name(field_name: str, name: object) -> str:
     """A name as it is kept: NFC, so that é is the same letter however it was typed. Raises InvalidInput."""
     if not isinstance(name, str):

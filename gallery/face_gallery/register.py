@@ -18,6 +18,7 @@ from face_client.forks import renew_in_children
 from face_client.options import check_at_least
 from face_client.similarity import RANDOM_WEIGHTS, SAME_DISTANCE, cosines
 from face_client.weights import Weights
+from face_gallery.errors import EMBEDDED_BY
 from face_gallery.matrix import Matrix
 from face_gallery.nearest import Hit, distance_of
 from face_gallery.quality import Gate, Quality
@@ -168,7 +169,7 @@ class Register:
         check_at_least("top", top, 1, whole=True)
         upto = self.check_index(weights)
         # One more than wanted: the margin is to the next.
-        hits = self._search(embeddings, weights.sha256, max(top, 1) + 1, collections, where, upto)
+        hits = self._search(embeddings, weights.sha256, top + 1, collections, where, upto)
         people = self.store.people_by_id(hit.person for of_face in hits for hit in of_face)
         return [self._found([hit for hit in of_face if hit.person in people], people, top) for of_face in hits]
 
@@ -229,7 +230,7 @@ class Register:
         if indexes and all(index.weights.sha256 != weights.sha256 for index in indexes):
             names = ", ".join(f"{index.weights.name} ({index.weights.sha256[:12]})" for index in indexes)
             raise UnfitWeights(
-                f"the faces of this gallery are embedded by {names}, and the server's FaceNet is now {weights.name} "
+                f"{EMBEDDED_BY} {names}, and the server's FaceNet is now {weights.name} "
                 f"({weights.sha256[:12]}): run `faces gallery reindex`"
             )
         return upto

@@ -14,15 +14,13 @@ from face_client.faces import Faces
 from face_client.messages import Response, Search
 from face_client.options import DetectOptions, ParameterValue, check_at_least
 from face_client.similarity import RANDOM_WEIGHTS
+from face_gallery.errors import EMBEDDED_BY
 from face_gallery.quality import Gate, Quality
-from face_gallery.records import Candidate, Filter, Identified, Threshold, checked_collections, checked_filter
+from face_gallery.records import NOBODY, Candidate, Filter, Identified, Threshold, checked_collections, checked_filter
 
 _OUTPUTS = ("margins", "candidates", "threshold_details")
 
-_NOBODY = 4.0
-"""What the server says for a distance and for a margin where there is nobody."""
-
-_UNFIT = (RANDOM_WEIGHTS, "the faces of this gallery are embedded by ")
+_UNFIT = (RANDOM_WEIGHTS, f"{EMBEDDED_BY} ")
 
 
 def search_of(
@@ -71,7 +69,7 @@ def identified(faces: Faces, response: Response, threshold: float | None, gate: 
 
 
 def _margin(value: np.float32) -> float | None:
-    return None if value >= _NOBODY else float(value)
+    return None if value >= NOBODY else float(value)
 
 
 @contextmanager

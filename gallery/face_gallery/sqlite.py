@@ -77,7 +77,6 @@ class SqliteStore(Store):
 
     def renew(self) -> None:
         """In a forked process: SQLite's connections must not be taken along."""
-        self.__dict__.pop("_connection", None)
         Store.__init__(self)
         self._connection = None
 

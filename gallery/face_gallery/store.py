@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from face_client.errors import UnfitWeights
 from face_client.weights import Weights
-from face_gallery.errors import GalleryUnfit, UnknownPerson
+from face_gallery.errors import EMBEDDED_BY, GalleryUnfit, UnknownPerson
 from face_gallery.nearest import Hit
 from face_gallery.records import (
     Filter,
@@ -159,7 +159,7 @@ class Store(ABC):
         elif active != weights.sha256:
             cursor.execute("SELECT name FROM indexes WHERE weights = ?", (active,))
             raise UnfitWeights(
-                f"the faces of this gallery are embedded by {cursor.fetchone()[0]} ({active[:12]}), and these by "
+                f"{EMBEDDED_BY} {cursor.fetchone()[0]} ({active[:12]}), and these by "
                 f"{weights.name} ({weights.sha256[:12]}): run `faces gallery reindex --activate` first"
             )
         return self._new_index(cursor, weights)
@@ -222,13 +222,12 @@ class Store(ABC):
     def remove_faces(self, faces: Sequence[int]) -> None:
         """Erase single faces; their people stay. Ids of none that is there are no error."""
         with self._writing() as cursor:
-            self._remove_faces(cursor, faces)
+            # An id that is yet to come shall not be taken for gone.
+            self._remove_faces(cursor, [face for face in faces if self._has_face(cursor, face)])
         self._erase()
 
     def _remove_faces(self, cursor: Cursor, faces: Sequence[int]) -> None:
         change = self._next(cursor)
-        # Only of those that are there: an id that is yet to come shall not be taken for gone.
-        faces = [face for face in faces if self._has_face(cursor, face)]
         rows = [(face,) for face in faces]
         cursor.executemany("DELETE FROM embeddings WHERE face = ?", rows)
         cursor.executemany("DELETE FROM faces WHERE id = ?", rows)
@@ -285,13 +284,9 @@ class Store(ABC):
 
     def people_by_id(self, ids: Iterable[int]) -> dict[int, Person]:
         """Those of them that are still there."""
-        wanted = list(dict.fromkeys(int(number) for number in ids))
-        found: dict[int, Person] = {}
         with self._reading() as cursor:
-            for share in _shares(wanted, _IN_A_STATEMENT):
-                marks = ", ".join("?" * len(share))
-                found.update({person.id: person for person in self._people(cursor, f"WHERE id IN ({marks})", share)})
-        return found
+            found = (self._people(cursor, f"WHERE {among}", share) for among, share in _among(ids))
+            return {person.id: person for people in found for person in people}
 
     def ids(self, collections: Sequence[str] | None = None, where: Filter | None = None) -> NDArray[np.int64]:
         """The ids of people, ascending: int64 [N]."""
@@ -312,7 +307,6 @@ class Store(ABC):
         parts = [condition] if condition else []
         if collections is not None:
             collections = checked_collections(collections)
-        if collections is not None:
             parts.insert(0, f"collection IN ({', '.join('?' * len(collections))})" if collections else "1 = 0")
             values = [*collections, *values]
         return "".join(f" AND {part}" for part in parts), values
@@ -369,12 +363,10 @@ class Store(ABC):
 
     def crops(self, faces: Iterable[int]) -> dict[int, bytes]:
         """The pictures of those of them that are there and have one."""
-        wanted = list(dict.fromkeys(int(number) for number in faces))
         found: dict[int, bytes] = {}
         with self._reading() as cursor:
-            for share in _shares(wanted, _IN_A_STATEMENT):
-                marks = ", ".join("?" * len(share))
-                cursor.execute(f"SELECT id, crop FROM faces WHERE crop IS NOT NULL AND id IN ({marks})", share)
+            for among, share in _among(faces):
+                cursor.execute(f"SELECT id, crop FROM faces WHERE crop IS NOT NULL AND {among}", share)
                 found.update({number: bytes(crop) for number, crop in cursor.fetchall()})
         return found
 
@@ -428,6 +420,10 @@ class Store(ABC):
             for sha256, name, random, told, faces in rows
         ]
         return sorted(found, key=lambda index: not index.is_active)
+
+    def active_index(self) -> Index | None:
+        """The one that is enrolled into, its faces not counted; None where nobody ever was enrolled."""
+        return next((index for index in self.indexes(counted=False) if index.is_active), None)
 
     def index_number(self, weights: str) -> int | None:
         """Of an index; None where there is none. One that is dropped and made again has another."""
@@ -563,6 +559,12 @@ def _shares(things: Iterable[Thing], count: int) -> Iterator[list[Thing]]:
     iterator = iter(things)
     while share := list(islice(iterator, count)):
         yield share
+
+
+def _among(ids: Iterable[int]) -> Iterator[tuple[str, list[int]]]:
+    """A condition on `id` and its values, for as many of them as one statement takes; each id once."""
+    for share in _shares(dict.fromkeys(int(number) for number in ids), _IN_A_STATEMENT):
+        yield f"id IN ({', '.join('?' * len(share))})", share
 
 
 def _parsed(document: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from face_client.errors import InvalidInput as Unsearchable
 from face_client.weights import Weights
 from face_gallery.errors import GalleryError, GalleryUnavailable
 from face_gallery.opening import open_store
-from face_gallery.records import Candidate, Threshold
+from face_gallery.records import NOBODY, Candidate, Threshold
 from face_gallery.register import Found, Register
 from face_runtime.answers import CANCELLED, MEMORY, Refused, Request, real_rows, refusing
 from face_runtime.identification import IdentificationParameters
@@ -35,9 +35,6 @@ UNFIT = "unfit"
 
 _AWAY = "the gallery of this server cannot be asked now: ask again in a while"
 _USELESS = "the gallery of this server cannot be used as it is: whoever runs the server finds the reason in its log"
-
-NOBODY = 4.0
-"""In the place of a distance and of a margin where there is nobody: larger than all, as JSON has no infinity."""
 
 _PASSED_ON = {"face_embeddings", "face_weights"}
 """Outputs that nobody has to be searched for."""
@@ -173,7 +170,7 @@ class Naming:
             if self._search == "memory" and index.is_active:
                 register.matrix(index.weights.sha256)
         self.size = register.size
-        return register.store.where, register.size
+        return register.store.where, self.size
 
     def answer(self, requests: Sequence[NamingRequest]) -> None:
         """Answers or refuses them all. The faces of all that look among the same people meet in one search."""

@@ -4,10 +4,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from face_client.errors import InvalidInput
 from face_command.arguments import Scalar, key_and_value, number
+from face_tools.connection import add_random_weights
+
+if TYPE_CHECKING:
+    from face_gallery.register import Register
 
 
 def add_choice(parser: argparse._ActionsContainer) -> None:
@@ -37,6 +43,24 @@ def add_deciding(parser: argparse._ActionsContainer) -> None:
         metavar="D",
         help="distance below which a face is a person's (the gallery's calibrated one, or else the literature's)",
     )
+
+
+def add_people(parser: argparse._ActionsContainer) -> None:
+    """All of a verb with --gallery about its people."""
+    add_choice(parser)
+    add_deciding(parser)
+    add_random_weights(parser)
+
+
+@contextmanager
+def register_of_gallery(args: argparse.Namespace) -> Iterator[Register]:
+    """Who is in the gallery that --gallery names, for as long as the block lasts. Raises GalleryError."""
+    # Not at the top: see above.
+    from face_gallery.opening import open_store
+    from face_gallery.register import Register
+
+    with open_store(args.gallery, create=False) as store:
+        yield Register(store, random_weights=args.random_weights)
 
 
 def check_gallery_given(args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from face_client.errors import InvalidInput
 from face_command import outputs
-from face_command.arguments import number, whole
+from face_command.arguments import number
 from face_tools import need_extra
 from face_tools.blur.carrying import HOLD_S
 from face_tools.blur.covering import GROW, METHODS, SHAPES, Style
@@ -16,7 +16,7 @@ from face_tools.blur.files import Plan, plan
 from face_tools.blur.photos import blur_photos
 from face_tools.blur.selecting import RECALL, Everybody, Selection
 from face_tools.blur.videos import blur_videos
-from face_tools.choosing import add_choice, add_deciding, check_gallery_given, listed
+from face_tools.choosing import add_people, check_gallery_given, listed, register_of_gallery
 from face_tools.connection import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -25,10 +25,9 @@ from face_tools.connection import (
     add_max_side,
     add_parameters,
     add_patience,
-    add_random_weights,
     in_one_line,
 )
-from face_tools.video.frames import CRF, MAX_CRF, PRESET, PRESETS
+from face_tools.video.options import add_encoding, add_stride
 
 HELP = "cover the faces in pictures and videos, and drop their metadata"
 
@@ -98,9 +97,7 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
         ("--but", "cover everybody but this person of the gallery; may be given several times"),
     ):
         group.add_argument(flag, action="append", default=[], metavar="NAME", help=text)
-    add_choice(group)
-    add_deciding(group)
-    add_random_weights(group)
+    add_people(group)
 
 
 def _add_videos(parser: argparse.ArgumentParser) -> None:
@@ -112,20 +109,9 @@ def _add_videos(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds that a face stays covered before it is first found and after it was last (%(default)g)",
     )
-    group.add_argument(
-        "--stride", type=whole(1), default=1, metavar="N", help="look for faces in every Nth frame (%(default)s)"
-    )
+    add_stride(group)
     group.add_argument("--no-sound", action="store_true", help="leave the sound out")
-    group.add_argument(
-        "--preset",
-        choices=PRESETS,
-        default=PRESET,
-        metavar="NAME",
-        help=f"of x264, slower ones make smaller files: {', '.join(PRESETS)} (%(default)s)",
-    )
-    group.add_argument(
-        "--crf", type=whole(0, MAX_CRF), default=CRF, metavar="N", help="quality, 0 (lossless) to 51 (%(default)s)"
-    )
+    add_encoding(group)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -164,12 +150,9 @@ def _selection(args: argparse.Namespace) -> Iterator[Selection]:
         return
     need_extra("gallery")
     # Not at the top: who covers everybody has no need of galleries.
-    from face_gallery.opening import open_store
-    from face_gallery.register import Register
     from face_tools.blur.people import But, Only
 
-    with open_store(args.gallery, create=False) as store:
-        register = Register(store, random_weights=args.random_weights)
+    with register_of_gallery(args) as register:
         yield (Only if args.only else But)(
             register, args.only or args.but, args.threshold, collections=args.collections, where=listed(args.where)
         )

@@ -34,6 +34,7 @@ from face_tools.gallery.options import (
     gate_of,
     open_gallery,
     register_of,
+    some_of,
 )
 from face_tools.pictures import STDIN, Picture
 
@@ -59,10 +60,6 @@ that lie where the cluster has them are enrolled. Of a run of `faces batch --emb
 exit status: 0 every picture was enrolled, 1 some were refused or could not be read, 2 wrong usage, 3 no server, or
 none with a trained FaceNet that fits the gallery
 """
-
-
-_NAMED = 5
-"""People whom a message names."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, _verb: str) -> None:
@@ -215,7 +212,7 @@ class _Adding:
         if self._metadata:
             for person in people:
                 self._store.tell(self._args.collection, person, self._metadata)
-            console.message(f"--metadata is kept for {_names(people)}")
+            console.message(f"--metadata is kept for {some_of(sorted(people))}")
 
     def show(self, answers: batch.Answers) -> None:
         print_rows(self._rows(answers), self._args.json)
@@ -231,7 +228,7 @@ class _Adding:
         """Also after Ctrl-C: who is complete is enrolled, and it is said who is not."""
         unfinished = self._enrolments.unfinished()
         if unfinished:
-            console.message(f"not enrolled, as it ended before their last picture: {_names(unfinished)}")
+            console.message(f"not enrolled, as it ended before their last picture: {some_of(sorted(unfinished))}")
         failed = self._enrolments.has_refusals or self._has_gaps or unfinished
         return EXIT_SOME_FAILED if failed else EXIT_OK
 
@@ -250,11 +247,6 @@ class _Adding:
                 with interrupts.held():
                     status = self.finish()
         return status
-
-
-def _names(people: Collection[str]) -> str:
-    more = len(people) - _NAMED
-    return f"{', '.join(sorted(people)[:_NAMED])}{f' and {more} more people' if more > 0 else ''}"
 
 
 def image_of(picture: Picture) -> str:

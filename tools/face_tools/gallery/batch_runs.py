@@ -22,6 +22,7 @@ from face_client.messages import CROP_SIZE, EMBEDDING_SIZE
 from face_client.weights import Weights
 from face_command import console
 from face_gallery.records import checked_name
+from face_tools.gallery.options import some_of
 
 FOLDER = "folder"
 
@@ -34,7 +35,6 @@ _LOOKED_AT = "ok"
 
 _HEADERS = frozenset(("path", "picture", "image", "file"))
 _ROWS = 1000
-_NAMED = 5
 
 
 class BatchRun:
@@ -168,8 +168,7 @@ class Persons:
         there = {path for _, path in named}
         unused = [path for path in self._by_path or () if path not in there]
         if unused:
-            more = f" and {len(unused) - _NAMED} more" if len(unused) > _NAMED else ""
-            console.message(f"{self._which}: not in the run: {', '.join(unused[:_NAMED])}{more}")
+            console.message(f"{self._which}: not in the run: {some_of(unused, '')}")
         return bool(unused)
 
 

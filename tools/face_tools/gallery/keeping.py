@@ -17,7 +17,7 @@ from face_gallery.store import SearchingStore, Store
 from face_tools.choosing import add_choice, listed
 from face_tools.connection import EXIT_OK, EXIT_SOME_FAILED
 from face_tools.drawing import Section
-from face_tools.gallery.options import add_collection, add_store, open_gallery, tell_unknown
+from face_tools.gallery.options import add_collection, add_store, enrolled_index, open_gallery, tell_unknown
 from face_tools.gallery.sheets import MOST, check_sheet, person_section, write_sheet
 
 HELPS = {
@@ -181,9 +181,7 @@ def index(args: argparse.Namespace) -> int:
     with open_gallery(args) as store:
         if not isinstance(store, SearchingStore):
             raise InvalidInput(f"{store.where} is a file: it is searched in memory, exactly")
-        weights = next((index.weights.sha256 for index in store.indexes() if index.is_active), None)
-        if weights is None:
-            raise InvalidInput(f"nobody is enrolled in {store.where}")
+        weights = enrolled_index(store).weights.sha256
         if args.hnsw:
             store.add_hnsw(weights)
         else:

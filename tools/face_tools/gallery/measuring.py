@@ -32,7 +32,14 @@ from face_tools.connection import (
     parameters_from,
 )
 from face_tools.gallery.labelled import Labelled
-from face_tools.gallery.options import PARAMETERS_OF_GALLERIES, add_store, open_gallery, register_of
+from face_tools.gallery.options import (
+    PARAMETERS_OF_GALLERIES,
+    add_store,
+    enrolled_index,
+    open_gallery,
+    register_of,
+    some_of,
+)
 
 HELPS = {
     "calibrate": "find the threshold for a false-match rate, among the people of the gallery",
@@ -141,9 +148,7 @@ def calibrate(args: argparse.Namespace) -> int:
     if args.folder is not None and not args.folder.is_dir():
         raise InvalidInput(f"--folder is {args.folder}, which is no folder")
     with open_gallery(args) as store:
-        active = next((index for index in store.indexes() if index.is_active), None)
-        if active is None:
-            raise InvalidInput(f"nobody is enrolled in {store.where}")
+        active = enrolled_index(store)
         if args.forget:
             store.calibrate(active.weights.sha256, None)
             console.message(f"{store.where} has no calibration now")
@@ -269,7 +274,8 @@ def _reindex(args: argparse.Namespace, store: Store) -> int:
     console.print_table(("index", "nearest is right", "same person", "somebody else"), rows)
     console.message(f"{found.embedded} faces embedded by {_name(found.weights)}, {len(found.missing)} missing")
     _tell_missing(store, found.weights, found.missing)
-    is_active = any(index.is_active and index.weights == found.weights for index in store.indexes())
+    active = store.active_index()
+    is_active = active is not None and active.weights == found.weights
     if args.activate and not found.missing:
         store.activate(found.weights.sha256)
         console.message(f"faces are enrolled into {_name(found.weights)} now")
@@ -287,9 +293,6 @@ def _picture_of(face: StoredFace) -> ImageLike | None:
     return Path(image) if isinstance(image, str) and Path(image).is_file() else None
 
 
-_NAMED = 5
-
-
 def _tell_missing(store: Store, weights: Weights, missing: Sequence[int]) -> None:
     """Whose they are."""
     if missing:
@@ -298,9 +301,7 @@ def _tell_missing(store: Store, weights: Weights, missing: Sequence[int]) -> Non
 
 def _people(store: Store, ids: Iterable[int]) -> str:
     """Their names, if they are few."""
-    names = [person.name for person in store.people_by_id(ids).values()]
-    more = f" and {len(names) - _NAMED} more people" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
+    return some_of([person.name for person in store.people_by_id(ids).values()])
 
 
 def _index(store: Store, option: str, digest: str) -> Index:

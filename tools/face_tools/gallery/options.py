@@ -13,7 +13,7 @@ from face_command import console
 from face_command.arguments import number, whole
 from face_gallery.opening import open_store
 from face_gallery.quality import DEFAULT_GATE, LIMITS, Gate
-from face_gallery.records import DEFAULT_COLLECTION
+from face_gallery.records import DEFAULT_COLLECTION, Index
 from face_gallery.register import DEFAULT_TOP, Register
 from face_gallery.store import Store
 
@@ -80,6 +80,23 @@ def _limits(args: argparse.Namespace) -> dict[str, float]:
 
 def _flag(limit: str) -> str:
     return f"--{limit.replace('_', '-')}"
+
+
+_NAMED = 5
+
+
+def some_of(names: Sequence[str], what: str = " people") -> str:
+    """Some of them, and how many more there are. what: they are."""
+    more = f" and {len(names) - _NAMED} more{what}" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def enrolled_index(store: Store) -> Index:
+    """The active one. Raises InvalidInput where there is none."""
+    active = store.active_index()
+    if active is None:
+        raise InvalidInput(f"nobody is enrolled in {store.where}")
+    return active
 
 
 def open_gallery(args: argparse.Namespace, create: bool = False) -> Store:

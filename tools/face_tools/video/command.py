@@ -16,12 +16,11 @@ from face_client.options import PARAMETERS
 from face_command import console, outputs
 from face_command.arguments import number, whole
 from face_tools import need_extra
-from face_tools.choosing import add_choice, add_deciding, check_gallery_given, listed
+from face_tools.choosing import add_people, check_gallery_given, listed, register_of_gallery
 from face_tools.connection import (
     EXIT_OK,
     EXIT_SOME_FAILED,
     add_asking,
-    add_random_weights,
     batch_options,
     check_ready,
     check_weights,
@@ -30,13 +29,9 @@ from face_tools.connection import (
 )
 from face_tools.pictures import capped
 from face_tools.video.frames import (
-    CRF,
     LOOK_EVERY,
     MAX_AGE,
-    MAX_CRF,
     MIN_HITS,
-    PRESET,
-    PRESETS,
     READ_TIMEOUT_S,
     SOUND_IS_CUT,
     VIDEO_IN_FLIGHT,
@@ -44,6 +39,7 @@ from face_tools.video.frames import (
     FrameFaces,
     Summary,
 )
+from face_tools.video.options import add_encoding, add_stride
 
 if TYPE_CHECKING:
     from face_client import FaceClient
@@ -87,9 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", metavar="FILE", type=Path, help="write the JSON lines there (beside --out; without it, to stdout)"
     )
-    parser.add_argument(
-        "--stride", type=whole(1), default=1, metavar="N", help="look for faces in every Nth frame (%(default)s)"
-    )
+    add_stride(parser)
     parser.add_argument("--seconds", type=number(above=0), metavar="S", help="stop after S seconds of video")
     parser.add_argument(
         "--read-timeout",
@@ -143,23 +137,12 @@ def _add_names(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="looks that must agree on a person before it is told, and more than half of all (%(default)s)",
     )
-    add_choice(group)
-    add_deciding(group)
-    add_random_weights(group)
+    add_people(group)
 
 
 def _add_copy(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the copy (H.264)")
-    group.add_argument(
-        "--preset",
-        choices=PRESETS,
-        default=PRESET,
-        metavar="NAME",
-        help=f"of x264, slower ones make smaller files: {', '.join(PRESETS)} (%(default)s)",
-    )
-    group.add_argument(
-        "--crf", type=whole(0, MAX_CRF), default=CRF, metavar="N", help="quality, 0 (lossless) to 51 (%(default)s)"
-    )
+    add_encoding(group)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -215,17 +198,14 @@ def _namer(client: FaceClient, args: argparse.Namespace, stack: ExitStack) -> Na
     if args.gallery is None:
         return None
     # Not at the top: without --gallery no gallery is needed.
-    from face_gallery.opening import open_store
-    from face_gallery.register import Register
     from face_tools.video.naming import Namer
 
     where = listed(args.where)
     check_ready(client, client.embedder, wait=args.wait)
     check_weights(client, "video", args.random_weights)
-    store = stack.enter_context(open_store(args.gallery, create=False))
     return Namer(
         client,
-        Register(store, random_weights=args.random_weights),
+        stack.enter_context(register_of_gallery(args)),
         every=args.look_every,
         votes=args.votes,
         threshold=args.threshold,
