@@ -355,7 +355,9 @@ def test_client_and_cascade_know_the_same_parameters():
     fields = dataclasses.fields(DetectionParameters)
     assert [field.name for field in fields] == list(PARAMETERS)
     assert [field.type for field in fields] == [parameter.type for parameter in PARAMETERS.values()]
-    assert all(f"({field.default})" in PARAMETERS[field.name].help for field in fields)
+    assert [field.default for field in fields] == [parameter.default for parameter in PARAMETERS.values()]
+    ranges = {name: (parameter.low, parameter.high) for name, parameter in PARAMETERS.items()}
+    assert {name: limits for name, limits in ranges.items() if limits != (None, None)} == parameters._RANGES
     assert SELECTIONS == parameters.SELECTIONS
 
 

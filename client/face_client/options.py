@@ -40,28 +40,45 @@ class DetectOptions(TypedDict, total=False):
 
 
 class Parameter(NamedTuple):
-    """One request parameter. type: of its value on the wire. help: one line, with the server's default."""
+    """One request parameter. type: of its value on the wire. text: one line of what it does. default, low, high: the
+    server's, the limits inclusive; None: it has none."""
 
     type: type
-    help: str
+    text: str
+    default: ParameterValue
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def help(self) -> str:
+        """One line, with the server's default."""
+        return f"{self.text} ({self.default})"
 
 
 PARAMETERS: Mapping[str, Parameter] = {
-    "min_face_size": Parameter(float, "smallest face to look for, in pixels of the picture that is sent (20)"),
-    "threshold_pnet": Parameter(float, "probability that a window needs in the first stage (0.6)"),
-    "threshold_rnet": Parameter(float, "probability that it needs in the second stage (0.7)"),
-    "threshold_onet": Parameter(float, "probability that a face needs in the last stage (0.7)"),
-    "factor": Parameter(float, "size of each level of the pyramid relative to the one before (0.709)"),
-    "max_faces": Parameter(int, "at most this many faces; 0 for all (0)"),
-    "max_candidates": Parameter(
-        int, "look closely at so many likely places only, for less time in crowds; 0 for all (0)"
+    "min_face_size": Parameter(
+        float, "smallest face to look for, in pixels of the picture that is sent", 20, low=10, high=65_535
     ),
-    "selection": Parameter(str, f"which faces, and their order: {', '.join(SELECTIONS)} (all)"),
-    "image_size": Parameter(int, "side of a face crop in pixels (160)"),
-    "margin": Parameter(int, "pixels added around a face in its crop (0)"),
-    "align": Parameter(bool, "cut crops by the landmarks, upright, instead of by the box (False)"),
-    "rotations": Parameter(bool, "find faces turned by 90, 180 and 270 degrees too, at four times the cost (False)"),
-    "clip": Parameter(bool, "cut the boxes at the picture's border, which they may pass (False)"),
+    "threshold_pnet": Parameter(float, "probability that a window needs in the first stage", 0.6, low=0.1, high=1),
+    "threshold_rnet": Parameter(float, "probability that it needs in the second stage", 0.7, low=0, high=1),
+    "threshold_onet": Parameter(float, "probability that a face needs in the last stage", 0.7, low=0, high=1),
+    "factor": Parameter(
+        float, "size of each level of the pyramid relative to the one before", 0.709, low=0.1, high=0.9
+    ),
+    "max_faces": Parameter(int, "at most this many faces; 0 for all", 0, low=0, high=100_000),
+    "max_candidates": Parameter(
+        int,
+        "look closely at so many likely places only, for less time in crowds; 0 for all",
+        0,
+        low=0,
+        high=10_000_000,
+    ),
+    "selection": Parameter(str, f"which faces, and their order: {', '.join(SELECTIONS)}", "all"),
+    "image_size": Parameter(int, "side of a face crop in pixels", 160, low=16, high=1024),
+    "margin": Parameter(int, "pixels added around a face in its crop", 0, low=0, high=1024),
+    "align": Parameter(bool, "cut crops by the landmarks, upright, instead of by the box", False),
+    "rotations": Parameter(bool, "find faces turned by 90, 180 and 270 degrees too, at four times the cost", False),
+    "clip": Parameter(bool, "cut the boxes at the picture's border, which they may pass", False),
 }
 
 

@@ -151,7 +151,7 @@ def add_parameters(
         parameter = PARAMETERS[name]
         text = parameter.help
         if own and name in own:
-            text = f"{text[: text.rindex(' (')]} ({own[name]})"  # type: ignore[literal-required]
+            text = f"{parameter.text} ({own[name]})"  # type: ignore[literal-required]
         flag = f"--{name.replace('_', '-')}"
         if parameter.type is bool:
             group.add_argument(flag, action="store_const", const=True, help=text)
