@@ -6,7 +6,7 @@ pass the border.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Union
 
@@ -68,6 +68,8 @@ class Faces(Sequence[Face]):
     width, height: of the upright image, in pixels.
     candidates_dropped: how many candidates fell to `max_candidates`, 0 without it; over 0, faces may be missing.
     weights: of the FaceNet that gave the embeddings; None without any.
+    timing: only where asked for: seconds on the server's clock in each stage of the cascade, and `images`, how many
+    shared them.
     """
 
     boxes: NDArray[np.float32]
@@ -80,6 +82,7 @@ class Faces(Sequence[Face]):
     embeddings: NDArray[np.float32] | None = None
     angles: NDArray[np.int32] | None = None
     weights: Weights | None = None
+    timing: Mapping[str, float] | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -6,6 +6,7 @@ it makes `Faces`. Crops go to FaceNet in portions (`crop_requests`), and come ba
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -65,7 +66,7 @@ _OUTPUTS = ("boxes", "probabilities", "landmarks", "num_faces", "candidates_drop
 class Search:
     """What is asked about pictures, the same for each of a batch.
 
-    outputs: of the model; crops and embeddings are made only where they are asked for by name.
+    outputs: of the model; crops, embeddings and timing are made only where they are asked for by name.
     max_side: pictures that are larger are shrunk before they are sent; None for no limit.
     """
 
@@ -76,7 +77,14 @@ class Search:
 
     @classmethod
     def of(
-        cls, model: str, crops: bool, max_side: int | None, options: DetectOptions, *, embeddings: bool = False
+        cls,
+        model: str,
+        crops: bool,
+        max_side: int | None,
+        options: DetectOptions,
+        *,
+        embeddings: bool = False,
+        timing: bool = False,
     ) -> Search:
         """Raises InvalidInput, and TypeError for an unknown option."""
         if max_side is not None:
@@ -87,6 +95,7 @@ class Search:
             "embeddings": embeddings,
             "weights": embeddings,
             "angles": parameters.get("rotations"),
+            "timing": timing,
         }
         outputs = (*_OUTPUTS, *(name for name, is_wanted in wanted.items() if is_wanted))
         return cls(model, outputs, max_side, parameters)
@@ -124,6 +133,7 @@ class Asked(NamedTuple):
             embeddings=rows("embeddings"),
             angles=rows("angles"),
             weights=_weights(response),
+            timing=_timing(response),
         )
         if self.shrunk_from is None:
             return faces
@@ -136,6 +146,17 @@ def _weights(response: Response) -> Weights | None:
     """Empty where nothing was embedded."""
     text = response.outputs["weights"][0, 0] if "weights" in response.outputs else b""
     return Weights.parse(text) if text else None
+
+
+def _timing(response: Response) -> dict[str, float] | None:
+    """Raises ServerError where it is not what our servers say."""
+    if "timing" not in response.outputs:
+        return None
+    text = response.outputs["timing"][0, 0]
+    try:
+        return {name: float(value) for name, value in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ServerError(f"the server says of its time {text[:60]!r}, which is none of its sentences") from error
 
 
 def _check_complete(request: Request, response: Response) -> None:

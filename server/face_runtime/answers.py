@@ -63,6 +63,10 @@ class Request:
         return self.refusal is None and self._tensors is None
 
     @property
+    def is_answered(self) -> bool:
+        return self._tensors is not None
+
+    @property
     def is_gone(self) -> bool:
         """Whether its caller has hung up or its deadline has passed; asks Triton each time."""
         return bool(self.triton.is_cancelled())
@@ -96,6 +100,11 @@ class Request:
     def give_tensors(self, tensors: list[Any]) -> None:
         """The same with Triton's own tensors, wherever they lie."""
         self._tensors = tensors
+
+    def add(self, name: str, array: NDArray[Any]) -> None:
+        """One more output of the answer that it has."""
+        assert self._tensors is not None, "not answered yet"
+        self._tensors.append(pb_utils.Tensor(name, array))
 
     def response(self) -> Any:
         """What Triton is handed for it."""

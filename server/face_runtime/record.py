@@ -33,6 +33,12 @@ class Record(Stages):
     def images(self) -> int:
         return len(self.faces)
 
+    @property
+    def timing(self) -> dict[str, float]:
+        """For a caller: seconds by stage, rounded to microseconds, and how many images shared them."""
+        seconds = {name: round(value, 6) for name, value in self.stage_seconds.items()}
+        return {**seconds, "images": self.images}
+
     def stages(self, flow: Flow[T]) -> Flow[T]:
         """The flow itself, its stages timed; what it computes between them counts as `other`."""
         with self.stage(OTHER):

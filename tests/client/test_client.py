@@ -91,6 +91,29 @@ def test_boxes_cut_in_a_smaller_picture_are_cut_in_the_callers(client_of, make_a
     assert client_of(response).detect(wide, max_side=26).boxes[0, 2] > 1000
 
 
+def test_times_come_only_when_asked_for(client_of, make_answer, picture):
+    told = make_answer(1)
+    told.outputs["timing"] = np.array([[b'{"pnet": 0.0104, "images": 3}']], np.object_)
+    client = client_of(make_answer(1), told)
+    assert client.detect(picture).timing is None
+    assert client.detect(picture, timing=True).timing == {"pnet": 0.0104, "images": 3}
+    assert client.recognize(picture, timing=True, max_side=20).timing == {"pnet": 0.0104, "images": 3}
+    for name in ("detect_batch", "detect_each", "recognize_batch", "recognize_each"):
+        (faces,) = getattr(client, name)([picture], timing=True)
+        assert faces.timing["images"] == 3
+    asked = [request.outputs[-1] == "timing" for request in client._transport.requests]
+    assert asked == [False, *[True] * 6]
+    assert "timing" not in faces.to_dict()
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b'{"pnet": null}', b"\xff", b'{"pnet": "fast"}'])
+def test_what_no_server_says_of_its_time(client_of, make_answer, picture, text):
+    told = make_answer(1)
+    told.outputs["timing"] = np.array([[text]], np.object_)
+    with pytest.raises(ServerError, match="the server says of its time"):
+        client_of(told).detect(picture, timing=True)
+
+
 def test_crops_come_only_when_asked_for(client_of, picture):
     client = client_of()
     assert client.detect(picture, crops=True)[0].crop.shape == (160, 160, 3)

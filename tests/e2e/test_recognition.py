@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -166,6 +167,26 @@ def test_any_output_by_itself_and_facenet_only_for_embeddings(grpc_client, wante
     found = infer(grpc_client, [raw_image(astronaut())], wanted).as_numpy(wanted)
     expected = grpc_client.infer("mtcnn", [raw_image(astronaut())], outputs=outputs(wanted)).as_numpy(wanted)
     np.testing.assert_allclose(found, expected, atol=1e-2)
+    assert (counts(grpc_client, "facenet") == before).all()
+
+
+def test_the_time_of_each_stage_is_told_to_whoever_asks(client, grpc_client):
+    def asked(call):
+        start = time.perf_counter()
+        timing = dict(call(astronaut(), timing=True).timing)
+        assert timing.pop("images") == 1
+        assert timing.keys() == {"decode", "integral", "pnet", "nms", "rnet", "onet", "other", "answer"}
+        assert 0 < sum(timing.values()) < time.perf_counter() - start
+
+    asked(client.detect)
+    asked(client.recognize)
+    assert client.recognize(astronaut()).timing is None
+    # The ensemble too asks for nothing else where nothing else is wanted.
+    before = counts(grpc_client, "facenet")
+    pair = tensor("image", np.stack([astronaut()] * 2))
+    answer = infer(grpc_client, [pair], "timing")
+    assert [output.name for output in answer.get_response().outputs] == ["timing"]
+    assert [json.loads(text)["images"] for text in answer.as_numpy("timing")[:, 0]] == [2, 2]
     assert (counts(grpc_client, "facenet") == before).all()
 
 

@@ -158,6 +158,28 @@ def test_groups_of_a_batch_get_what_each_gets_alone(mtcnn):
             np.testing.assert_array_equal(outputs(response)[name], array)
 
 
+def test_whoever_asks_is_told_the_time_of_the_whole_execution(mtcnn):
+    """Also in the first of its groups, and for each of several pictures; one that is refused is not counted."""
+    batch = [
+        asking(astronaut()[None], "num_faces", "timing"),
+        asking(BLANK, "timing", parameters={"factor": 7}),
+        asking(astronaut()[None]),
+        asking(np.concatenate([BLANK, BLANK]), "timing"),
+    ]
+    first, refused, unasked, pair = mtcnn.execute(batch)
+    (text,), again = outputs(first)["timing"][0], outputs(pair)["timing"]
+    assert again.tolist() == [[text], [text]]
+    assert outputs(pair).keys() == {"timing"}
+    assert "timing" not in outputs(unasked)
+    assert refused.has_error()
+    timing = json.loads(text)
+    assert timing.pop("images") == 4
+    for stage, seconds in timing.items():
+        (observed,) = METRICS["mtcnn_stage_seconds", stage]
+        assert seconds == pytest.approx(observed, abs=1e-6)
+    assert timing.keys() == {"decode", "integral", "pnet", "nms", "rnet", "onet", "other", "answer"}
+
+
 def leaving_after(times):
     """A caller who is still there so many times that somebody looks."""
     looked = itertools.count()

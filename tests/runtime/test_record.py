@@ -43,6 +43,13 @@ def test_stages_and_calls_are_counted_and_the_result_comes_through():
     assert sum(seconds.values()) <= (time.time_ns() - before) / 1e9
 
 
+def test_what_a_caller_is_told_of_the_time():
+    record = Record()
+    record.stage_times = [("pnet", 0, 1_000_400), ("nms", 5, 5), ("pnet", 2_000_000, 2_000_300)]
+    record.faces = [3, 0]
+    assert record.timing == {"pnet": 0.001001, "nms": 0, "images": 2}
+
+
 def test_stage_times_follow_each_other_on_the_clock_of_the_day():
     record = Record()
     before = time.time_ns()

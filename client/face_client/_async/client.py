@@ -142,6 +142,7 @@ class AsyncFaceClient:
         image: ImageLike,
         *,
         crops: bool = False,
+        timing: bool = False,
         max_side: int | None = None,
         **options: Unpack[DetectOptions],
     ) -> Faces:
@@ -150,6 +151,7 @@ class AsyncFaceClient:
         image: a path, the bytes of a file, a file object, a Pillow image, or a uint8 array or tensor, [H, W, 3] RGB or
             [H, W] gray; see `images.ImageLike`.
         crops: also return a picture of each face.
+        timing: also return how long each stage of the cascade took on the server, `Faces.timing`.
         max_side: make the image smaller before it is sent, if it is larger than this many pixels.
         options: min_face_size, threshold_pnet, threshold_rnet, threshold_onet, factor, max_faces,
             selection, image_size, margin, align, rotations, clip; see `options.PARAMETERS`. What is not given, the
@@ -157,13 +159,14 @@ class AsyncFaceClient:
 
         Raises FaceError (see `face_client.errors`), OSError for a path that cannot be read.
         """
-        return await self._find(Search.of(self.model, crops, max_side, options), image)
+        return await self._find(Search.of(self.model, crops, max_side, options, timing=timing), image)
 
     def detect_batch(
         self,
         images: Items[ImageLike],
         *,
         crops: bool = False,
+        timing: bool = False,
         max_side: int | None = None,
         in_flight: int = DEFAULT_IN_FLIGHT,
         **options: Unpack[DetectOptions],
@@ -175,7 +178,7 @@ class AsyncFaceClient:
         in_flight: so many requests are open at a time; the server gathers them into batches.
         The other arguments and the errors are those of `detect`.
         """
-        search = Search.of(self.model, crops, max_side, options)
+        search = Search.of(self.model, crops, max_side, options, timing=timing)
         return map_in_order(partial(self._find, search), pictures(images), in_flight)
 
     def detect_each(
@@ -183,12 +186,13 @@ class AsyncFaceClient:
         images: Items[ImageLike],
         *,
         crops: bool = False,
+        timing: bool = False,
         max_side: int | None = None,
         in_flight: int = DEFAULT_IN_FLIGHT,
         **options: Unpack[DetectOptions],
     ) -> AsyncIterator[BatchAnswer]:
         """`detect_batch` that goes on: for an image that fails, its FaceError or OSError in the place of its faces."""
-        search = Search.of(self.model, crops, max_side, options)
+        search = Search.of(self.model, crops, max_side, options, timing=timing)
         return map_in_order(partial(self._find_or_say_why, search), pictures(images), in_flight)
 
     async def recognize(
@@ -196,6 +200,7 @@ class AsyncFaceClient:
         image: ImageLike,
         *,
         crops: bool = False,
+        timing: bool = False,
         max_side: int | None = None,
         **options: Unpack[DetectOptions],
     ) -> Faces:
@@ -204,19 +209,22 @@ class AsyncFaceClient:
         Arguments and errors are those of `detect`. FaceNet sees each face as `margin` and `align` say, in 160x160
         pixels; `image_size` is that of the crops that come back.
         """
-        return await self._find(Search.of(self.recognizer, crops, max_side, options, embeddings=True), image)
+        return await self._find(
+            Search.of(self.recognizer, crops, max_side, options, embeddings=True, timing=timing), image
+        )
 
     def recognize_batch(
         self,
         images: Items[ImageLike],
         *,
         crops: bool = False,
+        timing: bool = False,
         max_side: int | None = None,
         in_flight: int = DEFAULT_IN_FLIGHT,
         **options: Unpack[DetectOptions],
     ) -> AsyncIterator[Faces]:
         """`recognize` for each image, in order; arguments and errors are those of `detect_batch`."""
-        search = Search.of(self.recognizer, crops, max_side, options, embeddings=True)
+        search = Search.of(self.recognizer, crops, max_side, options, embeddings=True, timing=timing)
         return map_in_order(partial(self._find, search), pictures(images), in_flight)
 
     def recognize_each(
@@ -224,12 +232,13 @@ class AsyncFaceClient:
         images: Items[ImageLike],
         *,
         crops: bool = False,
+        timing: bool = False,
         max_side: int | None = None,
         in_flight: int = DEFAULT_IN_FLIGHT,
         **options: Unpack[DetectOptions],
     ) -> AsyncIterator[BatchAnswer]:
         """`recognize_batch` that goes on; see `detect_each`."""
-        search = Search.of(self.recognizer, crops, max_side, options, embeddings=True)
+        search = Search.of(self.recognizer, crops, max_side, options, embeddings=True, timing=timing)
         return map_in_order(partial(self._find_or_say_why, search), pictures(images), in_flight)
 
     async def embed(self, crops: Crops) -> NDArray[np.float32]:
