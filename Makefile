@@ -86,10 +86,10 @@ $(NETWORKS): $(INSTALLED) $(wildcard export/face_export/*.py export/face_export/
 	$(BIN)/faces export --facenet none
 	@touch $(NETWORKS)
 
-$(INSTALLED): pyproject.toml client/pyproject.toml gallery/pyproject.toml tools/pyproject.toml
+$(INSTALLED): pyproject.toml client/pyproject.toml gallery/pyproject.toml gateway/pyproject.toml tools/pyproject.toml
 	@deploy/environment.sh $(VENV) $(PYTHON)
 	@echo "Installing PyTorch, Triton and the rest: some gigabytes at the first time"
-	$(BIN)/python -m pip install --editable ./client --editable ./gallery --editable './tools[rich]' --editable '.[dev]'
+	$(BIN)/python -m pip install --editable ./client --editable ./gallery --editable './tools[rich]' --editable ./gateway --editable '.[dev]'
 	@touch $@
 
 train-demo: env  ## train on a small generated set, export, serve and measure: everything in train-demo/, in minutes

@@ -39,6 +39,16 @@ ARROWS = {
     # The ground of every command line.
     "tools/face_command": (),
     "tools/face_tools": ("face_pictures", "face_client", "face_command", "face_gallery"),
+    # Asks the server as any caller does; covers faces as `faces blur` does.
+    "gateway/face_gateway": (
+        "face_pictures",
+        "face_client",
+        "face_command",
+        "face_gallery",
+        "face_tools.blur.covering",
+        "face_tools.blur.selecting",
+        "face_tools.connection",
+    ),
     # The verbs of those who run the service.
     "tools/face_admin": (
         "face_cascade",

@@ -1,0 +1,179 @@
+"""The application: paths, page, health and metrics behind one door."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from face_client import AsyncFaceClient
+from face_client.errors import FaceError
+from face_gallery import AsyncGallery, AsyncServedGallery
+from face_gateway import describing, finding, people, problems
+from face_gateway.door import Door
+from face_gateway.errors import NoSuchMethod, NoSuchPath
+from face_gateway.keys import Keys
+from face_gateway.page import add_page
+from face_gateway.parameters import described
+from face_gateway.record import Record
+from face_gateway.settings import Settings
+
+_ABOUT = """Finds and recognises faces in pictures. Pictures come as a form, as a body of their own, or in base64 in
+JSON; parameters in the query, the form or the JSON. Errors are problem documents (RFC 9457)."""
+
+# How long an answer about the server's models is good for.
+_LOOK_AGAIN_S = 2.0
+
+
+def make_app(
+    settings: Settings, client: AsyncFaceClient, gallery: AsyncGallery | None = None, log: str = "none"
+) -> ASGIApp:
+    """An ASGI application, with the lifespan that closes client and gallery.
+
+    gallery: of settings.gallery, opened with this client. log: one of `record.LOG_FORMATS`.
+    Raises InvalidInput for a file of keys that cannot be read.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        if gallery is not None:
+            await gallery.close()
+        await client.close()
+
+    app = FastAPI(
+        title="Faces",
+        version=version("triton-faces-gateway"),
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    record = Record(log)
+    models = Models(client)
+    app.include_router(finding.router(client, settings))
+    names = AsyncServedGallery(client) if settings.served else gallery
+    if names is not None:
+        app.include_router(people.naming(names, settings.limits))
+    if gallery is not None:
+        app.include_router(people.keeping(gallery, settings.limits))
+    _add_service(app, settings, models, enrolment=gallery is not None, identification=names is not None)
+    _add_health(app, models, record)
+    add_page(app)
+    _add_errors(app)
+    _describe(app, settings)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.allowed_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key", "X-Request-ID", "Content-Type"],
+            expose_headers=["X-Request-ID", "Server-Timing", "Retry-After"],
+        )
+    return Door(app, settings, None if settings.keys is None else Keys(settings.keys), record)
+
+
+class Models:
+    """Which of the server's models are there, asked at most every so often."""
+
+    def __init__(self, client: AsyncFaceClient) -> None:
+        self._client = client
+        self._known: dict[str, tuple[float, bool]] = {}
+
+    async def ready(self, model: str) -> bool:
+        """Whether it takes requests."""
+        now = time.monotonic()
+        asked, answer = self._known.get(model, (-_LOOK_AGAIN_S, False))
+        if now - asked >= _LOOK_AGAIN_S:
+            answer = await self._client.is_ready(model)
+            self._known[model] = now, answer
+        return answer
+
+    async def finds(self) -> bool:
+        return await self.ready(self._client.model)
+
+    async def recognizes(self) -> bool:
+        """Both are needed: the ensemble is ready without its last network."""
+        return all(await asyncio.gather(self.ready(self._client.recognizer), self.ready(self._client.embedder)))
+
+
+def _add_service(app: FastAPI, settings: Settings, models: Models, *, enrolment: bool, identification: bool) -> None:
+    @app.get("/v1/service", tags=["service"], summary="What this service can do, its limits and parameters")
+    async def service() -> dict[str, Any]:
+        return {
+            "version": app.version,
+            "detection": await models.finds(),
+            "recognition": await models.recognizes(),
+            "identification": identification,
+            "enrolment": enrolment,
+            "keys": settings.keys is not None,
+            "limits": asdict(settings.limits),
+            "parameters": described(),
+        }
+
+
+def _add_health(app: FastAPI, models: Models, record: Record) -> None:
+    @app.get("/health/live", tags=["service"], summary="Whether this process answers")
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    @app.get("/health", include_in_schema=False)
+    @app.get(
+        "/health/ready",
+        tags=["service"],
+        summary="Whether faces are found: 200, or else 503",
+        responses={503: {"description": "They are not"}},
+    )
+    async def ready() -> Response:
+        is_ready = await models.finds()
+        return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(record.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _add_errors(app: FastAPI) -> None:
+    def on_fault(request: Request, _: Exception) -> Response:
+        """The answer to what nobody foresaw; the exception goes on to the log."""
+        return problems.response(FaceError("the gateway failed; its log says why"), request.state.request_id)
+
+    def on_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, FaceError)
+        return problems.response(error, request.state.request_id)
+
+    def on_http(request: Request, error: Exception) -> Response:
+        """What the framework says of paths: those that are not there, and their methods."""
+        assert isinstance(error, HTTPException)
+        path = request.url.path[:200]
+        if error.status_code == 405:
+            allow = (error.headers or {}).get("Allow", "")
+            told: FaceError = NoSuchMethod(f"{path} takes {allow}, not {request.method}", allow)
+        else:
+            told = NoSuchPath(f"{path} is no path of this service: /docs has them all")
+        return problems.response(told, request.state.request_id)
+
+    app.add_exception_handler(Exception, on_fault)
+    app.add_exception_handler(FaceError, on_error)
+    app.add_exception_handler(HTTPException, on_http)
+
+
+def _describe(app: FastAPI, settings: Settings) -> None:
+    """OpenAPI, completed by what paths refer to, and by how keys are sent."""
+    document = app.openapi()
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name, schema in describing.components().items():
+        schemas.setdefault(name, schema)
+    if settings.keys is not None:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]

@@ -1,0 +1,102 @@
+"""A request's pictures, asked about one by one: each is a request of its own to the server, which gathers them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from starlette.requests import Request
+
+from face_client.errors import FaceError, InvalidImage, InvalidInput, TooManyPixels
+from face_client.messages import ids_beginning
+from face_gateway import problems
+from face_gateway.bodies import Body, Picture, read_body
+from face_gateway.parameters import Model, read_parameters
+from face_gateway.settings import Limits
+from face_pictures.decoding import image_size
+
+Timing = dict[str, float]
+"""Seconds by stage."""
+
+
+@dataclass
+class Asked(Generic[Model]):
+    """What was asked. timing: of this request, for its `Server-Timing`."""
+
+    pictures: list[Picture]
+    parameters: Model
+    request_id: str
+    timing: Timing = field(default_factory=dict)
+
+    def exactly(self, count: int) -> list[Picture]:
+        """Raises InvalidInput for another number of pictures."""
+        if len(self.pictures) != count:
+            raise InvalidInput(f"the request has {len(self.pictures)} pictures; it must have {count}")
+        return self.pictures
+
+
+async def read(request: Request, model: type[Model], limits: Limits) -> Asked[Model]:
+    """The request's pictures and parameters. Raises InvalidInput and its like."""
+    start = time.perf_counter()
+    body = await read_body(request, limits)
+    timing: Timing = request.state.timing
+    timing["body"] = time.perf_counter() - start
+    parameters = read_parameters(model, request, body.fields)
+    _check_pictures(body, limits)
+    request.state.pictures = len(body.pictures)
+    return Asked(body.pictures, parameters, request.state.request_id, timing)
+
+
+def _check_pictures(body: Body, limits: Limits) -> None:
+    """Raises InvalidInput for none, TooManyPixels by their headers: no pixel is decoded yet."""
+    if not body.pictures:
+        raise InvalidInput("there is no picture in the request")
+    pixels = 0
+    for picture in body.pictures:
+        try:
+            width, height = image_size(picture.data)
+        except InvalidImage:
+            # The server says what is wrong with it, in its place.
+            continue
+        pixels += width * height
+    if pixels > limits.pixels:
+        raise TooManyPixels(f"the pictures have {pixels} pixels together; at most {limits.pixels} are allowed")
+
+
+Found = TypeVar("Found")
+
+
+async def each(
+    asked: Asked[Any],
+    find: Callable[[Picture], Awaitable[Found]],
+    document: Callable[[Picture, Found], Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The answer's document: of each picture what was found in it, or its problem.
+
+    Raises FaceError: that of the picture, where there is no other.
+    """
+    start = time.perf_counter()
+    with ids_beginning(f"{asked.request_id}-"):
+        found = await asyncio.gather(*(_or_why_not(find, picture) for picture in asked.pictures))
+    asked.timing["server"] = time.perf_counter() - start
+    if len(found) == 1 and isinstance(found[0], FaceError):
+        raise found[0]
+    return {
+        "images": [
+            {
+                "image": picture.name,
+                **({"error": problems.document(each)} if isinstance(each, FaceError) else document(picture, each)),
+            }
+            for picture, each in zip(asked.pictures, found, strict=True)
+        ]
+    }
+
+
+async def _or_why_not(find: Callable[[Picture], Awaitable[Found]], picture: Picture) -> Found | FaceError:
+    try:
+        return await find(picture)
+    except FaceError as error:
+        return error

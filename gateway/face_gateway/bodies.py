@@ -1,0 +1,139 @@
+"""What callers send: pictures and parameters, as a form, as one picture, or as JSON. Kept in memory, never on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, NamedTuple
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from face_client.errors import InvalidInput
+from face_gateway.errors import BodyTooLarge, BodyTooSlow, InvalidBody, UnsupportedBody
+from face_gateway.settings import Limits
+
+PICTURE_FIELD = "image"
+"""Of forms: any part with a file name is a picture, whatever its field."""
+
+JSON_FIELD = "images"
+
+# Larger bodies of JSON are read beside the event loop, which answers others meanwhile.
+_LARGE_JSON = 64 * 1024
+
+_MOST_FIELDS = 64
+_DATA_URL = re.compile(r"data:[\w.+/-]*;base64,", re.ASCII)
+_LONGEST_NAME = 200
+
+
+class Picture(NamedTuple):
+    """name: of its file, for the answer. data: the file."""
+
+    name: str
+    data: bytes
+
+
+class Body(NamedTuple):
+    """fields: parameters, as text from a form and as JSON's values from JSON."""
+
+    pictures: list[Picture]
+    fields: Mapping[str, Any]
+
+
+async def read_body(request: Request, limits: Limits) -> Body:
+    """Raises InvalidBody, BodyTooLarge, BodyTooSlow, InvalidInput for too many pictures."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            body = await _read(request, kind, limits)
+    except TimeoutError:
+        raise BodyTooSlow(f"the body did not arrive within {limits.body_seconds:g} s") from None
+    except ClientDisconnect:
+        raise InvalidBody("the caller hung up before the body was there") from None
+    if len(body.pictures) > limits.images:
+        raise InvalidInput(f"the request has {len(body.pictures)} pictures; at most {limits.images} are allowed")
+    return body
+
+
+async def _read(request: Request, kind: str, limits: Limits) -> Body:
+    if kind == "multipart/form-data":
+        return await _form(request, limits)
+    if kind == "application/json":
+        data = await _whole(request, limits)
+        return await asyncio.to_thread(_json, data) if len(data) > _LARGE_JSON else _json(data)
+    if kind.startswith("image/") or kind in ("application/octet-stream", ""):
+        data = await _whole(request, limits)
+        return Body([Picture("image", data)] if data else [], {})
+    raise UnsupportedBody(
+        f"Content-Type is {kind[:80]!r}; send multipart/form-data, a picture (image/…) or application/json"
+    )
+
+
+async def _whole(request: Request, limits: Limits) -> bytes:
+    return b"".join([chunk async for chunk in _counted(request, limits)])
+
+
+async def _counted(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
+    """The body as it comes. Its announced length was judged already; this is for one that was not announced."""
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        check_length(size, limits)
+        yield chunk
+
+
+def check_length(size: int, limits: Limits) -> None:
+    """Raises BodyTooLarge."""
+    if size > limits.body_bytes:
+        raise BodyTooLarge(f"the body has more than {limits.body_bytes} bytes")
+
+
+class _InMemory(MultiPartParser):
+    # Starlette's writes files of more than 1 MB to a temporary one.
+    spool_max_size = sys.maxsize
+
+
+async def _form(request: Request, limits: Limits) -> Body:
+    parser = _InMemory(request.headers, _counted(request, limits), max_files=limits.images, max_fields=_MOST_FIELDS)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise InvalidBody(f"the form cannot be read: {error.message}") from error
+    pictures, fields = [], dict[str, Any]()
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            pictures.append(Picture((value.filename or name)[:_LONGEST_NAME], await value.read()))
+        elif name in fields:
+            raise InvalidInput(f"the field {name[:80]!r} is there twice")
+        else:
+            fields[name] = value
+    await form.close()
+    return Body(pictures, fields)
+
+
+def _json(data: bytes) -> Body:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InvalidBody(f"the body is no JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidBody(f'the body must be a JSON object: {{"{JSON_FIELD}": ["…"]}}')
+    fields = dict(document)
+    images = fields.pop(JSON_FIELD, [])
+    if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
+        raise InvalidBody(f"{JSON_FIELD} must be a list of pictures in base64")
+    return Body([Picture(f"image_{number}", _decoded(image, number)) for number, image in enumerate(images, 1)], fields)
+
+
+def _decoded(text: str, number: int) -> bytes:
+    start = _DATA_URL.match(text)
+    try:
+        return base64.b64decode(text[start.end() :] if start else text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidBody(f"picture {number} of {JSON_FIELD} is no base64: {error}") from error

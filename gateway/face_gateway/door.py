@@ -1,0 +1,240 @@
+"""The door: what every request passes before a path sees it, and every answer on its way out.
+
+An ASGI middleware, the outermost: it gives the request its id, judges host, origin, key, rate and size by the header
+alone, and holds the place of a body in memory. Whatever is raised behind it becomes a problem document here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from face_client.errors import FaceError
+from face_gateway import problems
+from face_gateway.bodies import check_length
+from face_gateway.errors import InvalidBody, NotAllowed, TooManyRequests
+from face_gateway.keys import Key, Keys
+from face_gateway.record import Done, Record
+from face_gateway.settings import LOOPBACK, Limits, Settings, is_loopback
+from face_gateway.tracing import trace_of
+
+_ID = re.compile(r"[\w.:/+=@-]{1,64}", re.ASCII)
+
+_LOOPBACK_NAMES = ("localhost", LOOPBACK, "[::1]")
+
+_BEHIND = "/v1/"
+# The page asks it before there is a key.
+_OPEN = "/v1/service"
+
+# What is left of a refused body is read and thrown away, so that its sender hears the refusal; but not for ever.
+_DRAINED_BYTES = 64 * 2**20
+_DRAIN_SECONDS = 5.0
+
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+}
+
+
+@dataclass
+class Places:
+    """How many bodies are held, and how many bytes have been promised to them."""
+
+    limits: Limits
+    bodies: int = 0
+    held: int = 0
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Raises TooManyRequests where there is no place."""
+        if self.bodies >= self.limits.in_flight:
+            raise TooManyRequests(f"{self.bodies} requests are being answered, and no more are taken at a time")
+        if self.held + size > self.limits.held_bytes:
+            raise TooManyRequests("the pictures of other requests fill the memory that is kept for them")
+        self.bodies += 1
+        self.held += size
+        try:
+            yield
+        finally:
+            self.bodies -= 1
+            self.held -= size
+
+
+class Door:
+    """Around an application."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, keys: Keys | None, record: Record) -> None:
+        self._app = app
+        self._settings = settings
+        self._keys = keys
+        self._record = record
+        self.places = Places(settings.limits)
+        self._hosts = {*_LOOPBACK_NAMES, *(name.lower() for name in settings.allowed_hosts)}
+        # Who listens elsewhere may be called anything, unless somebody says what.
+        self._any_host = not is_loopback(settings.host) and not settings.allowed_hosts
+        record.watch(lambda: self.places.bodies, lambda: self.places.held)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(scope, receive, send)
+        with trace_of(visit.headers, scope):
+            try:
+                await self._let_in(visit)
+            except FaceError as error:
+                await visit.refuse(error)
+            finally:
+                self._record.done(visit.done())
+
+    async def _let_in(self, visit: _Visit) -> None:
+        self._check_host(visit.headers)
+        self._check_origin(visit.headers)
+        path: str = visit.scope["path"]
+        if path.startswith(_BEHIND) and path != _OPEN and visit.scope["method"] != "OPTIONS":
+            key = self._keys.admit(_presented(visit.headers)) if self._keys is not None else None
+            visit.state["key"] = key
+            if key is not None:
+                key.check(_permission(path))
+        if not visit.has_body:
+            await self._app(visit.scope, visit.receive, visit.send)
+            return
+        size = visit.announced(self._settings.limits)
+        with self.places.hold(size):
+            await self._app(visit.scope, visit.receive, visit.send)
+
+    def _check_host(self, headers: Headers) -> None:
+        """Raises NotAllowed. A page whose name was made to point here (DNS rebinding) calls the service by it."""
+        if not self._any_host and _name_of(headers.get("host", "")) not in self._hosts:
+            raise NotAllowed("this service is not called by that name: see --allow-host")
+
+    def _check_origin(self, headers: Headers) -> None:
+        """Raises NotAllowed. A browser says which page asks; what no browser sends has no Origin."""
+        origin = headers.get("origin")
+        if origin is None or origin in self._settings.allowed_origins:
+            return
+        if urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+            raise NotAllowed("pages of other sites may not ask here: see --allow-origin")
+
+
+class _Visit:
+    """One request, and what has become of it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.headers = Headers(scope=scope)
+        self.state: MutableMapping[str, Any] = scope.setdefault("state", {})
+        given = self.headers.get("x-request-id", "")
+        self.state.update(
+            request_id=given if _ID.fullmatch(given) else uuid.uuid4().hex, timing={}, pictures=0, key=None
+        )
+        self._receive, self._send = receive, send
+        self._start = time.perf_counter()
+        self._status = 0
+        self._read = 0
+        self._has_ended = not self.has_body
+
+    @property
+    def has_body(self) -> bool:
+        return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
+
+    def announced(self, limits: Limits) -> int:
+        """How many bytes the body may have. Raises BodyTooLarge."""
+        length = self.headers.get("content-length")
+        if length is None:
+            return limits.body_bytes
+        if not (length.isascii() and length.isdigit()):
+            raise InvalidBody("Content-Length is no number")
+        check_length(int(length), limits)
+        return int(length)
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._read += len(message.get("body", b""))
+            self._has_ended = not message.get("more_body", False)
+        elif message["type"] == "http.disconnect":
+            self._has_ended = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self.state["request_id"]
+            for name, value in _SECURITY.items():
+                headers.setdefault(name, value)
+            if self.scope["path"].startswith(_BEHIND):
+                headers.setdefault("Cache-Control", "no-store")
+            if self.state["timing"]:
+                headers["Server-Timing"] = _server_timing(self.state["timing"])
+            if self._status >= 400 and not self._has_ended:
+                await self._drain()
+                if not self._has_ended:
+                    headers["Connection"] = "close"
+        await self._send(message)
+
+    async def refuse(self, error: FaceError) -> None:
+        if self._status:
+            # Too late: the answer has begun, and cannot be taken back.
+            raise error
+        await problems.response(error, self.state["request_id"])(self.scope, self.receive, self.send)
+
+    async def _drain(self) -> None:
+        """Read what is left of the body, and forget it."""
+        if self.headers.get("expect", "").lower() == "100-continue" and not self._read:
+            # Its sender waits to be told, and sends nothing.
+            return
+        limit = self._read + _DRAINED_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while not self._has_ended and self._read < limit:
+                    await self.receive()
+
+    def done(self) -> Done:
+        route = self.scope.get("route")
+        key: Key | None = self.state["key"]
+        return Done(
+            method=self.scope["method"],
+            route=getattr(route, "path", "none"),
+            # The caller hung up before there was one.
+            status=self._status or 499,
+            seconds=time.perf_counter() - self._start,
+            pictures=self.state["pictures"],
+            bytes=self._read,
+            request_id=self.state["request_id"],
+            key=None if key is None else key.name,
+        )
+
+
+def _presented(headers: Headers) -> str | None:
+    kind, _, key = headers.get("authorization", "").partition(" ")
+    return key.strip() if kind.lower() == "bearer" else headers.get("x-api-key")
+
+
+def _permission(path: str) -> str:
+    if path.startswith("/v1/gallery/"):
+        return "enrol"
+    return "identify" if path == "/v1/identify" else "faces"
+
+
+def _name_of(host: str) -> str:
+    """Without its port."""
+    name, _, port = host.lower().rpartition(":")
+    return name if name and port.isdigit() else host.lower()
+
+
+def _server_timing(timing: dict[str, float]) -> str:
+    return ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in timing.items())

@@ -1,0 +1,105 @@
+"""A gateway in the foreground: uvicorn with our limits, and what it says when it is ready."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import webbrowser
+from dataclasses import dataclass
+
+import uvicorn
+
+from face_client import AsyncFaceClient, Tls
+from face_gallery import AsyncGallery
+from face_gateway.app import make_app
+from face_gateway.protocol import protocol_with
+from face_gateway.settings import Settings, is_loopback
+
+_EXIT_OK = 0
+
+# What is in flight when it is stopped has so long.
+_GRACE_S = 30
+
+
+@dataclass(frozen=True)
+class Options:
+    """How it is served. url, timeout, tls: of the server that is asked. open: a browser, with this after the `#`; None:
+    none. log: one of `record.LOG_FORMATS`. trace: the collector of spans."""
+
+    url: str
+    timeout: float
+    tls: Tls | None
+    port: int
+    https_cert: str | None
+    https_key: str | None
+    open: str | None
+    log: str
+    trace: str | None
+
+
+def serve(settings: Settings, options: Options) -> int:
+    """Until a signal; returns the exit status. Raises FaceError, OSError where it cannot start."""
+    if options.trace is not None:
+        from face_gateway.tracing import send_spans_to
+
+        send_spans_to(options.trace)
+    listener = _listener(settings.host, options.port)
+    client = AsyncFaceClient(options.url, timeout=options.timeout, tls=options.tls)
+    gallery = (
+        None
+        if settings.gallery is None
+        else AsyncGallery(client, settings.gallery, random_weights=settings.random_weights)
+    )
+    config = uvicorn.Config(
+        make_app(settings, client, gallery, options.log),
+        http=protocol_with(settings.limits),
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=settings.limits.connections,
+        timeout_graceful_shutdown=_GRACE_S,
+        ssl_certfile=options.https_cert,
+        ssl_keyfile=options.https_key,
+    )
+    server = _Server(config, _address(listener, settings, options), options)
+    server.run(sockets=[listener])
+    return _EXIT_OK
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, address: str, options: Options) -> None:
+        super().__init__(config)
+        self._address = address
+        self._options = options
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        print(f"page     {self._address}/", file=sys.stderr)
+        print(f"API      {self._address}/docs", file=sys.stderr)
+        print("ready", file=sys.stderr, flush=True)
+        if self._options.open is not None:
+            webbrowser.open(f"{self._address}/{'#' if self._options.open else ''}{self._options.open}")
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Raises OSError, which names the address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+
+
+def _address(listener: socket.socket, settings: Settings, options: Options) -> str:
+    """As a browser on this machine calls it."""
+    host, port = listener.getsockname()[:2]
+    if not is_loopback(settings.host):
+        host = settings.allowed_hosts[0] if settings.allowed_hosts else host
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    scheme = "https" if options.https_cert else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,0 +1,66 @@
+"""What a gateway is started with."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from face_pictures.decoding import MAX_PIXELS
+
+LOOPBACK = "127.0.0.1"
+
+DEFAULT_PORT = 8080
+
+_MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What callers may ask for.
+
+    body_bytes: of one request. images: pictures of one request. pixels: of a request, all its pictures together, as on
+    the server. in_flight: requests with a body at a time, from their header to the end of their answer; one more is
+    refused with 429. held_bytes: of the bodies of all of these. body_seconds: for a body to arrive. header_seconds,
+    header_bytes: for the header of a request. connections: open at a time, busy or idle.
+    """
+
+    body_bytes: int = 32 * _MIB
+    images: int = 16
+    pixels: int = MAX_PIXELS
+    in_flight: int = 64
+    held_bytes: int = 512 * _MIB
+    body_seconds: float = 30.0
+    header_seconds: float = 10.0
+    header_bytes: int = 64 * 1024
+    connections: int = 1000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """host: the address that it listens on. allowed_hosts: names by which it may be called, beside those of loopback;
+    empty: any, where it listens elsewhere. keys: the file of API keys; None: nobody is asked for one.
+    allowed_origins: of other sites' pages that may ask (CORS).
+
+    gallery: where the people are, a file or `postgresql://…`; None: nobody is enrolled here. served: the server's model
+    `face_identification` says the names, instead of this process. random_weights: go on where FaceNet was never
+    trained.
+    """
+
+    host: str = LOOPBACK
+    allowed_hosts: Sequence[str] = ()
+    allowed_origins: Sequence[str] = ()
+    keys: Path | None = None
+    gallery: str | None = None
+    served: bool = False
+    random_weights: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
