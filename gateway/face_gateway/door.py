@@ -237,4 +237,8 @@ def _name_of(host: str) -> str:
 
 
 def _server_timing(timing: dict[str, float]) -> str:
-    return ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in timing.items())
+    """In milliseconds (W3C's Server Timing); `images` is a number of pictures, not a time."""
+    return ", ".join(
+        f'images;desc="{value:.0f}"' if name == "images" else f"{name};dur={value * 1000:.2f}"
+        for name, value in timing.items()
+    )
