@@ -174,7 +174,8 @@ class Person(BaseModel):
 
 
 class PeopleAnswer(BaseModel):
-    people: list[Person]
+    people: list[Person] = Field(description="by collection and name")
+    more: bool = Field(description="whether there are more than `limit`")
 
 
 class EnrolAnswer(BaseModel):

@@ -118,6 +118,7 @@ class Enrol(Recognize):  # type: ignore[misc, valid-type]
 
 class People(Parameters):
     collection: str | None = Field(None, description="only people of this one", min_length=1, max_length=200)
+    limit: int = Field(1000, ge=1, le=100_000, description="so many at most")
 
 
 class Forget(Parameters):

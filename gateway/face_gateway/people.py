@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -55,8 +57,9 @@ def keeping(gallery: AsyncGallery, limits: Limits) -> APIRouter:
     async def people(request: Request) -> Response:
         wanted = parameters.read_parameters(parameters.People, request, {})
         collections = None if wanted.collection is None else [wanted.collection]
-        everybody = await gallery.people(collections=collections)
-        return JSONResponse({"people": [person.to_dict() for person in everybody]})
+        found = await asyncio.to_thread(lambda: list(islice(gallery.store.people(collections, None), wanted.limit + 1)))
+        shown = [person.to_dict() for person in found[: wanted.limit]]
+        return JSONResponse({"people": shown, "more": len(found) > wanted.limit})
 
     @paths.post(
         "/v1/gallery/people",
