@@ -18,6 +18,9 @@ from face_gateway.parameters import Model, read_parameters
 from face_gateway.settings import Limits
 from face_pictures.decoding import image_size
 
+# The headers of larger files are read beside the event loop: some were made to keep a reader busy for seconds.
+_LARGE = 64 * 1024
+
 Timing = dict[str, float]
 """Seconds by stage."""
 
@@ -45,7 +48,10 @@ async def read(request: Request, model: type[Model], limits: Limits) -> Asked[Mo
     timing: Timing = request.state.timing
     timing["body"] = time.perf_counter() - start
     parameters = read_parameters(model, request, body.fields)
-    _check_pictures(body, limits)
+    if sum(len(picture.data) for picture in body.pictures) > _LARGE:
+        await asyncio.to_thread(_check_pictures, body, limits)
+    else:
+        _check_pictures(body, limits)
     request.state.pictures = len(body.pictures)
     return Asked(body.pictures, parameters, request.state.request_id, timing)
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NamedTuple
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -27,7 +28,9 @@ JSON_FIELD = "images"
 # Larger bodies of JSON are read beside the event loop, which answers others meanwhile.
 _LARGE_JSON = 64 * 1024
 
-_MOST_FIELDS = 64
+MOST_FIELDS = 64
+"""Parameters of a request, wherever they are."""
+
 _DATA_URL = re.compile(r"data:[\w.+/-]*;base64,", re.ASCII)
 _LONGEST_NAME = 200
 
@@ -56,9 +59,13 @@ async def read_body(request: Request, limits: Limits) -> Body:
         raise BodyTooSlow(f"the body did not arrive within {limits.body_seconds:g} s") from None
     except ClientDisconnect:
         raise InvalidBody("the caller hung up before the body was there") from None
-    if len(body.pictures) > limits.images:
-        raise InvalidInput(f"the request has {len(body.pictures)} pictures; at most {limits.images} are allowed")
+    _check_images(len(body.pictures), limits)
     return body
+
+
+def _check_images(count: int, limits: Limits) -> None:
+    if count > limits.images:
+        raise InvalidInput(f"the request has {count} pictures; at most {limits.images} are allowed")
 
 
 async def _read(request: Request, kind: str, limits: Limits) -> Body:
@@ -66,7 +73,7 @@ async def _read(request: Request, kind: str, limits: Limits) -> Body:
         return await _form(request, limits)
     if kind == "application/json":
         data = await _whole(request, limits)
-        return await asyncio.to_thread(_json, data) if len(data) > _LARGE_JSON else _json(data)
+        return await asyncio.to_thread(_json, data, limits) if len(data) > _LARGE_JSON else _json(data, limits)
     if kind.startswith("image/") or kind in ("application/octet-stream", ""):
         data = await _whole(request, limits)
         return Body([Picture("image", data)] if data else [], {})
@@ -97,14 +104,25 @@ def check_length(size: int, limits: Limits) -> None:
 class _InMemory(MultiPartParser):
     # Starlette's writes files of more than 1 MB to a temporary one.
     spool_max_size = sys.maxsize
+    is_whole = False
+
+    def on_end(self) -> None:
+        # Behind the last boundary.
+        self.is_whole = True
 
 
 async def _form(request: Request, limits: Limits) -> Body:
-    parser = _InMemory(request.headers, _counted(request, limits), max_files=limits.images, max_fields=_MOST_FIELDS)
+    _, options = parse_options_header(request.headers["content-type"])
+    if options.get(b"charset", b"utf-8").lower() != b"utf-8":
+        # Any other that Python knows would be believed, and some of them are no charsets.
+        raise UnsupportedBody("the names in a form must be in UTF-8")
+    parser = _InMemory(request.headers, _counted(request, limits), max_files=limits.images, max_fields=MOST_FIELDS)
     try:
         form = await parser.parse()
     except MultiPartException as error:
         raise InvalidBody(f"the form cannot be read: {error.message}") from error
+    if not parser.is_whole:
+        raise InvalidBody("the form cannot be read: it ends before its last boundary")
     pictures, fields = [], dict[str, Any]()
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
@@ -117,7 +135,7 @@ async def _form(request: Request, limits: Limits) -> Body:
     return Body(pictures, fields)
 
 
-def _json(data: bytes) -> Body:
+def _json(data: bytes, limits: Limits) -> Body:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -128,6 +146,10 @@ def _json(data: bytes) -> Body:
     images = fields.pop(JSON_FIELD, [])
     if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
         raise InvalidBody(f"{JSON_FIELD} must be a list of pictures in base64")
+    # Here already: they may be millions.
+    _check_images(len(images), limits)
+    if len(fields) > MOST_FIELDS:
+        raise InvalidBody(f"the body has {len(fields)} fields beside {JSON_FIELD}; at most {MOST_FIELDS} are allowed")
     return Body([Picture(f"image_{number}", _decoded(image, number)) for number, image in enumerate(images, 1)], fields)
 
 

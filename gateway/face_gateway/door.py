@@ -10,7 +10,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Awaitable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +35,9 @@ _LOOPBACK_NAMES = ("localhost", LOOPBACK, "[::1]")
 _BEHIND = "/v1/"
 # The page asks it before there is a key.
 _OPEN = "/v1/service"
+
+# Asked by machines that go by addresses; nothing of theirs is worth a page's trick.
+_OF_OPERATORS = ("/health", "/health/live", "/health/ready", "/metrics")
 
 # What is left of a refused body is read and thrown away, so that its sender hears the refusal; but not for ever.
 _DRAINED_BYTES = 64 * 2**20
@@ -100,9 +103,10 @@ class Door:
                 self._record.done(visit.done())
 
     async def _let_in(self, visit: _Visit) -> None:
-        self._check_host(visit.headers)
-        self._check_origin(visit.headers)
         path: str = visit.scope["path"]
+        if path not in _OF_OPERATORS:
+            self._check_host(visit.headers)
+        self._check_origin(visit.headers)
         if path.startswith(_BEHIND) and path != _OPEN and visit.scope["method"] != "OPTIONS":
             key = self._keys.admit(_presented(visit.headers)) if self._keys is not None else None
             visit.state["key"] = key
@@ -113,7 +117,7 @@ class Door:
             return
         size = visit.announced(self._settings.limits)
         with self.places.hold(size):
-            await self._app(visit.scope, visit.receive, visit.send)
+            await visit.while_there(self._app(visit.scope, visit.receive, visit.send))
 
     def _check_host(self, headers: Headers) -> None:
         """Raises NotAllowed. A page whose name was made to point here (DNS rebinding) calls the service by it."""
@@ -125,7 +129,7 @@ class Door:
         origin = headers.get("origin")
         if origin is None or origin in self._settings.allowed_origins:
             return
-        if urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        if _host_of(origin) != headers.get("host", "").lower():
             raise NotAllowed("pages of other sites may not ask here: see --allow-origin")
 
 
@@ -144,7 +148,10 @@ class _Visit:
         self._start = time.perf_counter()
         self._status = 0
         self._read = 0
-        self._has_ended = not self.has_body
+        self._ended = asyncio.Event()
+        self._lingers = self._is_answered = False
+        if not self.has_body:
+            self._ended.set()
 
     @property
     def has_body(self) -> bool:
@@ -164,10 +171,29 @@ class _Visit:
         message = await self._receive()
         if message["type"] == "http.request":
             self._read += len(message.get("body", b""))
-            self._has_ended = not message.get("more_body", False)
-        elif message["type"] == "http.disconnect":
-            self._has_ended = True
+        if not message.get("more_body", False):
+            self._ended.set()
         return message
+
+    async def while_there(self, work: Awaitable[None]) -> None:
+        """The work, which is cancelled when the caller hangs up: its place, and what it asked of the server, are free
+        for others then."""
+        working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(self._left())
+        try:
+            await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if working.done() or self._is_answered:
+                await working
+        finally:
+            for task in (working, leaving):
+                task.cancel()
+            # It is over when what it held is free.
+            await asyncio.wait((working, leaving))
+
+    async def _left(self) -> None:
+        """Until the caller hangs up. As long as the body comes, whoever reads it is told."""
+        await self._ended.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -180,11 +206,18 @@ class _Visit:
                 headers.setdefault("Cache-Control", "no-store")
             if self.state["timing"]:
                 headers["Server-Timing"] = _server_timing(self.state["timing"])
-            if self._status >= 400 and not self._has_ended:
-                await self._drain()
-                if not self._has_ended:
+            if self._status >= 400:
+                # What is there already; of more, the connection ends with the answer.
+                await self._drain(seconds=0)
+                if not self._ended.is_set():
                     headers["Connection"] = "close"
+                    self._lingers = True
+        elif self._lingers and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._drain(_DRAIN_SECONDS)
+            message = {"type": "http.response.body"}
         await self._send(message)
+        self._is_answered = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     async def refuse(self, error: FaceError) -> None:
         if self._status:
@@ -192,15 +225,15 @@ class _Visit:
             raise error
         await problems.response(error, self.state["request_id"])(self.scope, self.receive, self.send)
 
-    async def _drain(self) -> None:
+    async def _drain(self, seconds: float) -> None:
         """Read what is left of the body, and forget it."""
         if self.headers.get("expect", "").lower() == "100-continue" and not self._read:
             # Its sender waits to be told, and sends nothing.
             return
         limit = self._read + _DRAINED_BYTES
         with suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                while not self._has_ended and self._read < limit:
+            async with asyncio.timeout(seconds):
+                while not self._ended.is_set() and self._read < limit:
                     await self.receive()
 
     def done(self) -> Done:
@@ -228,6 +261,14 @@ def _permission(path: str) -> str:
     if path.startswith("/v1/gallery/"):
         return "enrol"
     return "identify" if path == "/v1/identify" else "faces"
+
+
+def _host_of(origin: str) -> str | None:
+    """Name and port; None: it has none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _name_of(host: str) -> str:

@@ -6,6 +6,7 @@ FaceError
       UnsupportedBody   its Content-Type says so
     BodyTooLarge        more bytes than allowed; it was not read
     BodyTooSlow         it did not arrive in time
+    HeaderTooLarge      more bytes than allowed
   NotLetIn
     KeyNeeded           no API key, or one that is not known
     NotAllowed          the key may do other things; the page that asks is of another site
@@ -33,6 +34,10 @@ class BodyTooLarge(InvalidInput):
 
 class BodyTooSlow(InvalidInput):
     """It did not arrive in time."""
+
+
+class HeaderTooLarge(InvalidInput):
+    """More bytes than allowed."""
 
 
 class NotLetIn(FaceError):

@@ -17,6 +17,7 @@ from face_client.options import PARAMETERS, SELECTIONS, DetectOptions, Parameter
 from face_client.similarity import SAME_DISTANCE
 from face_gallery.records import DEFAULT_COLLECTION
 from face_gallery.register import DEFAULT_TOP
+from face_gateway.bodies import MOST_FIELDS
 from face_tools.blur.covering import GROW, METHODS, SHAPES
 
 FORMATS = ("jpg", "png", "webp")
@@ -131,6 +132,8 @@ Model = TypeVar("Model", bound=Parameters)
 def read_parameters(model: type[Model], request: Request, fields: Mapping[str, Any]) -> Model:
     """Of the query and of the body. Raises InvalidInput: what is wrong with which, in one sentence."""
     query = request.query_params
+    if len(query.multi_items()) > MOST_FIELDS:
+        raise InvalidInput(f"the query has more than {MOST_FIELDS} parameters")
     twice = [name for name in query if len(query.getlist(name)) > 1 or name in fields]
     if twice:
         raise InvalidInput(f"the parameter {twice[0][:80]!r} is there twice")
@@ -143,7 +146,7 @@ def read_parameters(model: type[Model], request: Request, fields: Mapping[str, A
 def _sentence(error: ValidationError, model: type[Parameters]) -> str:
     """Of the first thing that is wrong."""
     first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0])[:80] if first["loc"] else ""
+    name = str(first["loc"][0])[:80] if first["loc"] else "the name of a parameter"
     if first["type"] == "extra_forbidden":
         return f"parameter {name!r} is unknown, known are {', '.join(model.model_fields)}"
     if first["type"] == "missing":

@@ -27,6 +27,7 @@ from face_gallery.errors import FaceRefused, GalleryUnavailable, GalleryUnfit, U
 from face_gateway.errors import (
     BodyTooLarge,
     BodyTooSlow,
+    HeaderTooLarge,
     InvalidBody,
     KeyNeeded,
     NoSuchMethod,
@@ -62,6 +63,7 @@ KINDS: Mapping[type[FaceError], Kind] = {
     BodyTooLarge: Kind(413, "The body is too large"),
     TooManyPixels: Kind(413, "The picture has too many pixels"),
     UnsupportedBody: Kind(415, "Bodies of that type are not read"),
+    HeaderTooLarge: Kind(431, "The header is too large"),
     InvalidImage: Kind(422, "The picture cannot be read"),
     NoFace: Kind(422, "The picture shows no face"),
     FaceRefused: Kind(422, "The face is not good enough to be enrolled"),

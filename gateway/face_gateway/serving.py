@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
+import warnings
 import webbrowser
 from dataclasses import dataclass
 
@@ -43,6 +45,7 @@ def serve(settings: Settings, options: Options) -> int:
         from face_gateway.tracing import send_spans_to
 
         send_spans_to(options.trace)
+    _quieten_libraries()
     listener = _listener(settings.host, options.port)
     client = AsyncFaceClient(options.url, timeout=options.timeout, tls=options.tls)
     gallery = (
@@ -54,11 +57,11 @@ def serve(settings: Settings, options: Options) -> int:
         make_app(settings, client, gallery, options.log),
         http=protocol_with(settings.limits),
         ws="none",
-        log_level="warning",
+        # What callers do wrong is no warning of ours: the record has it, or nobody.
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=settings.limits.connections,
         timeout_graceful_shutdown=_GRACE_S,
         ssl_certfile=options.https_cert,
         ssl_keyfile=options.https_key,
@@ -83,6 +86,13 @@ class _Server(uvicorn.Server):
         print("ready", file=sys.stderr, flush=True)
         if self._options.open is not None:
             webbrowser.open(f"{self._address}/{'#' if self._options.open else ''}{self._options.open}")
+
+
+def _quieten_libraries() -> None:
+    """They would write pieces of what callers send, for each bad request."""
+    for name in ("python_multipart", "opentelemetry.baggage"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="PIL")
 
 
 def _listener(host: str, port: int) -> socket.socket:

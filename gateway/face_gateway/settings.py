@@ -23,7 +23,8 @@ class Limits:
     body_bytes: of one request. images: pictures of one request. pixels: of a request, all its pictures together, as on
     the server. in_flight: requests with a body at a time, from their header to the end of their answer; one more is
     refused with 429. held_bytes: of the bodies of all of these. body_seconds: for a body to arrive. header_seconds,
-    header_bytes: for the header of a request. connections: open at a time, busy or idle.
+    header_bytes: for the header of a request. answer_seconds: for an answer to be taken. connections: open at a time,
+    busy or idle.
     """
 
     body_bytes: int = 32 * _MIB
@@ -34,6 +35,7 @@ class Limits:
     body_seconds: float = 30.0
     header_seconds: float = 10.0
     header_bytes: int = 64 * 1024
+    answer_seconds: float = 60.0
     connections: int = 1000
 
 

@@ -94,9 +94,11 @@ async def acall(
     }
     started: dict[str, Any] = {}
     received = bytearray()
+    is_answered = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
         if not pieces:
+            await is_answered.wait()
             return {"type": "http.disconnect"}
         piece = pieces.pop(0)
         return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
@@ -106,6 +108,8 @@ async def acall(
             started.update(message)
         else:
             received.extend(message.get("body", b""))
+            if not message.get("more_body", False):
+                is_answered.set()
 
     with nullcontext() if fault is None else pytest.raises(fault):
         await app(scope, receive, send)
@@ -113,7 +117,9 @@ async def acall(
     return Answer(started["status"], answered, bytes(received))
 
 
-def form(files: list[tuple[str, bytes]], fields: dict[str, str]) -> tuple[dict[str, str], bytes]:
+def form(
+    files: list[tuple[str, bytes]], fields: dict[str, str], end: bytes = b"--X--\r\n"
+) -> tuple[dict[str, str], bytes]:
     """Headers and body of a form."""
     parts = [
         f'--X\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n\r\n'.encode() + data + b"\r\n"
@@ -123,4 +129,4 @@ def form(files: list[tuple[str, bytes]], fields: dict[str, str]) -> tuple[dict[s
         f'--X\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in fields.items()
     ]
-    return {"content-type": "multipart/form-data; boundary=X"}, b"".join(parts) + b"--X--\r\n"
+    return {"content-type": "multipart/form-data; boundary=X"}, b"".join(parts) + end

@@ -88,6 +88,10 @@ def test_the_stages_of_a_picture_alone_are_told(app):
     assert "pnet" not in call(app, "POST", "/v1/detect", headers=headers, body=body).headers["server-timing"]
 
 
+def as_text(**fields):
+    return json.dumps(fields).encode()
+
+
 def no_end(boundary):
     return {
         "content-type": f"multipart/form-data; boundary={boundary}"
@@ -107,6 +111,10 @@ def no_end(boundary):
         ({"content-type": "application/json"}, b"\xff\xfe", 400, "the body is no JSON"),
         ({"content-type": "multipart/form-data"}, b"x", 400, "the form cannot be read: Missing boundary"),
         (*no_end("X"), 400, 'the form cannot be read: The Content-Disposition header field "name"'),
+        (*form([("a.png", PICTURE)], {}, end=b"--X\r\n"), 400, "the form cannot be read: it ends before its last"),
+        (*no_end("X; charset=undefined"), 415, "the names in a form must be in UTF-8"),
+        ({"content-type": "application/json"}, as_text(images=[""] * 10**6), 400, "the request has 1000000 pictures"),
+        ({"content-type": "application/json"}, as_text(**dict.fromkeys(map(str, range(65)))), 400, "the body has 65 f"),
     ],
 )
 def test_a_body_that_cannot_be_read(app, headers, body, status, sentence):
@@ -203,12 +211,15 @@ def test_a_full_queue_of_the_server_is_too_many_requests_too():
 
 def test_only_this_machines_names_and_its_own_page_may_call(app):
     for host in ("localhost:8080", "127.0.0.1", "[::1]:8080", "LOCALHOST"):
-        assert call(app, "GET", "/health/live", headers={"host": host}).status == 200
+        assert call(app, "GET", "/v1/service", headers={"host": host}).status == 200
     for host in ("evil.example", "localhost.evil.example:8080", ""):
-        assert call(app, "GET", "/health/live", headers={"host": host}).status == 403
+        assert call(app, "GET", "/v1/service", headers={"host": host}).status == 403
+    # Probes and Prometheus go by addresses.
+    for path in ("/health/live", "/metrics"):
+        assert call(app, "GET", path, headers={"host": "10.0.0.7:8080"}).status == 200
     own = {**IMAGE, "host": "localhost:8080", "origin": "http://localhost:8080"}
     assert call(app, "POST", "/v1/detect", headers=own, body=PICTURE).status == 200
-    for origin in ("http://evil.example", "null", "http://localhost:9999", "http://127.0.0.1:8080"):
+    for origin in ("http://evil.example", "null", "http://localhost:9999", "http://127.0.0.1:8080", "http://[::1"):
         told = call(app, "POST", "/v1/detect", headers={**own, "origin": origin}, body=PICTURE)
         assert (told.status, told.json["type"]) == (403, "/problems#NotAllowed")
 
@@ -224,10 +235,10 @@ def test_a_page_that_is_listed_may_ask():
 
 def test_elsewhere_it_has_any_name_unless_some_are_given():
     host = {"host": "faces.example"}
-    assert call(app_of(reply, Settings(host="0.0.0.0")), "GET", "/health/live", headers=host).status == 200
+    assert call(app_of(reply, Settings(host="0.0.0.0")), "GET", "/v1/service", headers=host).status == 200
     named = Settings(host="0.0.0.0", allowed_hosts=("faces.example",))
-    assert call(app_of(reply, named), "GET", "/health/live", headers=host).status == 200
-    assert call(app_of(reply, named), "GET", "/health/live", headers={"host": "other.example"}).status == 403
+    assert call(app_of(reply, named), "GET", "/v1/service", headers=host).status == 200
+    assert call(app_of(reply, named), "GET", "/v1/service", headers={"host": "other.example"}).status == 403
 
 
 def test_keys_open_what_they_may(tmp_path):
