@@ -99,9 +99,15 @@ def _listener(host: str, port: int) -> socket.socket:
     """Raises OSError, which names the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        # Python's own words name the address too, in brackets.
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        raise OSError(f"cannot listen on {host}:{port}: {reason}") from error
+    # Connections have it from here. asyncio sets it only where a socket names its protocol, and without it an answer's
+    # body waits until the caller's system has acknowledged the header: 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _address(listener: socket.socket, settings: Settings, options: Options) -> str:
