@@ -27,9 +27,15 @@ RAW, JPEG = "raw", "jpeg"
 FORMATS = (RAW, JPEG)
 """How a picture is sent."""
 
-_METHOD = "/inference.GRPCInferenceService/ModelInfer"
+METHOD = "/inference.GRPCInferenceService/ModelInfer"
 _CALL_TIMEOUT_S = 60.0
 _MAX_MESSAGE_BYTES = 2**31 - 1
+
+UNLIMITED = (
+    ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+)
+"""Options of a channel: messages of any length."""
 
 # What became of a request: one of these, or else the name of its gRPC status.
 
@@ -94,16 +100,9 @@ class WireClient:
 
     def __init__(self, url: str) -> None:
         # Channels to the same address share one connection unless told not to.
-        options = [
-            ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-            ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
-        ]
-        self._channel = grpc.insecure_channel(url, options)
+        self._channel = grpc.insecure_channel(url, [("grpc.use_local_subchannel_pool", 1), *UNLIMITED])
         # No serializer: the message is bytes already.
-        self._infer = self._channel.unary_unary(
-            _METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString
-        )
+        self._infer = self._channel.unary_unary(METHOD, response_deserializer=service_pb2.ModelInferResponse.FromString)
 
     def faces(self, request: Request, timeout: float = _CALL_TIMEOUT_S) -> int:
         """Sends the request; the number of faces in the answer. Raises grpc.RpcError."""
