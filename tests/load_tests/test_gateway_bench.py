@@ -75,7 +75,7 @@ def test_callers_share_the_images():
     [
         (b"HTTP/1.1 429 Too Many\r\nContent-Length: 2\r\n\r\nno", "the gateway says .*429"),
         (
-            b'HTTP/1.1 200 OK\r\ncontent-length: 27\r\n\r\n{"images": [{"faces": []}]',
+            b'HTTP/1.1 200 OK\r\ncontent-length: 27\r\n\r\n{"images": [{"faces": []}]}',
             "an answer has 0 faces, and should have 2",
         ),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0", "no Content-Length"),
