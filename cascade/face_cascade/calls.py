@@ -22,10 +22,14 @@ class Call:
 
     The batch is FP32, shaped as the network says, and of the engine that the flow works with: a NumPy array, unless the
     flow was given another (see `arrays`). So are the outputs.
+
+    least: of PNet: cells whose probability is below are not looked at, and need not be right to the last digit. None:
+    all are looked at.
     """
 
     network: Network
     batch: Any
+    least: float | None = None
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,9 @@ def _scan_tiles(
     """PNet on some tiles of a sheet, one batch: the number of each patch's level, and what was found."""
     pieces = sheet.in_tiles(share.start, share.stop)
     patches = [Patch(sources[p.level].image, levels[p.level], p, p.tile - share.start) for p in pieces]
-    outputs = yield Call(PNET, arrays.tiles(patches, share.stop - share.start, sheet.height, sheet.width))
     thresholds = [sources[piece.level].parameters.threshold_pnet for piece in pieces]
+    tiles = arrays.tiles(patches, share.stop - share.start, sheet.height, sheet.width)
+    outputs = yield Call(PNET, tiles, min(thresholds))
     return np.array([piece.level for piece in pieces], np.int32), arrays.cells(outputs, patches, thresholds)
 
 

@@ -10,9 +10,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from face_cascade import ONET, PNET, RNET, Limits, Network, WrongWeights
+from face_cascade import ONET, PNET, RNET, Call, Limits, Network, WrongWeights
 from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED, Batch
+from face_cascade.compiled.pnet import CompiledPNet
 from face_cascade.networks import STAGES
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
 from face_repository.weights import read_weights
@@ -76,7 +77,14 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
         for _ in range(3):
             networks[network](np.zeros(shape, np.float32))
     pool = ThreadPoolExecutor(workers, "network")
-    return Engine(lambda call: networks[call.network](call.batch), pool.map, limits, InThreads(pool.map))
+
+    def run(call: Call) -> Outputs:
+        network = networks[call.network]
+        if isinstance(network, CompiledPNet) and call.least is not None:
+            return network(call.batch, call.least)
+        return network(call.batch)
+
+    return Engine(run, pool.map, limits, InThreads(pool.map))
 
 
 def _warm_up_shapes(limits: Limits) -> list[tuple[Network, tuple[int, ...]]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from face_cascade.compiled import convolution, pooling
 from face_cascade.compiled.convolution import Convolution
+from face_cascade.compiled.planar import PlanarConvolution
 from face_cascade.machine_code import named
 from face_cascade.weights import Weights
 
@@ -20,10 +21,10 @@ Float32 = NDArray[np.float32]
 Shapes = dict[str, tuple[int, ...]]
 """Of tensors under such names."""
 
-_SCALE = np.float32(1 / 128)
+SCALE = np.float32(1 / 128)
 
 
-def convolution_shapes(layer: Convolution, number: int) -> Shapes:
+def convolution_shapes(layer: Convolution | PlanarConvolution, number: int) -> Shapes:
     """What `packed_convolution` reads."""
     return {
         f"conv{number}.weight": (layer.outputs, layer.inputs, layer.height, layer.width),
@@ -36,7 +37,7 @@ def dense_shapes(layer: Convolution, number: int) -> Shapes:
     return {f"dense{number}.weight": (layer.outputs, layer.inputs), **_rest("dense", layer, number)}
 
 
-def _rest(kind: str, layer: Convolution, number: int) -> Shapes:
+def _rest(kind: str, layer: Convolution | PlanarConvolution, number: int) -> Shapes:
     return {f"{kind}{number}.bias": (layer.outputs,), f"prelu{number}.weight": (layer.outputs,)}
 
 
@@ -48,7 +49,7 @@ def head_shapes(layer: Convolution, heads: Mapping[str, int], window: tuple[int,
 
 def packed_first(layer: Convolution, weights: Weights) -> Float32:
     """conv1 for pixels less their mean. Scaling its weights by a power of two gives the bits of scaled pixels."""
-    return layer.packed(weights["conv1.weight"] * _SCALE, weights["conv1.bias"], weights["prelu1.weight"])
+    return layer.packed(weights["conv1.weight"] * SCALE, weights["conv1.bias"], weights["prelu1.weight"])
 
 
 def packed_convolution(layer: Convolution, weights: Weights, number: int) -> Float32:

@@ -160,28 +160,68 @@ def test_slopes_that_are_swapped_and_fit_are_another_network(compiled):
 
 
 @pytest.mark.slow
-def test_processors_with_shorter_vectors(tmp_path, compiled):
-    """The kernels as they are made where vectors hold eight values."""
+@pytest.mark.parametrize("lanes", [8, 16])
+def test_processors_with_other_vectors(tmp_path, compiled, lanes):
+    """The kernels as they are made where vectors hold eight values, or sixteen, of which LLVM makes two here."""
     script = """
 import sys
+import numba
 from llvmlite import binding
+# Numba knows the processor by now, and makes no code that it cannot run.
+assert numba.njit(lambda: 1)() == 1
+lanes = int(sys.argv[2])
 features = binding.get_host_cpu_features()
-features["avx512f"] = False
+features["avx512f"] = lanes == 16
 binding.get_host_cpu_features = lambda: features
 import numpy as np
 from face_cascade.compiled import COMPILED, vectors
 from face_cascade.networks import ONET, PNET, RNET
 from tests.cascade.compiled.test_networks import arrays, pixels, pretrained
-assert vectors.LANES == 8
+assert vectors.LANES == lanes
 for network, shape in ((PNET, (1, 3, 60, 61)), (RNET, (9, 3, 24, 24)), (ONET, (9, 3, 48, 48))):
-    outputs = COMPILED[network](arrays(pretrained(network)))(pixels(*shape))
+    least = (0.01,) if network is PNET else ()
+    outputs = COMPILED[network](arrays(pretrained(network)))(pixels(*shape), *least)
     np.savez(f"{sys.argv[1]}/{network.name}.npz", *outputs)
 """
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-c", script, str(tmp_path), str(lanes)], check=True)
     for network, shape in ((PNET, (1, 3, 60, 61)), (RNET, (9, 3, 24, 24)), (ONET, (9, 3, 48, 48))):
         with np.load(tmp_path / f"{network.name}.npz") as saved:
             for narrow, wide in zip(saved.values(), compiled[network](pixels(*shape)), strict=True):
                 np.testing.assert_allclose(narrow, wide, **TOLERANCE)
+
+
+@pytest.mark.parametrize("size", [(256, 256), (11, 257), (256, 11), (45, 300), (26, 26), (60, 17)])
+def test_likely_cells_have_the_bits_of_plain_sums_and_others_are_close(compiled, size):
+    batch = pixels(2, 3, *size)
+    regression, probability = compiled[PNET](batch)
+    for least in (0.001, 0.02, 0.1):
+        rough_regression, rough = compiled[PNET](batch, least)
+        likely = probability >= least
+        assert ((rough >= least) == likely).all()
+        np.testing.assert_array_equal(rough[likely], probability[likely])
+        of_likely = np.broadcast_to(likely[:, np.newaxis], regression.shape)
+        np.testing.assert_array_equal(rough_regression[of_likely], regression[of_likely])
+        np.testing.assert_allclose(rough, probability, atol=1e-5)
+        np.testing.assert_allclose(rough_regression, regression, atol=1e-4)
+    assert likely.any() or probability.size < 1000
+
+
+def test_what_is_sure_is_exact_whatever_is_asked_for():
+    """1 is a probability of float32, which scores that differ by 17 have."""
+    weights = arrays(pretrained(PNET))
+    sure = {**weights, "conv4_1.weight": 40 * weights["conv4_1.weight"], "conv4_1.bias": 0 * weights["conv4_1.bias"]}
+    network, batch = COMPILED[PNET](sure), pixels(1, 3, 256, 256)
+    exact, rough = network(batch)[1], network(batch, 1.0)[1]
+    assert (exact == 1).any()
+    np.testing.assert_array_equal(exact == 1, rough == 1)
+
+
+def test_weights_that_round_too_roughly_are_done_by_plain_sums():
+    weights = arrays(pretrained(PNET))
+    large = {**weights, "conv4_1.weight": 1e4 * weights["conv4_1.weight"]}
+    network, batch = COMPILED[PNET](large), pixels(1, 3, 60, 60)
+    for found, wanted in zip(network(batch, 0.9), network(batch), strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_half_precision_is_widened_before_anything_is_computed():
