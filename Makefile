@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 NETWORKS := $(foreach name,pnet rnet onet,model_repository/$(name)/1/model.pt)
 PHOTO := tests/data/astronaut.png
 
-.PHONY: help demo test test-fast containers fuzz check bench bulk identify tune load saturate scaling soak bundle train-demo format env export clean
+.PHONY: help demo page test test-fast containers fuzz check bench bulk identify tune load saturate scaling soak bundle train-demo format env export clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -19,6 +19,10 @@ demo: export  ## find the face in a sample photo: environment, export, server, p
 		faces detect $(PHOTO) --json > demo/faces.json && \
 		python -m json.tool demo/faces.json'
 	@echo "written: demo/astronaut.png (annotated) and demo/faces.json"
+	@echo "in a browser: make page"
+
+page: export  ## serve, and open the page with a sample photo in a browser, until Ctrl-C
+	$(BIN)/faces serve --any-ports --quiet --page --open sample
 
 test: export test-fast  ## all tests, on a real Triton
 	# Those with time limits and with servers have the machine to themselves.

@@ -1,5 +1,6 @@
 """`faces serve` as a user runs it, and its refusals to start."""
 
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import psutil
 import pytest
@@ -57,6 +59,31 @@ def test_runs_a_command_and_stops():
         output = server.communicate()[0]
     assert server.returncode == 7
     assert re.search(r"astronaut\.png\s+1\s+181\.1 62\.2 267\.7 172\.1\s+1\.0000", output)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_page_beside_the_server_until_told_to_stop(stop):
+    with serve("--any-ports", "--quiet", "--page") as server:
+        until_ready(server)
+        address = re.search(r"^page +(http://127\.0\.0\.1:\d+)/$", until_ready(server), re.MULTILINE)[1]
+        request = Request(f"{address}/v1/detect", (DATA / "astronaut.png").read_bytes(), {"Content-Type": "image/png"})
+        with urlopen(request, timeout=30) as answer:
+            assert len(json.load(answer)["images"][0]["faces"]) == 1
+        family = psutil.Process(server.pid).children(recursive=True)
+        server.send_signal(stop)
+        rest = server.stdout.read()
+    assert server.returncode == 0, rest
+    assert "Traceback" not in rest
+    assert not [process for process in family if process.is_running()]
+
+
+def test_a_page_that_cannot_start_ends_the_server():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with serve("--any-ports", "--quiet", "--page", "--page-port", str(port)) as server:
+            output = server.communicate()[0]
+    assert server.returncode == 1
+    assert f"faces page: cannot listen on 127.0.0.1:{port}: Address already in use" in output
 
 
 def test_a_command_that_is_cut_short_has_not_succeeded():

@@ -4,9 +4,14 @@ import argparse
 
 import pytest
 
+from face_admin import page
 from face_admin import serve as command
+from face_client.tls import CA_VARIABLE, CERT_VARIABLE, KEY_VARIABLE, TLS_VARIABLE
 from face_command.main import main
+from face_gateway import command as page_command
 from face_runtime.settings import GALLERY_VARIABLE, TRACE_VARIABLE
+
+TLS_VARIABLES = (TLS_VARIABLE, CA_VARIABLE, CERT_VARIABLE, KEY_VARIABLE)
 
 
 def parse(*words):
@@ -84,3 +89,69 @@ def test_arguments_that_cannot_be(option, wrong, sentence, capsys):
 def test_two_listeners_on_one_port(arguments, sentence, capsys):
     assert main(["serve", *arguments]) == 2
     assert capsys.readouterr().err == f"faces serve: {sentence}\n"
+
+
+@pytest.fixture
+def beside(monkeypatch):
+    """What `faces serve` runs beside the server, and the variables that it is given."""
+    for name in (GALLERY_VARIABLE, *TLS_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+
+    def made(*words, **environment):
+        args = parse(*words)
+        return page.command_beside(args, environment), page.variables_beside(args)
+
+    return made
+
+
+NO_TLS = dict.fromkeys(TLS_VARIABLES, "")
+
+
+def test_the_page_is_a_command_beside_the_server(beside):
+    assert beside() == ([], {})
+    assert beside("--", "faces", "detect", "a.jpg") == (["faces", "detect", "a.jpg"], {})
+    assert beside("--page") == (["faces", "page"], NO_TLS)
+    assert beside("--page", "--any-ports")[0] == ["faces", "page", "--port", "0"]
+    assert beside("--page", "--any-ports", "--page-port", "8888")[0] == ["faces", "page", "--port", "8888"]
+
+
+def test_the_page_knows_the_servers_people(beside):
+    command, variables = beside("--page", "--gallery", "people.gallery", "--random-weights")
+    assert command == ["faces", "page", "--served", "--random-weights"]
+    assert variables == {**NO_TLS, GALLERY_VARIABLE: "people.gallery"}
+    # It reads the same variable itself, and a password stays off its command line.
+    command, variables = beside("--page", **{GALLERY_VARIABLE: "postgresql://u:secret@h/db"})
+    assert command == ["faces", "page", "--served"]
+    assert variables == NO_TLS
+
+
+def test_what_runs_beside_the_server_is_understood(beside):
+    every = ("--page", "--any-ports", "--gallery", "a.gallery", "--random-weights", "--log-format", "json")
+    parser = argparse.ArgumentParser()
+    page_command.add_arguments(parser)
+    for given, opened in (((), None), (("--open",), ""), (("--open", "sample"), "sample")):
+        args = parser.parse_args(beside(*every, *given)[0][2:])
+        assert (args.port, args.served, args.random_weights, args.log_format) == (0, True, True, "json")
+        assert args.open == opened
+
+
+def test_the_page_trusts_whom_the_environment_names(beside):
+    encrypted = ("--page", "--tls-cert", "server.pem")
+    with pytest.raises(page.PageRefused, match="must know whom to trust where there is --tls-cert: set TRITON_FACES_"):
+        beside(*encrypted)
+    trusting = {CA_VARIABLE: "ca.pem"}
+    assert beside(*encrypted, **trusting) == (["faces", "page"], {})
+    with pytest.raises(page.PageRefused, match="must come with a certificate where there is --tls-ca: set TRITON_"):
+        beside(*encrypted, "--tls-ca", "clients.pem", **trusting)
+    assert beside(*encrypted, "--tls-ca", "clients.pem", **trusting, **{CERT_VARIABLE: "own.pem"})[1] == {}
+
+
+def test_what_does_not_go_with_the_page(beside, monkeypatch, capsys):
+    assert main(["serve", "--page", "--", "true"]) == 2
+    assert "faces serve: --page is a command itself: leave out the other one" in capsys.readouterr().err
+    for option in (["--page-port", "8888"], ["--open"]):
+        assert main(["serve", *option]) == 2
+        assert capsys.readouterr().err == "faces serve: --page-port and --open need --page\n"
+    monkeypatch.setattr(page, "has_verb", lambda _: False)
+    with pytest.raises(page.PageRefused, match="--page needs `faces page`: see the extra 'gateway' of triton-faces"):
+        beside("--page")

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -38,13 +38,20 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
-def run_command(command: list[str], grpc_url: str, watch: Callable[[Callable[[], bool]], None]) -> int:
+def run_command(
+    command: list[str],
+    grpc_url: str,
+    watch: Callable[[Callable[[], bool]], None],
+    variables: Mapping[str, str] | None = None,
+) -> int:
     """Runs a command that is told the server's address; returns its exit status, as a shell would have it.
 
     watch: is called with a function that says whether the command has ended, and returns when it has.
+    variables: of the environment, beside those of this process.
     """
     environment = {
         **os.environ,
+        **(variables or {}),
         URL_VARIABLE: grpc_url,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }

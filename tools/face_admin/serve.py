@@ -6,9 +6,11 @@ import argparse
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from face_admin import page
 from face_admin.foreground import Stopped, run_command, stop_on_signals, tell
 from face_client.options import URL_VARIABLE
 from face_command.arguments import number, whole
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from face_server import EmbeddedTriton
     from face_server.settings import ServerTls
 
+
+Beside = Callable[[str, Callable[[Callable[[], bool]], None]], int]
+"""`run_command` with a command: it is given the server's address and who watches over that."""
 
 HELP = "start the embedded Triton server on this machine"
 
@@ -29,6 +34,7 @@ examples:
   faces serve --host 0.0.0.0 --tls-cert server.pem --tls-key server.key --tls-ca clients.pem
                                                  encrypted, for clients with a certificate of your own
   faces serve --gallery people.gallery           with face_identification, for the people of a gallery
+  faces serve --page                             with a page and a REST API at http://127.0.0.1:8080/
   faces serve --health-port 8003                 GET /health/ready there is 200 while faces are found
 
 The models must have been exported: faces export. Ctrl-C or SIGTERM stops; requests in flight are answered.
@@ -152,6 +158,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="trace one of N requests (default: %(default)s, all)",
     )
+    page.add_arguments(parser)
     _add_tls(parser)
 
 
@@ -175,6 +182,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     ports = (0, 0, 0) if args.any_ports else (args.http_port, args.grpc_port, args.metrics_port)
     try:
+        command = page.command_beside(args, os.environ)
         settings = Settings(
             host=args.host,
             http_host=args.http_host,
@@ -209,16 +217,17 @@ def run(args: argparse.Namespace) -> int:
     where = args.gallery or os.environ.get(GALLERY_VARIABLE)
     if where and not _tell_of_gallery(where):
         return 2
+    beside = partial(run_command, command, variables=page.variables_beside(args)) if command else None
     show = _print_json if settings.writes_json else tell
     stop_on_signals()
     triton = EmbeddedTriton(args.repository, settings, log=None if args.quiet else show)
     try:
-        return _alone(triton, args) if args.no_supervise else _supervised(triton, args, show)
+        return _alone(triton, beside) if args.no_supervise else _supervised(triton, args, show, beside)
     except ServerError as error:
         tell(f"faces serve: {error}")
         return 1
     except Stopped as stopped:
-        # Being stopped is what a server is for; a command that was cut short has not succeeded.
+        # Being stopped is what a server is for, and its page; a command that was cut short has not succeeded.
         return 128 + stopped.signal if args.command else 0
 
 
@@ -240,7 +249,9 @@ def _tell_of_gallery(where: str) -> bool:
     return True
 
 
-def _supervised(triton: EmbeddedTriton, args: argparse.Namespace, show: Callable[[str], None]) -> int:
+def _supervised(
+    triton: EmbeddedTriton, args: argparse.Namespace, show: Callable[[str], None], beside: Beside | None
+) -> int:
     from face_server.ports import ipv4_address
     from face_server.supervision.health import Health, HealthServer
     from face_server.supervision.supervisor import Supervisor
@@ -256,17 +267,17 @@ def _supervised(triton: EmbeddedTriton, args: argparse.Namespace, show: Callable
         supervisor = Supervisor(triton, health, lambda line: show(f"faces serve: {line}"), patience)
         stack.enter_context(supervisor)
         _announce(triton, health_url)
-        if args.command:
-            return run_command(args.command, triton.grpc_url, supervisor.run)
+        if beside:
+            return beside(triton.grpc_url, supervisor.run)
         supervisor.run(until=lambda: False)
     raise AssertionError("a supervisor without an end has ended")
 
 
-def _alone(triton: EmbeddedTriton, args: argparse.Namespace) -> int:
+def _alone(triton: EmbeddedTriton, beside: Beside | None) -> int:
     with triton:
         _announce(triton)
-        if args.command:
-            return run_command(args.command, triton.grpc_url, lambda _ended: None)
+        if beside:
+            return beside(triton.grpc_url, lambda _ended: None)
         status = triton.wait()
         tell(f"faces serve: Triton ended by itself with status {status}: {triton.failure_reason}")
         return 1
