@@ -1,5 +1,5 @@
-# Five images: exporter and cpu hold the embedded server's Python environment, batch that and Ray, triton is NVIDIA's server
-# with what our Python models import, load is locust. None holds models: the model repository is mounted at /models.
+# Six images: exporter and cpu hold the embedded server's Python environment, batch that and Ray, triton is NVIDIA's server
+# with what our Python models import, page is the page and the REST API, load is locust. None holds models: the model repository is mounted at /models.
 
 # Docker's own Python is built with --enable-shared: the stub of the embedded server's Python backend links libpython.
 ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
@@ -13,13 +13,15 @@ COPY pyproject.toml setup.py README.md LICENSE ./
 COPY client client
 COPY gallery gallery
 COPY tools tools
+COPY gateway gateway
 COPY cascade cascade
 COPY export export
 COPY model_repository model_repository
 COPY server server
 COPY training training
 COPY batch batch
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels ./client ./gallery ./tools .
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels ./client ./gallery ./tools . \
+    && pip wheel --no-cache-dir --no-deps --wheel-dir /page ./gateway
 
 
 # What is not ours, by name. The date: builders compare files by it too, and a layer shall change with what it needs alone.
@@ -29,9 +31,11 @@ COPY pyproject.toml deploy/container/requirements.py ./
 COPY client/pyproject.toml client/
 COPY gallery/pyproject.toml gallery/
 COPY tools/pyproject.toml tools/
+COPY gateway/pyproject.toml gateway/
 RUN python3 requirements.py "triton-faces[embedded,gallery,tracing]" >embedded.txt \
     && python3 requirements.py "triton-faces[batch]" "ray[default]>=2.52,<3" >batch.txt \
-    && touch --date=@0 embedded.txt batch.txt
+    && python3 requirements.py "triton-faces-gateway[postgres,tracing]" >page.txt \
+    && touch --date=@0 embedded.txt batch.txt page.txt
 
 
 # Before our own: 1.2 GB that stay one layer, built, sent and pulled once, while our sources change.
@@ -150,6 +154,31 @@ USER 1000:1000
 EXPOSE 8000 8001 8002
 # In NVIDIA's entry point, which hands over to it.
 CMD ["/opt/triton-faces/tritonserver.sh"]
+
+
+# Neither torch nor Triton nor the cascade: a client of the servers, for browsers and programs that speak HTTP.
+FROM ${PYTHON_IMAGE} AS page
+COPY deploy/container/leave-out.sh /opt/triton-faces/
+COPY --from=requirements /src/page.txt /opt/triton-faces/
+RUN pip install --no-cache-dir --no-compile --requirement /opt/triton-faces/page.txt \
+    && /opt/triton-faces/leave-out.sh
+# A new volume takes over the owner of /gallery, where a gallery in a file may lie.
+RUN useradd --uid 1000 --no-create-home faces \
+    && install --directory --owner=1000 --group=1000 --mode=700 /gallery
+ENV HOME=/tmp \
+    USER=faces \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+COPY --from=wheels /wheels /page /wheels/
+RUN pip install --no-cache-dir --no-deps /wheels/triton_faces_*.whl \
+    && pip check \
+    && PYTHONDONTWRITEBYTECODE= python3 -c "import face_gateway.command, face_gateway.serving, face_gateway.tracing, psycopg" \
+    && rm -rf /wheels
+COPY deploy/container/faces-page.sh /opt/triton-faces/
+WORKDIR /tmp
+USER 1000:1000
+EXPOSE 8080
+CMD ["/opt/triton-faces/faces-page.sh"]
 
 
 FROM ${PYTHON_IMAGE} AS load

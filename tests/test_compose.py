@@ -19,6 +19,7 @@ from tests.deploy.containers import (
     ROOT,
     SERVERS,
     SERVICES,
+    TLS_SECRETS,
     VARIABLE,
     dockerfile,
     environment,
@@ -95,6 +96,7 @@ def test_ports_are_those_that_listen_and_are_published_on_this_machine_only(name
         "exporter": [],
         "triton": [*DEFAULT_PORTS],
         "triton-cpu": [*DEFAULT_PORTS, HEALTH_PORT],
+        "page": [8080],
         "prometheus": [9090],
         "grafana": [3000],
         "locust": [8089],
@@ -145,6 +147,12 @@ def test_the_health_check_has_time_for_every_model_and_a_picture(name):
     assert seconds(check["interval"]) < 60
 
 
+def test_the_page_asks_whichever_server_runs():
+    """By the name that both have, at gRPC's port; it depends on neither, since that would start the GPU's."""
+    assert SERVICES["page"]["environment"]["TRITON_FACES_URL"] == f"triton:{DEFAULT_PORTS[1]}"
+    assert "depends_on" not in SERVICES["page"]
+
+
 def test_models_exist():
     default = dict(VARIABLE.findall(SERVICES["triton"]["environment"]["TRITON_FACES_MODELS"]))["TRITON_FACES_MODELS"]
     assert default == environment("triton")["TRITON_FACES_MODELS"] == " ".join(REQUIRED)
@@ -155,7 +163,9 @@ def test_secrets_are_files_and_empty_unless_somebody_gives_others():
     for name, secret in COMPOSE["secrets"].items():
         assert (ROOT / filled_in(secret["file"])).read_bytes() == b"", name
         assert VARIABLE.findall(secret["file"])[0][0] == f"TRITON_FACES_{name.upper()}"
-    assert all(SERVICES[name]["secrets"] == list(COMPOSE["secrets"]) for name in SERVERS)
+    of_page = [name for name in COMPOSE["secrets"] if name.startswith("page_")]
+    assert SERVICES["page"]["secrets"] == of_page
+    assert all(SERVICES[name]["secrets"] == list(TLS_SECRETS) for name in SERVERS)
 
 
 def test_gpu_by_default_and_none_in_the_cpu_profile():
@@ -163,6 +173,7 @@ def test_gpu_by_default_and_none_in_the_cpu_profile():
     assert by_default == ["exporter", "triton", "prometheus", "grafana"]
     assert SERVICES["triton-cpu"]["profiles"] == ["cpu"]
     assert SERVICES["locust"]["profiles"] == ["load"]
+    assert SERVICES["page"]["profiles"] == ["page"]
     (device,) = SERVICES["triton"]["deploy"]["resources"]["reservations"]["devices"]
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
     assert "deploy" not in SERVICES["triton-cpu"]
@@ -208,7 +219,7 @@ def compose_tool() -> list[str]:
 
 
 @pytest.mark.skipif(not compose_tool(), reason="no compose tool here: apt-get install docker-compose")
-@pytest.mark.parametrize("profiles", [[], ["cpu"], ["load"], ["cpu", "load"]])
+@pytest.mark.parametrize("profiles", [[], ["cpu"], ["load"], ["page"], ["cpu", "load", "page"]])
 def test_the_compose_tool_accepts_it(profiles):
     options = [word for profile in profiles for word in ("--profile", profile)]
     command = [*compose_tool(), *options, "config", "--quiet"]

@@ -9,10 +9,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-# Beside the four pyproject.toml, as the Dockerfile copies them.
+# Beside the five pyproject.toml, as the Dockerfile copies them.
 PROJECTS = {
     project["name"]: project
-    for folder in (".", "client", "gallery", "tools")
+    for folder in (".", "client", "gallery", "gateway", "tools")
     for project in [tomllib.loads(Path(folder, "pyproject.toml").read_text())["project"]]
 }
 

@@ -11,7 +11,7 @@ from face_server.ports import free_ports
 from tests.containers import images
 from tests.containers.podman import Compose, Podman
 
-PORTS = ("HTTP", "GRPC", "METRICS", "HEALTH", "PROMETHEUS", "LOCUST")
+PORTS = ("HTTP", "GRPC", "METRICS", "HEALTH", "PROMETHEUS", "LOCUST", "PAGE")
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def socket(podman):
 @pytest.fixture(scope="session")
 def built(podman):
     """All images that need no GPU, by target of the Dockerfile, and Prometheus'."""
-    targets = ["cpu", "batch", "load", "exporter"]
+    targets = ["cpu", "batch", "page", "load", "exporter"]
     images.build(podman, targets)
     return {target: images.image(target) for target in targets} | {"prometheus": images.prometheus(podman)}
 

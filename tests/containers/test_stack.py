@@ -1,4 +1,4 @@
-"""docker-compose.yml, started: exporter, the server on a CPU, Prometheus, locust, and what becomes of them in trouble.
+"""docker-compose.yml, started: exporter, a CPU's server, page, Prometheus, locust, and what becomes of them in trouble.
 
 The tests run in their order; the last ones kill and stop what the first ones use.
 """
@@ -8,8 +8,9 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from tests.deploy.containers import SERVICES, filled_in
 from tests.pictures import DATA, reference, wall
 
 PHOTO = DATA / "astronaut.png"
-RUNNING = ("triton-cpu", "prometheus", "locust")
+RUNNING = ("triton-cpu", "page", "prometheus", "locust")
 pytestmark = pytest.mark.usefixtures("server")
 # With the /proc file system alone: the image has neither ps nor pkill.
 PROCESSES = 'for p in /proc/[0-9]*; do if grep -q "$1" $p/cmdline; then echo ${p#/proc/}; fi; done'
@@ -119,6 +120,24 @@ def test_prometheus_sees_the_server_and_has_its_rules(compose):
     groups = ask(compose, "PROMETHEUS", "/api/v1/rules")["data"]["groups"]
     assert {rule["name"] for group in groups for rule in group["rules"]} >= {"NoAnswers"}
     assert all(rule["health"] != "err" for group in groups for rule in group["rules"])
+
+
+def test_the_page_finds_the_face_for_whoever_speaks_http(compose, podman):
+    wait_until(lambda: podman.healthy(compose.container("page")), 60, "a healthy page")
+    address = f"http://127.0.0.1:{compose.environment['TRITON_FACES_PAGE_PORT']}"
+    with urlopen(f"{address}/health/ready", timeout=10) as answer:
+        assert json.load(answer) == {"ready": True}
+    request = Request(f"{address}/v1/detect", PHOTO.read_bytes(), {"Content-Type": "image/png"})
+    with urlopen(request, timeout=30) as answer:
+        ((face,),) = [image["faces"] for image in json.load(answer)["images"]]
+    assert face["box"] == pytest.approx(reference("astronaut.png", 20)[0][0], abs=0.5)
+
+
+def test_the_page_without_keys_answers_to_no_other_name(compose):
+    """A site whose name was made to point at this machine would ask with it."""
+    address = f"http://127.0.0.1:{compose.environment['TRITON_FACES_PAGE_PORT']}"
+    with pytest.raises(HTTPError, match="403"):
+        urlopen(Request(f"{address}/v1/service", headers={"Host": "elsewhere.example"}), timeout=10)
 
 
 def test_locust_loads_the_server(compose):

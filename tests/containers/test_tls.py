@@ -1,14 +1,16 @@
-"""Certificates and the admin key in the container: who is let in, and where the key's file can be read."""
+"""Certificates and keys in the containers: who is let in, and where the key's file can be read."""
 
+import json
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 import grpc
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from face_client import FaceClient, ServerUnavailable, Tls
+from face_gateway.keys import add_key
 from face_server.http_api import ADMIN_HEADER
 from tests.containers.podman import STARTING, wait_until
 from tests.e2e.certificates import Authority
@@ -30,11 +32,29 @@ def tls(authority):
 
 
 @pytest.fixture(scope="module")
-def compose(stack, authority, podman):
-    certificate, key = authority.vouch("server", "127.0.0.1")
-    files = {"CERTIFICATE": certificate, "KEY": key, "CLIENT_AUTHORITY": authority.file}
-    given = {f"TRITON_FACES_TLS_{name}": str(file) for name, file in files.items()}
-    with stack("triton-cpu", TRITON_FACES_ADMIN_KEY=KEY, **given) as it:
+def page_keys(tmp_path_factory):
+    """A file of keys that the container's user can read, and the key in it."""
+    file = tmp_path_factory.mktemp("keys") / "keys"
+    key = add_key(file, "camera")
+    file.chmod(0o644)
+    return file, key
+
+
+@pytest.fixture(scope="module")
+def compose(stack, authority, page_keys, podman):
+    certificate, key = authority.vouch("server", "127.0.0.1", "triton")
+    page_certificate, page_key = authority.vouch("page")
+    files = {
+        "TLS_CERTIFICATE": certificate,
+        "TLS_KEY": key,
+        "TLS_CLIENT_AUTHORITY": authority.file,
+        "PAGE_TLS_AUTHORITY": authority.file,
+        "PAGE_TLS_CERTIFICATE": page_certificate,
+        "PAGE_TLS_KEY": page_key,
+        "PAGE_KEYS": page_keys[0],
+    }
+    given = {f"TRITON_FACES_{name}": str(file) for name, file in files.items()}
+    with stack("triton-cpu", "page", TRITON_FACES_ADMIN_KEY=KEY, **given) as it:
         wait_until(lambda: podman.healthy(it.container("triton-cpu")), STARTING, "a healthy server")
         yield it
 
@@ -54,6 +74,18 @@ def test_others_are_not(url, authority, missing):
     tls = Tls(str(authority.file)) if missing == "certificate" else None
     with FaceClient(url, tls=tls, retries=0, timeout=5) as client, pytest.raises(ServerUnavailable):
         client.detect(PHOTO)
+
+
+def test_the_page_has_a_certificate_and_asks_for_a_key(compose, page_keys, podman):
+    wait_until(lambda: podman.healthy(compose.container("page")), 60, "a healthy page")
+    url = f"http://127.0.0.1:{compose.environment['TRITON_FACES_PAGE_PORT']}/v1/detect"
+    image = {"Content-Type": "image/png"}
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(Request(url, PHOTO.read_bytes(), image), timeout=30)
+    with urlopen(
+        Request(url, PHOTO.read_bytes(), {**image, "Authorization": f"Bearer {page_keys[1]}"}), timeout=30
+    ) as answer:
+        assert len(json.load(answer)["images"][0]["faces"]) == 1
 
 
 def test_http_stays_in_the_container(compose):

@@ -14,6 +14,22 @@ TLS = {"tls": {"secretName": "faces-tls"}}
 MUTUAL = {"tls": {"secretName": "faces-tls", "clientAuthoritySecretName": "callers"}}
 WATCHED = {"monitoring": {"enabled": True, "labels": {"release": "stack"}, "dashboard": {"enabled": True}}}
 
+PAGE = {"page": {"enabled": True}}
+# Everything that the page can be given.
+FULL_PAGE = {
+    "page": {
+        "enabled": True,
+        "options": ["--max-images", "4"],
+        "hosts": ["faces.example.org"],
+        "keys": {"secretName": "faces-page"},
+        "enrol": True,
+        "tls": {"authoritySecretName": "ours", "certificateSecretName": "page-tls"},
+    },
+    "gallery": {"secretName": "db"},
+    "models": {"facenet": "random"},
+    **MUTUAL,
+}
+
 PROFILES = {"cpu": {}, "gpu": GPU}
 
 SWITCHES = {
@@ -32,6 +48,10 @@ SWITCHES = {
     "hpa": {"autoscaling": {"by": "hpa"}, **WATCHED},
     "keda": {"autoscaling": {"by": "keda"}, **WATCHED},
     "gpu, hpa": {**GPU, "autoscaling": {**GPU["autoscaling"], "by": "hpa"}, **WATCHED},
+    "page": PAGE,
+    "gpu, page": {**GPU, **PAGE},
+    "page with everything": FULL_PAGE,
+    "page, nobody": {"page": {"enabled": True, "clients": []}, "networkPolicy": {"clients": [], "monitoring": []}},
     "nobody": {"networkPolicy": {"clients": [], "monitoring": []}},
     "bare": {"networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False}, "spread": []},
     "at once": {"preStopSeconds": 0},
@@ -87,6 +107,17 @@ def server_pod(values):
 def server(values):
     """Its container."""
     (container,) = server_pod(values)["containers"]
+    return container
+
+
+def page_pod(values):
+    """The page's pod, as its Deployment has it."""
+    return render(values)["Deployment", "faces-page"]["spec"]["template"]["spec"]
+
+
+def page(values):
+    """Its container."""
+    (container,) = page_pod(values)["containers"]
     return container
 
 

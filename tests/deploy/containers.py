@@ -11,6 +11,8 @@ COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES = COMPOSE["services"]
 SERVERS = ("triton", "triton-cpu")
+TLS_SECRETS = ("tls_certificate", "tls_key", "tls_client_authority")
+"""Those of the servers."""
 
 # ${NAME:-default}, wherever it stands in a value.
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")

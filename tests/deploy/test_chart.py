@@ -13,6 +13,7 @@ from tests.deploy.charts import (
     CHART,
     GPU,
     MUTUAL,
+    PAGE,
     PROFILES,
     TLS,
     VALUES,
@@ -25,7 +26,7 @@ from tests.deploy.charts import (
     switches,
     variables,
 )
-from tests.deploy.containers import COMPOSE, stages
+from tests.deploy.containers import TLS_SECRETS, stages
 
 kubernetes = pytest.importorskip("kubernetes_validate", reason="no schemas here: pip install kubernetes-validate")
 
@@ -84,6 +85,21 @@ def test_helm_finds_nothing_to_say(values):
         ({**GPU, "server": {"options": ["--threads"]}}, "server.options are those of `faces serve`"),
         ({"tls": {"clientAuthoritySecretName": "callers"}}, "tls.clientAuthoritySecretName needs tls.secretName"),
         ({"gallery": {"secretName": "db"}}, "gallery.secretName needs FaceNet: models.facenet, or a claim with it"),
+        ({**PAGE, **TLS}, "page.enabled with tls.secretName needs page.tls.authoritySecretName"),
+        (
+            {"page": {"enabled": True, "tls": {"authoritySecretName": "ours"}}, **MUTUAL},
+            "page.enabled with tls.clientAuthoritySecretName needs page.tls.certificateSecretName",
+        ),
+        ({"page": {"enabled": True, "enrol": True}}, "page.enrol needs gallery.secretName"),
+        (
+            {
+                "page": {"enabled": True, "enrol": True},
+                "gallery": {"secretName": "db"},
+                "models": {"facenet": "random"},
+            },
+            "page.enrol needs page.keys.secretName",
+        ),
+        ({"page": {"options": ["--port 80"]}}, "at '/page/options/0': '--port 80' does not match pattern"),
         ({"autoscaling": {"minReplicas": 11}}, "autoscaling.minReplicas is above autoscaling.maxReplicas"),
         ({"rollout": {"maxSurge": 0}}, "rollout.maxSurge and rollout.maxUnavailable are both 0"),
     ],
@@ -101,7 +117,18 @@ def test_every_value_is_in_the_schema_and_explained():
 
     known, there = names(SCHEMA), given(VALUES)
     assert set(known) - {"global"} == set(there)
-    for name in ("image", "models", "server", "tls", "admin", "gallery", "autoscaling", "networkPolicy", "rollout"):
+    for name in (
+        "image",
+        "models",
+        "server",
+        "tls",
+        "admin",
+        "gallery",
+        "autoscaling",
+        "networkPolicy",
+        "page",
+        "rollout",
+    ):
         assert set(known[name]) == set(there[name]), name
 
 
@@ -147,7 +174,7 @@ def _files(volume):
 def test_certificates_lie_where_the_start_script_looks(profile):
     values = PROFILES[profile]
     folder = variables(server({**values, **TLS}))["TRITON_FACES_SECRETS"]
-    for tls, names in ((TLS, {"tls_certificate", "tls_key"}), (MUTUAL, set(COMPOSE["secrets"]))):
+    for tls, names in ((TLS, {"tls_certificate", "tls_key"}), (MUTUAL, set(TLS_SECRETS))):
         pod = server_pod({**values, **tls})
         (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "tls"]
         assert mounts(pod["containers"][0])[folder] == "tls"

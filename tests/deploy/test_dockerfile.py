@@ -31,7 +31,8 @@ def copied_by(target):
 def test_packages_find_all_their_sources():
     """setuptools passes over a folder that is not there, and the command line would lack its verbs."""
     folders = re.search(r"^where = \[(.*)\]$", PYPROJECT, re.MULTILINE)[1]
-    assert {*re.findall(r'"(\w+)"', folders), "client", "gallery", "pyproject.toml"} <= copied_by("wheels")
+    own = {"client", "gallery", "gateway", "pyproject.toml"}
+    assert own | {*re.findall(r'"(\w+)"', folders)} <= copied_by("wheels")
 
 
 def test_the_gpu_image_has_what_runs_inside_triton_and_neither_export_nor_training():
@@ -86,6 +87,7 @@ def test_images_do_not_run_as_root():
         "exporter": [],
         "cpu": [],
         "triton": ["root", "1000:1000"],
+        "page": ["1000:1000"],
         "load": ["1000:1000"],
     }
     bases = {

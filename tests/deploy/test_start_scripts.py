@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from face_admin import serve as command
+from face_gateway import command as page_command
 from face_repository.layout import IDENTIFICATION, OPTIONAL, REQUIRED, Repository
 from face_runtime.settings import TRACE_VARIABLE
 from face_server.invocation import arguments
 from face_server.settings import DEFAULT_PORTS, ServerTls, Settings
 from face_server.wheel import TritonWheel
-from tests.deploy.containers import COMPOSE, ROOT, SERVICES, copies, environment, stages
+from tests.deploy.containers import COMPOSE, ROOT, SERVICES, TLS_SECRETS, copies, environment, stages
 
 SCRIPTS = ROOT / "deploy" / "container"
 TRACE = {TRACE_VARIABLE: "http://collector:4318/v1/traces", "TRITON_FACES_TRACE_RATE": "10"}
@@ -57,7 +58,7 @@ def tritonserver(started):
     return lambda secrets=(), **variables: started("triton", "tritonserver", secrets, **variables)
 
 
-@pytest.mark.parametrize("tls", [None, ("tls_certificate", "tls_key"), tuple(COMPOSE["secrets"])])
+@pytest.mark.parametrize("tls", [None, TLS_SECRETS[:2], TLS_SECRETS])
 @pytest.mark.parametrize("variables", [{}, TRACE])
 def test_the_container_takes_the_flags_of_the_embedded_server(tritonserver, tmp_path, tls, variables):
     settings = Settings(
@@ -127,10 +128,51 @@ def test_the_embedded_server_is_reachable_and_says_how_it_is(served):
 def test_the_embedded_server_encrypts_where_it_has_a_certificate(served, tmp_path):
     args = served(("tls_certificate", "tls_key"))
     assert (args.tls_cert, args.tls_key, args.tls_ca) == (tmp_path / "tls_certificate", tmp_path / "tls_key", None)
-    assert served(COMPOSE["secrets"]).tls_ca == tmp_path / "tls_client_authority"
+    assert served(TLS_SECRETS).tls_ca == tmp_path / "tls_client_authority"
 
 
 def test_the_embedded_server_takes_more_options(served):
     args = served(TRITON_FACES_SERVE_OPTIONS="--bounded-queue --threads 2", **TRACE)
     assert (args.bounded_queue, args.threads) == (True, 2)
     assert (args.trace, args.trace_rate) == (TRACE[TRACE_VARIABLE], 10)
+
+
+@pytest.fixture
+def page(started, monkeypatch):
+    """What `faces page` understands of the arguments that the script gives it."""
+    for name in SERVICES["page"]["environment"]:
+        monkeypatch.delenv(name, raising=False)
+
+    def run(secrets=(), **variables):
+        verb, *words = started("page", "faces", secrets, **variables)
+        assert verb == "page"
+        parser = argparse.ArgumentParser()
+        page_command.add_arguments(parser)
+        return parser.parse_args(words)
+
+    return run
+
+
+def test_the_page_lets_others_in_with_keys_alone(page, tmp_path):
+    """`faces page` refuses to listen for other machines with neither of the two options."""
+    own = page(TRITON_FACES_PAGE_BIND="127.0.0.1")
+    assert (own.host, own.port) == ("0.0.0.0", 8080)
+    assert (own.keys, own.without_keys, own.allow_host) == (None, True, ["localhost"])
+    for elsewhere in ({"TRITON_FACES_PAGE_BIND": "0.0.0.0"}, {}):
+        args = page(**elsewhere)
+        assert (args.keys, args.without_keys) == (None, False)
+        args = page(["page_keys"], **elsewhere)
+        assert (args.keys, args.without_keys, args.allow_host) == (tmp_path / "page_keys", False, [])
+
+
+def test_the_page_asks_an_encrypted_server(page, tmp_path):
+    assert page().tls_ca is None
+    args = page(["page_tls_authority", "page_tls_certificate", "page_tls_key"])
+    files = ("page_tls_authority", "page_tls_certificate", "page_tls_key")
+    assert (args.tls_ca, args.tls_cert, args.tls_key) == tuple(str(tmp_path / name) for name in files)
+
+
+def test_the_page_takes_names_from_the_server_and_more_options(page):
+    args = page(TRITON_FACES_PAGE_OPTIONS="--allow-origin https://example.org --max-images 4")
+    assert (args.served, args.allow_origin, args.max_images) == (False, ["https://example.org"], 4)
+    assert page(TRITON_FACES_GALLERY="postgresql://u:secret@db/faces").served

@@ -5,6 +5,22 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: server
 {{- end }}
 
+{{/* The same of the page's pods. */}}
+{{- define "faces.pageSelector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: page
+{{- end }}
+
+{{/* Options of `faces page`. Without keys it is the NetworkPolicy that says who may ask. */}}
+{{- define "faces.pageOptions" -}}
+{{- $words := list }}
+{{- if not .Values.page.keys.secretName }}{{ $words = append $words "--without-keys" }}{{ end }}
+{{- if .Values.gallery.secretName }}{{ $words = append $words "--served" }}{{ end }}
+{{- range .Values.page.hosts }}{{ $words = append $words (print "--allow-host=" .) }}{{ end }}
+{{- join " " (concat $words .Values.page.options) }}
+{{- end }}
+
 {{/* Of every object; `faces.selector` stands beside them where a server is meant. */}}
 {{- define "faces.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
@@ -56,6 +72,20 @@ capabilities: { drop: [ALL] }
 {{- end }}
 {{- if and .gallery.secretName (not .models.existingClaim) (eq .models.facenet "none") }}
 {{- fail "gallery.secretName needs FaceNet: models.facenet, or a claim with it" }}
+{{- end }}
+{{- if .page.enabled }}
+{{- if and .tls.secretName (not .page.tls.authoritySecretName) }}
+{{- fail "page.enabled with tls.secretName needs page.tls.authoritySecretName: who vouches for the servers" }}
+{{- end }}
+{{- if and .tls.clientAuthoritySecretName (not .page.tls.certificateSecretName) }}
+{{- fail "page.enabled with tls.clientAuthoritySecretName needs page.tls.certificateSecretName: what the page comes with" }}
+{{- end }}
+{{- if and .page.enrol (not .gallery.secretName) }}
+{{- fail "page.enrol needs gallery.secretName: where people are enrolled" }}
+{{- end }}
+{{- if and .page.enrol (not .page.keys.secretName) }}
+{{- fail "page.enrol needs page.keys.secretName: without keys whoever reaches the page could enrol and forget people" }}
+{{- end }}
 {{- end }}
 {{- if gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas) }}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" }}
