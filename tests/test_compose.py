@@ -88,6 +88,12 @@ def test_everything_is_bounded_and_watched(name):
 
 
 @pytest.mark.parametrize("name", SERVICES)
+def test_health_is_asked_in_words_without_spaces(name):
+    """Podman parts them where it is asked by Docker's API."""
+    assert not [word for word in SERVICES[name].get("healthcheck", {}).get("test", []) if " " in word]
+
+
+@pytest.mark.parametrize("name", SERVICES)
 def test_ports_are_those_that_listen_and_are_published_on_this_machine_only(name):
     published = [filled_in(port).split(":") for port in SERVICES[name].get("ports", [])]
     assert all(host == "127.0.0.1" and outside == inside for host, outside, inside in published)

@@ -140,19 +140,12 @@ def test_the_page_without_keys_answers_to_no_other_name(compose):
         urlopen(Request(f"{address}/v1/service", headers={"Host": "elsewhere.example"}), timeout=10)
 
 
-def test_locust_loads_the_server(compose):
-    wait_until(lambda: healthy_page(compose), 60, "locust's page")
+def test_locust_loads_the_server(compose, podman):
+    wait_until(lambda: podman.healthy(compose.container("locust")), 60, "locust's page")
     ask(compose, "LOCUST", "/swarm", {"user_count": 2, "spawn_rate": 2, "host": "triton:8001"})
     wait_until(lambda: total(compose)["num_requests"] >= 20, 60, "answers")
     ask(compose, "LOCUST", "/stop", {})
     assert total(compose)["num_failures"] == 0
-
-
-def healthy_page(compose):
-    try:
-        return ask(compose, "LOCUST", "/stats/requests")["state"] == "ready"
-    except OSError:
-        return False
 
 
 def total(compose):

@@ -1,16 +1,14 @@
 """The chart's page: it finds the servers, has its secrets where it looks for them, is reached by whom it should be."""
 
 import argparse
-import asyncio
 import json
 import re
 import tomllib
 
 import pytest
 
-from face_client import AsyncFaceClient
 from face_client.options import URL_VARIABLE
-from face_gateway import Settings, command, make_app
+from face_gateway import Settings, command
 from face_runtime.settings import GALLERY_VARIABLE, LOG_FORMAT_VARIABLE
 from tests.deploy.charts import (
     FULL_PAGE,
@@ -25,6 +23,7 @@ from tests.deploy.charts import (
     variables,
 )
 from tests.deploy.containers import COMPOSE, ROOT, SERVICES, environment, stages
+from tests.gateway.asgi import app_of, call
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 PORT = 8080
@@ -107,35 +106,14 @@ def test_memory_and_places_to_write_are_as_in_compose():
     assert amount(tmp) == amount(re.search(r"size=(\w+)", service["tmpfs"][0])[1])
 
 
-async def status(app, path, *headers):
-    """Of an ASGI application's answer."""
-    sent = []
-
-    async def receive():
-        return {"type": "http.request"}
-
-    async def send(message):
-        sent.append(message)
-
-    named = [(header["name"].lower().encode(), header["value"].encode()) for header in headers]
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": named}
-    await app(scope, receive, send)
-    return sent[0]["status"]
-
-
 def test_probes_call_it_by_a_name_that_it_has_and_ask_what_it_answers():
     container = page(FULL_PAGE)
-    probes = {name: container[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
-    assert {probe["port"] for probe in probes.values()} == {"http"}
-
-    async def answered(probe):
-        settings = Settings(host="0.0.0.0", allowed_hosts=("faces.example.org",))
-        # No server is behind it.
-        app = make_app(settings, AsyncFaceClient("127.0.0.1:1"))
-        return await status(app, probe["path"], *probe["httpHeaders"])
-
-    answers = {name: asyncio.run(answered(probe)) for name, probe in probes.items()}
-    assert answers == {"startupProbe": 200, "livenessProbe": 200, "readinessProbe": 503}
+    app = app_of(lambda _: pytest.fail("asked"), Settings(host="0.0.0.0", allowed_hosts=("faces.example.org",)))
+    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+        probe = container[name]["httpGet"]
+        assert probe["port"] == "http"
+        ((header, value),) = [(each["name"].lower(), each["value"]) for each in probe["httpHeaders"]]
+        assert call(app, "GET", probe["path"], headers={header: value}).status == 200
 
 
 def test_a_pod_of_each_kind_is_no_other_kind():
