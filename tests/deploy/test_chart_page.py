@@ -59,6 +59,8 @@ def options(values):
 def test_options_are_those_of_faces_page():
     assert options(PAGE).without_keys, "or it would not listen for other pods"
     assert not options(PAGE).served
+    names = ["", ".photos", ".photos.svc", ".photos.svc.cluster.local"]
+    assert options(PAGE).allow_host == [f"faces-page{name}" for name in names], "and localhost, as ever"
     given = options(FULL_PAGE)
     assert not given.without_keys, "the script gives it the keys"
     assert (given.served, given.allow_host, given.max_images) == (True, ["faces.example.org"], 4)
@@ -106,14 +108,13 @@ def test_memory_and_places_to_write_are_as_in_compose():
     assert amount(tmp) == amount(re.search(r"size=(\w+)", service["tmpfs"][0])[1])
 
 
-def test_probes_call_it_by_a_name_that_it_has_and_ask_what_it_answers():
+def test_probes_call_it_by_its_address_and_ask_what_it_answers():
     container = page(FULL_PAGE)
     app = app_of(lambda _: pytest.fail("asked"), Settings(host="0.0.0.0", allowed_hosts=("faces.example.org",)))
     for name in ("startupProbe", "livenessProbe", "readinessProbe"):
         probe = container[name]["httpGet"]
         assert probe["port"] == "http"
-        ((header, value),) = [(each["name"].lower(), each["value"]) for each in probe["httpHeaders"]]
-        assert call(app, "GET", probe["path"], headers={header: value}).status == 200
+        assert call(app, "GET", probe["path"], headers={"host": "10.1.2.3:8080"}).status == 200
 
 
 def test_a_pod_of_each_kind_is_no_other_kind():

@@ -12,12 +12,20 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: page
 {{- end }}
 
-{{/* Options of `faces page`. Without keys it is the NetworkPolicy that says who may ask. */}}
+{{/* Options of `faces page`. Without keys the NetworkPolicy says who may ask, and no name that was made to point here
+will do: a browser may reach it by port-forward. */}}
 {{- define "faces.pageOptions" -}}
 {{- $words := list }}
-{{- if not .Values.page.keys.secretName }}{{ $words = append $words "--without-keys" }}{{ end }}
+{{- $hosts := .Values.page.hosts }}
+{{- if not .Values.page.keys.secretName }}
+{{- $words = append $words "--without-keys" }}
+{{- $name := print .Release.Name "-page" }}
+{{- range list "" (print "." .Release.Namespace) (print "." .Release.Namespace ".svc") (print "." .Release.Namespace ".svc.cluster.local") }}
+{{- $hosts = append $hosts (print $name .) }}
+{{- end }}
+{{- end }}
 {{- if .Values.gallery.secretName }}{{ $words = append $words "--served" }}{{ end }}
-{{- range .Values.page.hosts }}{{ $words = append $words (print "--allow-host=" .) }}{{ end }}
+{{- range $hosts }}{{ $words = append $words (print "--allow-host=" .) }}{{ end }}
 {{- join " " (concat $words .Values.page.options) }}
 {{- end }}
 
