@@ -20,8 +20,9 @@ from face_gateway import answers, parameters
 from face_gateway.asking import Asked, each, read
 from face_gateway.bodies import Picture
 from face_gateway.describing import described
+from face_gateway.room import Room
 from face_gateway.settings import Settings
-from face_pictures.decoding import decode_as_shown, is_transparent
+from face_pictures.decoding import decode_as_shown, image_size, is_transparent
 from face_tools.blur.covering import Style, blur_faces
 from face_tools.blur.selecting import RECALL
 
@@ -38,6 +39,8 @@ def router(client: AsyncFaceClient, settings: Settings) -> APIRouter:
     """The paths, over a client."""
     paths = APIRouter(tags=["pictures"])
     limits = settings.limits
+    # The others send files on as they came. A decoded picture of 50 megapixels whose faces are covered takes 0.8 GB.
+    room = Room(limits.pixels)
 
     @paths.post("/v1/detect", **described(parameters.Detect, answers.DetectAnswer, "Find the faces in pictures"))
     async def detect(request: Request) -> Response:
@@ -97,7 +100,7 @@ def router(client: AsyncFaceClient, settings: Settings) -> APIRouter:
     )
     async def blur(request: Request) -> Response:
         asked = await read(request, parameters.Blur, limits)
-        return await _blur(client, asked, wants(request, "image/"), wants(request, answers.ZIP))
+        return await _blur(client, asked, room, wants(request, "image/"), wants(request, answers.ZIP))
 
     return paths
 
@@ -134,7 +137,9 @@ async def _crop(client: AsyncFaceClient, asked: Asked[parameters.Crop], as_zip: 
     return answers.zipped(files.items(), answer) if as_zip else JSONResponse(answer)
 
 
-async def _blur(client: AsyncFaceClient, asked: Asked[parameters.Blur], as_picture: bool, as_zip: bool) -> Response:
+async def _blur(
+    client: AsyncFaceClient, asked: Asked[parameters.Blur], room: Room, as_picture: bool, as_zip: bool
+) -> Response:
     if as_picture and len(asked.pictures) > 1:
         raise InvalidInput(f"{len(asked.pictures)} pictures do not fit into one: accept {answers.ZIP} or JSON")
     wanted = asked.parameters
@@ -143,10 +148,11 @@ async def _blur(client: AsyncFaceClient, asked: Asked[parameters.Blur], as_pictu
     number_of = {id(picture): number for number, picture in enumerate(asked.pictures, 1)}
 
     async def find(picture: Picture) -> tuple[Faces, bytes]:
-        shown = await asyncio.to_thread(_shown, picture.data)
-        # Rather too many faces than too few, as `faces blur` does.
-        faces = await client.detect(shown, timing=True, **{**RECALL, **wanted.options})
-        return faces, await asyncio.to_thread(_covered, picture.data, faces, style, wanted.format)
+        async with room.hold(_pixels(picture.data)):
+            shown = await asyncio.to_thread(_shown, picture.data)
+            # Rather too many faces than too few, as `faces blur` does.
+            faces = await client.detect(shown, timing=True, **{**RECALL, **wanted.options})
+            return faces, await asyncio.to_thread(_covered, picture.data, faces, style, wanted.format)
 
     def document(picture: Picture, found: tuple[Faces, bytes]) -> dict[str, Any]:
         faces, file = found
@@ -161,6 +167,15 @@ async def _blur(client: AsyncFaceClient, asked: Asked[parameters.Blur], as_pictu
         (file,) = files.values()
         return Response(file, media_type=answers.media_type(wanted.format))
     return answers.zipped(files.items(), answer) if as_zip else JSONResponse(answer)
+
+
+def _pixels(data: bytes) -> int:
+    """Of a picture, by its header; 0 where that cannot be read, which the server says."""
+    try:
+        width, height = image_size(data)
+    except InvalidImage:
+        return 0
+    return width * height
 
 
 def _shown(data: bytes) -> bytes | NDArray[np.uint8]:

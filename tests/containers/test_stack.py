@@ -3,6 +3,7 @@
 The tests run in their order; the last ones kill and stop what the first ones use.
 """
 
+import io
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from face_cascade import code_cache
 from face_client import FaceClient, FaceError
@@ -173,8 +175,10 @@ def test_a_killed_container_is_started_again(podman, server, url):
 
 
 def test_a_stop_answers_what_was_accepted(compose, podman, server, url):
-    """Pictures that take the server seconds are on their way when it is told to stop."""
-    picture = wall(3000, 2000)
+    """Pictures that take the server seconds, and no time to arrive, are with it when it is told to stop."""
+    file = io.BytesIO()
+    Image.fromarray(wall(3000, 2000)).save(file, "JPEG")
+    picture = file.getvalue()
     with FaceClient(url, retries=0, timeout=60) as client, ThreadPoolExecutor(32) as pool:
         faces = len(client.detect(picture))
         sent = [pool.submit(client.detect, picture) for _ in range(32)]
