@@ -67,12 +67,13 @@ def best_block(vectors: int, width: int) -> tuple[int, int]:
 
     Each of a window's values costs a multiplication for every sum of the block, or the loads of its pixels and
     weights, whichever is more; under eight sums the processor waits for its own results. Three more for the loop.
-    Over sixteen pixels were slower than counted.
+    Over sixteen pixels were slower than counted. Of blocks that cost the same, the one with fewer loads is faster.
     """
 
-    def cost(pixels: int, block_vectors: int) -> int:
+    def cost(pixels: int, block_vectors: int) -> tuple[int, int]:
         passes = -(-width // pixels) * (vectors // block_vectors)
-        return passes * (max(pixels * block_vectors, pixels + block_vectors, 8) + 3)
+        loads = pixels + block_vectors
+        return passes * (max(pixels * block_vectors, loads, 8) + 3), passes * loads
 
     blocks = [
         (pixels, block_vectors)
@@ -80,7 +81,7 @@ def best_block(vectors: int, width: int) -> tuple[int, int]:
         for pixels in range(1, min(width, 16) + 1)
         if vectors % block_vectors == 0 and block_vectors * (pixels + 1) < v.REGISTERS
     ]
-    return min(blocks, key=lambda block: (cost(*block), -block[0]))
+    return min(blocks, key=lambda block: cost(*block))
 
 
 def kernel(convolution: Convolution) -> Any:
