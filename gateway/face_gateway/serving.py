@@ -14,6 +14,7 @@ import uvicorn
 from face_client import AsyncFaceClient, Tls
 from face_gallery import AsyncGallery
 from face_gateway.app import make_app
+from face_gateway.memory import keep_memory
 from face_gateway.protocol import protocol_with
 from face_gateway.settings import Settings, is_loopback
 
@@ -41,6 +42,7 @@ class Options:
 
 def serve(settings: Settings, options: Options) -> int:
     """Until a signal; returns the exit status. Raises FaceError, OSError where it cannot start."""
+    keep_memory()
     if options.trace is not None:
         from face_gateway.tracing import send_spans_to
 
