@@ -281,6 +281,7 @@ def test_every_answer_forbids_what_a_page_does_not_need(app):
     for path in ("/docs/files/swagger-ui-bundle.js", "/static/docs.js", "/problems", "/openapi.json"):
         told = call(app, "GET", path)
         assert (told.status, told.headers["x-content-type-options"]) == (200, "nosniff")
+        assert told.headers["cross-origin-resource-policy"] == "same-origin"
     assert call(app, "GET", "/static/../keys.py").status == 404
 
 
