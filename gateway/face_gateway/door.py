@@ -10,8 +10,8 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Iterator, MutableMapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -117,7 +117,10 @@ class Door:
             await self._app(visit.scope, visit.receive, visit.send)
             return
         size = visit.announced(self._settings.limits)
-        with self.places.hold(size):
+        with ExitStack() as place:
+            place.enter_context(self.places.hold(size))
+            # Whoever has the answer may ask again before this task has come to its end.
+            visit.when_answered = place.close
             await visit.while_there(self._app(visit.scope, visit.receive, visit.send))
 
     def _check_host(self, headers: Headers) -> None:
@@ -151,6 +154,7 @@ class _Visit:
         self._read = 0
         self._ended = asyncio.Event()
         self._lingers = self._is_answered = False
+        self.when_answered: Callable[[], None] = lambda: None
         if not self.has_body:
             self._ended.set()
 
@@ -218,7 +222,9 @@ class _Visit:
             await self._drain(_DRAIN_SECONDS)
             message = {"type": "http.response.body"}
         await self._send(message)
-        self._is_answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._is_answered = True
+            self.when_answered()
 
     async def refuse(self, error: FaceError) -> None:
         if self._status:

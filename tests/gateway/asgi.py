@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -72,7 +73,9 @@ async def acall(
     headers: dict[str, str] | None = None,
     body: bytes | list[bytes] = b"",
     fault: type[Exception] | None = None,
+    answered: Callable[[], object] = lambda: None,
 ) -> Answer:
+    """answered: called when the last of the answer has gone out."""
     given = {"host": "localhost:8080", **(headers or {})}
     pieces = [body] if isinstance(body, bytes) else list(body)
     given.setdefault(
@@ -110,11 +113,12 @@ async def acall(
             received.extend(message.get("body", b""))
             if not message.get("more_body", False):
                 is_answered.set()
+                answered()
 
     with nullcontext() if fault is None else pytest.raises(fault):
         await app(scope, receive, send)
-    answered = {name.decode(): value.decode("latin-1") for name, value in started["headers"]}
-    return Answer(started["status"], answered, bytes(received))
+    told = {name.decode(): value.decode("latin-1") for name, value in started["headers"]}
+    return Answer(started["status"], told, bytes(received))
 
 
 def form(

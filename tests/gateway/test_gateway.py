@@ -199,6 +199,22 @@ def test_no_more_at_a_time_than_allowed():
     assert call(app, "POST", "/v1/detect", headers=IMAGE, body=PICTURE).status == 200
 
 
+def test_whoever_has_an_answer_may_ask_again_at_once():
+    """Else callers who are as many as may be in flight would now and then be refused."""
+    app = app_of(reply, Settings(limits=Limits(in_flight=1)))
+
+    async def two():
+        second = asyncio.get_running_loop().create_future()
+
+        def again():
+            second.set_result(asyncio.ensure_future(acall(app, "POST", "/v1/detect", headers=IMAGE, body=PICTURE)))
+
+        first = await acall(app, "POST", "/v1/detect", headers=IMAGE, body=PICTURE, answered=again)
+        return first, await second.result()
+
+    assert [each.status for each in asyncio.run(two())] == [200, 200]
+
+
 def test_a_full_queue_of_the_server_is_too_many_requests_too():
     def full(_request):
         raise ServerOverloaded("Exceeds maximum queue size")
