@@ -23,6 +23,8 @@ from face_gallery.store import Enrolment
 _PROMINENT = 0.5
 """A face that is at least this share as large as the largest of its picture may be meant just as well."""
 
+_MOST_LEVELS = 20
+
 
 @dataclass(frozen=True)
 class Enrolled:
@@ -162,13 +164,22 @@ def face_meant(faces: Faces, gate: Gate) -> Face:
 
 
 def check_metadata(metadata: object) -> None:
-    """Raises InvalidInput for what is no JSON object."""
+    """Raises InvalidInput for what is no JSON object, or what nobody could be told of: JSON can say half of a surrogate
+    pair, which UTF-8 cannot, and nest deeper than it is read."""
+    if _is_deep(metadata, _MOST_LEVELS):
+        raise InvalidInput(f"metadata has objects in objects; at most {_MOST_LEVELS} levels are kept")
     try:
-        json.dumps(metadata, allow_nan=False)
+        json.dumps(metadata, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"metadata is {metadata!r}; it must be an object of JSON ({error})") from error
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
         raise InvalidInput(f"metadata is {metadata!r}; it must be an object of JSON")
+
+
+def _is_deep(value: object, levels: int) -> bool:
+    """Whether there are more than so many in it."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return bool(inner) and (levels == 0 or any(_is_deep(each, levels - 1) for each in inner))
 
 
 def _several(faces: Faces, largest: Quality, gate: Gate) -> list[str]:

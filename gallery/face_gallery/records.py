@@ -60,10 +60,15 @@ def checked_filter(where: object) -> Filter:
     if not isinstance(where, Mapping):
         raise InvalidInput(f"where is {where!r}; it must be keys and values")
     for key, value in where.items():
-        fits = isinstance(key, str) and isinstance(value, (str, bool, int, float))
+        fits = _is_text(key) and (_is_text(value) or isinstance(value, (bool, int, float)))
         if not fits or (isinstance(value, (int, float)) and not -_LARGEST <= value <= _LARGEST):
             raise InvalidInput(f"where is {dict(where)!r}; its values must be texts, numbers, true or false")
     return where
+
+
+def _is_text(value: object) -> bool:
+    """Not what JSON can say, and UTF-8 cannot."""
+    return isinstance(value, str) and not any(unicodedata.category(letter) == "Cs" for letter in value)
 
 
 def checked_embedding(embedding: NDArray[np.float32]) -> NDArray[np.float32]:

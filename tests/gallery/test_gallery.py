@@ -164,9 +164,15 @@ def test_names_are_what_they_look_like(gallery):
     assert gallery.remove(odd) == 1
 
 
-@pytest.mark.parametrize("metadata", [[1], {"a": float("nan")}, {"a": object()}, {1: 2}, "text"])
+def nested(levels):
+    return {"a": nested(levels - 1)} if levels else {}
+
+
+@pytest.mark.parametrize(
+    "metadata", [[1], {"a": float("nan")}, {"a": object()}, {1: 2}, "text", {"a": "\ud800"}, {"\ud800": 1}, nested(22)]
+)
 def test_metadata_that_is_none(gallery, metadata):
-    with pytest.raises(InvalidInput, match="metadata is"):
+    with pytest.raises(InvalidInput, match="metadata "):
         gallery.add("Ada", [picture(2)], metadata=metadata)
 
 

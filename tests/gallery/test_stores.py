@@ -160,6 +160,8 @@ def test_faces_of_another_network_are_refused_until_there_is_an_index(store):
         ({"where": {"a": 2**70}}, "its values must be"),
         ({"where": {"a": float("nan")}}, "its values must be"),
         ({"where": {1: 2}}, "its values must be"),
+        ({"where": {"a": "\ud800"}}, "its values must be"),
+        ({"where": {"\ud800": 1}}, "its values must be"),
     ],
 )
 def test_a_choice_that_cannot_be(store, chosen, words):
