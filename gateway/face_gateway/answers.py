@@ -191,6 +191,26 @@ class ForgetAnswer(BaseModel):
     faces: int = Field(description="so many were erased")
 
 
+class Parameter(BaseModel):
+    type: str
+    default: float | bool | str | None
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: list[str] | None = None
+
+
+class ServiceAnswer(BaseModel):
+    version: str
+    detection: bool = Field(description="faces are found")
+    recognition: bool = Field(description="they have embeddings")
+    identification: bool = Field(description="they have names")
+    enrolment: bool = Field(description="people can be enrolled, listed and forgotten")
+    keys: bool = Field(description="an API key is needed")
+    limits: dict[str, float]
+    parameters: dict[str, Parameter] = Field(description="of detection, by their names")
+
+
 def encoded(pixels: NDArray[np.uint8], suffix: str) -> bytes:
     """Pixels [H, W, 3] as a file, without metadata."""
     file = io.BytesIO()

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -19,7 +18,7 @@ from starlette.types import ASGIApp
 from face_client import AsyncFaceClient
 from face_client.errors import FaceError
 from face_gallery import AsyncGallery, AsyncServedGallery
-from face_gateway import describing, finding, people, problems
+from face_gateway import answers, describing, finding, people, problems
 from face_gateway.door import Door
 from face_gateway.errors import NoSuchMethod, NoSuchPath
 from face_gateway.keys import Keys
@@ -58,6 +57,8 @@ def make_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # The door has its own, without queries and names of people.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     record = Record(log)
     models = Models(client)
@@ -108,9 +109,15 @@ class Models:
 
 
 def _add_service(app: FastAPI, settings: Settings, models: Models, *, enrolment: bool, identification: bool) -> None:
-    @app.get("/v1/service", tags=["service"], summary="What this service can do, its limits and parameters")
-    async def service() -> dict[str, Any]:
-        return {
+    @app.get(
+        "/v1/service",
+        tags=["service"],
+        summary="What this service can do, its limits and parameters",
+        responses={200: {"model": answers.ServiceAnswer}},
+        openapi_extra=describing.OPEN,
+    )
+    async def service() -> Response:
+        told = {
             "version": app.version,
             "detection": await models.finds(),
             "recognition": await models.recognizes(),
@@ -120,10 +127,11 @@ def _add_service(app: FastAPI, settings: Settings, models: Models, *, enrolment:
             "limits": asdict(settings.limits),
             "parameters": described(),
         }
+        return JSONResponse(told)
 
 
 def _add_health(app: FastAPI, models: Models, record: Record) -> None:
-    @app.get("/health/live", tags=["service"], summary="Whether this process answers")
+    @app.get("/health/live", tags=["service"], summary="Whether this process answers", openapi_extra=describing.OPEN)
     async def live() -> dict[str, bool]:
         return {"live": True}
 
@@ -133,6 +141,7 @@ def _add_health(app: FastAPI, models: Models, record: Record) -> None:
         tags=["service"],
         summary="Whether faces are found: 200, or else 503",
         responses={503: {"description": "They are not"}},
+        openapi_extra=describing.OPEN,
     )
     async def ready() -> Response:
         is_ready = await models.finds()
@@ -157,7 +166,9 @@ def _add_errors(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         path = request.url.path[:200]
         if error.status_code == 405:
-            allow = (error.headers or {}).get("Allow", "")
+            # The error's own has the methods of one of the path's routes.
+            methods = app.openapi()["paths"].get(getattr(request.scope.get("route"), "path", None), ())
+            allow = ", ".join(sorted(map(str.upper, methods))) or (error.headers or {}).get("Allow", "")
             told: FaceError = NoSuchMethod(f"{path} takes {allow}, not {request.method}", allow)
         else:
             told = NoSuchPath(f"{path} is no path of this service: /docs has them all")

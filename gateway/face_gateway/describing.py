@@ -16,7 +16,19 @@ from face_gateway.parameters import Parameters
 _PROBLEM = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 # Any path that takes a body may answer with each of them.
-_STATUSES = sorted({kind.status for kind in problems.KINDS.values()} - {404, 405})
+_STATUSES = sorted({kind.status for kind in problems.KINDS.values()} - {405})
+_MAY_RETRY = {kind.status for kind in problems.KINDS.values() if kind.may_retry}
+
+OPEN: dict[str, Any] = {"security": []}
+"""Of paths that need no key."""
+
+_REQUEST_ID = {
+    "X-Request-ID": {"schema": {"type": "string"}, "description": "the request's own, or a new one", "required": True}
+}
+_RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds", "required": True}}
+
+# Whatever its gate says of so small a picture.
+_EXAMPLE_OF_ENROLMENT = {"person": "Ada", "force": True}
 
 
 def described(
@@ -51,17 +63,22 @@ def described(
         "summary": summary,
         "openapi_extra": extra,
         "responses": {
-            200: {"model": answer, "content": others} if others else {"model": answer},
-            **{status: {"description": "Problem", "content": _PROBLEM} for status in (*_STATUSES, 404)},
+            200: {"model": answer, "headers": _REQUEST_ID, **({"content": others} if others else {})},
+            **{status: _problem(status) for status in _STATUSES},
         },
     }
+
+
+def _problem(status: int) -> dict[str, Any]:
+    headers = {**_REQUEST_ID, **(_RETRY_AFTER if status in _MAY_RETRY else {})}
+    return {"description": "Problem", "content": _PROBLEM, "headers": headers}
 
 
 def _body(properties: dict[str, Any], pictures: int) -> dict[str, Any]:
     fields = {name: _of_text(schema) for name, schema in properties.items()}
     file = {"type": "string", "format": "binary"}
     text = {"type": "string", "format": "byte"}
-    example = {JSON_FIELD: [_example()] * pictures}
+    example = {JSON_FIELD: [_example()] * pictures, **(_EXAMPLE_OF_ENROLMENT if "person" in properties else {})}
     content: dict[str, Any] = {
         "multipart/form-data": {
             "schema": _object(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import sys
 import warnings
 import webbrowser
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 
@@ -78,6 +80,12 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._address = address
         self._options = options
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 the signal's
+        """Unlike uvicorn's, which then ends the process by the signal once more: it ends as one that was stopped."""
+        # Who presses Ctrl-C twice does not want to wait.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
