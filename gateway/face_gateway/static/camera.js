@@ -143,7 +143,7 @@ export class Camera {
     if (number > run.answered) {
       run.answered = number;
       run.size = [image.width, image.height];
-      run.motion.to(image.faces);
+      run.motion.to(image.faces, start);
     }
     if (byId("camera-status").textContent !== "The camera is on.") this.say("The camera is on.");
     this.tell(run, now, image.faces.length);
@@ -166,7 +166,7 @@ export class Camera {
       if (this.run !== run) return;
       const { videoWidth, videoHeight } = this.video;
       if (videoWidth) shape(byId("camera-frame"), videoWidth, videoHeight);
-      if (run.size) this.drawing.show(...run.size, run.motion.after(now - before));
+      if (run.size) this.drawing.show(...run.size, run.motion.now(now, now - before));
       this.draw(run, now);
     });
   }

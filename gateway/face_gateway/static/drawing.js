@@ -2,11 +2,14 @@
 
 import { drawn, element } from "./elements.js";
 
-// With more faces than these, tags would hide them: only the chosen one and those with names have theirs.
-const MOST_TAGS = 12;
+// A tag, with its distance from the box. Where a box is not as wide, tags would hide faces: only names, and that of the chosen
+// one, are shown then.
+const TAG_PIXELS = { width: 52, height: 26 };
 
 /** What a face's tag says: its name, else its probability. */
 export const tagOf = (face) => face.person ?? `${(Math.floor(face.probability * 1000) / 10).toFixed(1)} %`;
+
+const percents = (share) => `${(share * 100).toFixed(3)}%`;
 
 /** A drawing that covers an element, whose own box must be that of the picture. chosen: called with a face's place. */
 export class Drawing {
@@ -26,8 +29,9 @@ export class Drawing {
     this.lines.setAttribute("viewBox", `0 0 ${width} ${height}`);
     while (this.marks.length > faces.length) this.remove(this.marks.pop());
     while (this.marks.length < faces.length) this.marks.push(this.mark(this.marks.length));
-    this.tags.classList.toggle("crowd", faces.length > MOST_TAGS);
-    faces.forEach((face, place) => this.place(this.marks[place], face));
+    const { clientWidth, clientHeight } = this.lines;
+    const room = { width: TAG_PIXELS.width / (clientWidth || 1), height: TAG_PIXELS.height / (clientHeight || 1) };
+    faces.forEach((face, place) => this.place(this.marks[place], face, room));
     this.select(this.selected);
   }
 
@@ -60,7 +64,8 @@ export class Drawing {
     return { group, tag, boxes: parts.slice(0, 2), dots: parts.slice(2) };
   }
 
-  place({ tag, boxes, dots }, face) {
+  /** room: width and height of a tag, as shares of the picture's. */
+  place({ group, tag, boxes, dots }, face, room) {
     const [x1, y1, x2, y2] = face.box;
     for (const box of boxes) {
       box.setAttribute("x", x1);
@@ -72,12 +77,15 @@ export class Drawing {
     const path = Object.values(face.landmarks ?? {}).map(([x, y]) => `M${x} ${y}h0`).join("");
     for (const each of dots) each.setAttribute("d", path);
     tag.textContent = tagOf(face);
-    tag.classList.toggle("named", Boolean(face.person));
-    const top = y1 / this.height;
-    // Where there is no room above the box, the tag stands in it.
-    tag.classList.toggle("inside", top < 0.08);
-    tag.style.left = `${(Math.min(Math.max(x1 / this.width, 0), 0.95) * 100).toFixed(3)}%`;
-    tag.style.top = `${(Math.max(top, 0) * 100).toFixed(3)}%`;
+    const share = (x2 - x1) / this.width / room.width;
+    group.classList.toggle("small", share < 0.6);
+    tag.classList.toggle("minor", !face.person && share < 1);
+    // Above the box; where there is no room, below it; and in it where it fills the picture.
+    const [top, bottom] = [y1 / this.height, y2 / this.height];
+    const side = top > room.height ? "above" : bottom < 1 - room.height ? "below" : "inside";
+    tag.dataset.side = side;
+    tag.style.left = percents(Math.min(Math.max(x1 / this.width, 0), 0.95));
+    tag.style.top = percents(side === "below" ? bottom : Math.max(top, 0));
   }
 }
 

@@ -24,7 +24,7 @@ export const drawn = (tag, attributes = {}) => filled(document.createElementNS(S
 
 /** Shows a sentence in an element, or hides it where there is none. */
 export function say(node, sentence) {
-  node.textContent = sentence ?? "";
+  node.textContent = sentence || "";
   node.hidden = !sentence;
 }
 

@@ -40,6 +40,7 @@ function showSection(name) {
 function showPictures() {
   camera.stop();
   showSection(questions.pictures.length ? "work" : "empty");
+  questions.next();
 }
 
 async function add(files) {
@@ -118,7 +119,8 @@ function changeParameters(parameters) {
   clearTimeout(resting);
   resting = setTimeout(() => {
     questions.renew(parameters);
-    questions.next();
+    // Else the camera's frames are asked about, and pictures wait until they are seen again.
+    if (!camera.run) questions.next();
   }, REST_MS);
 }
 

@@ -28,9 +28,11 @@ export class People {
 
   async refresh() {
     await busyWhile(this.list, this.trouble, async () => {
-      const { people } = await (await ask(PATH)).json();
-      this.list.replaceChildren(...(people.length ? people.map((person) => this.entry(person))
-        : [element("li", { class: "hint" }, "Nobody yet. Choose a face to say who it is.")]));
+      const { people, more } = await (await ask(PATH)).json();
+      const entries = people.map((person) => this.entry(person));
+      if (!people.length) entries.push(element("li", { class: "hint" }, "Nobody yet. Choose a face to say who it is."));
+      if (more) entries.push(element("li", { class: "hint" }, "And more."));
+      this.list.replaceChildren(...entries);
     });
   }
 

@@ -7,6 +7,7 @@ import { element, say } from "./elements.js";
 export class PictureView {
   constructor(home, { chosen, again, removed }) {
     this.picture = null;
+    this.image = null;
     this.frame = element("div", { class: "frame" });
     this.drawing = new Drawing(this.frame, chosen);
     this.name = element("h2", { class: "name" });
@@ -25,7 +26,7 @@ export class PictureView {
 
   /** Shows a picture, or what is new of it. selected: the place of a face, or null. */
   show(picture, selected) {
-    if (picture !== this.picture) this.replace(picture);
+    if (picture !== this.picture || picture.image !== this.image) this.replace(picture);
     const { size } = picture;
     this.frame.hidden = !size;
     if (size) shape(this.frame, ...size);
@@ -40,14 +41,13 @@ export class PictureView {
   }
 
   replace(picture) {
-    this.frame.querySelector("img")?.remove();
-    if (picture.image) {
-      picture.image.alt = picture.name;
-      this.frame.prepend(picture.image);
-      this.picture = picture;
-    } else {
-      // The browser may still be about to read it.
-      this.picture = picture.file || picture.problem ? picture : null;
+    this.image?.remove();
+    this.picture = picture;
+    // null: the browser is still about to read it, or cannot show it.
+    this.image = picture.image;
+    if (this.image) {
+      this.image.alt = picture.name;
+      this.frame.prepend(this.image);
     }
     this.name.textContent = picture.name;
     this.remove.setAttribute("aria-label", `Remove ${picture.name}`);

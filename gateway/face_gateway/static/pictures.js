@@ -33,7 +33,7 @@ export class Picture {
   async read(mostBytes) {
     const size = this.source.size;
     if (mostBytes && size > mostBytes) {
-      throw new Problem(`${this.name} has ${megabytes(size)} MB; the service takes at most ${megabytes(mostBytes)}.`);
+      throw new Problem(`${this.name} has ${megabytes(size)} MB; the service takes at most ${megabytes(mostBytes)} MB.`);
     }
     try {
       this.file = new Blob([await this.source.arrayBuffer()], { type: this.source.type });
