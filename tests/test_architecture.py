@@ -40,6 +40,8 @@ ARROWS = {
     "tools/face_command": (),
     "tools/face_tools": ("face_pictures", "face_client", "face_command", "face_gallery"),
     # Asks the server as any caller does; covers faces as `faces blur` does.
+    # They ask over HTTP alone.
+    "gateway/examples": (),
     "gateway/face_gateway": (
         "face_pictures",
         "face_client",
