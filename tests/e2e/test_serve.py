@@ -61,20 +61,42 @@ def test_runs_a_command_and_stops():
     assert re.search(r"astronaut\.png\s+1\s+181\.1 62\.2 267\.7 172\.1\s+1\.0000", output)
 
 
+def page_of(server):
+    """Its address, once it is ready too."""
+    until_ready(server)
+    return re.search(r"^page +(http://127\.0\.0\.1:\d+)/$", until_ready(server), re.MULTILINE)[1]
+
+
+def post(address, path):
+    """What the page answers to a photo."""
+    request = Request(f"{address}{path}", (DATA / "astronaut.png").read_bytes(), {"Content-Type": "image/png"})
+    with urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_page_beside_the_server_until_told_to_stop(stop):
     with serve("--any-ports", "--quiet", "--page") as server:
-        until_ready(server)
-        address = re.search(r"^page +(http://127\.0\.0\.1:\d+)/$", until_ready(server), re.MULTILINE)[1]
-        request = Request(f"{address}/v1/detect", (DATA / "astronaut.png").read_bytes(), {"Content-Type": "image/png"})
-        with urlopen(request, timeout=30) as answer:
-            assert len(json.load(answer)["images"][0]["faces"]) == 1
+        (image,) = post(page_of(server), "/v1/detect")["images"]
+        assert len(image["faces"]) == 1
         family = psutil.Process(server.pid).children(recursive=True)
         server.send_signal(stop)
         rest = server.stdout.read()
     assert server.returncode == 0, rest
     assert "Traceback" not in rest
     assert not [process for process in family if process.is_running()]
+
+
+def test_a_page_beside_the_server_knows_its_people(repository, tmp_path):
+    people = ("--gallery", tmp_path / "people.gallery", "--random-weights")
+    with serve("--repository", repository, "--any-ports", "--quiet", "--page", *people) as server:
+        address = page_of(server)
+        assert post(address, "/v1/gallery/people?person=Ada&force=true")["faces"] == 1
+        (image,) = post(address, "/v1/identify")["images"]
+        server.send_signal(signal.SIGTERM)
+        server.stdout.read()
+    assert [face["person"] for face in image["faces"]] == ["Ada"]
+    assert server.returncode == 0
 
 
 def test_a_page_that_cannot_start_ends_the_server():
