@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,11 @@ from face_pictures.decoding import decode_as_shown, image_size, is_transparent
 from face_tools.blur.covering import Style, blur_faces
 from face_tools.blur.selecting import RECALL
 
+# The server answers with 256 MB of crops at most for a picture, which become files here; those of a request stay below
+# that too.
+_CUT_AT_A_TIME = 4
+_MOST_CUT_BYTES = 256 * 2**20
+
 
 def document_of(asked: Asked[Any], faces: Faces) -> dict[str, Any]:
     """What `faces detect --json` says of a picture. Its stages go into the timing of a request that has no other."""
@@ -41,6 +47,7 @@ def router(client: AsyncFaceClient, settings: Settings) -> APIRouter:
     limits = settings.limits
     # The others send files on as they came. A decoded picture of 50 megapixels whose faces are covered takes 0.8 GB.
     room = Room(limits.pixels)
+    cutting = asyncio.Semaphore(_CUT_AT_A_TIME)
 
     @paths.post("/v1/detect", **described(parameters.Detect, answers.DetectAnswer, "Find the faces in pictures"))
     async def detect(request: Request) -> Response:
@@ -87,7 +94,7 @@ def router(client: AsyncFaceClient, settings: Settings) -> APIRouter:
     )
     async def crop(request: Request) -> Response:
         asked = await read(request, parameters.Crop, limits)
-        return await _crop(client, asked, wants(request, answers.ZIP))
+        return await _crop(client, asked, cutting, wants(request, answers.ZIP))
 
     @paths.post(
         "/v1/blur",
@@ -111,16 +118,26 @@ def wants(request: Request, kind: str) -> bool:
     return kind in accepted and "json" not in accepted
 
 
-async def _crop(client: AsyncFaceClient, asked: Asked[parameters.Crop], as_zip: bool) -> Response:
+async def _crop(
+    client: AsyncFaceClient, asked: Asked[parameters.Crop], cutting: asyncio.Semaphore, as_zip: bool
+) -> Response:
     suffix, options = asked.parameters.format, asked.parameters.options
     files: dict[str, bytes] = {}
+    sizes: list[int] = []
     number_of = {id(picture): number for number, picture in enumerate(asked.pictures, 1)}
 
     async def find(picture: Picture) -> tuple[Faces, list[bytes]]:
-        faces = await client.detect(picture.data, crops=True, timing=True, **options)
-        crops = faces.crops
-        assert crops is not None
-        return faces, await asyncio.to_thread(lambda: [answers.encoded(crop, suffix) for crop in crops])
+        async with cutting:
+            faces = await client.detect(picture.data, crops=True, timing=True, **options)
+            crops = faces.crops
+            assert crops is not None
+            cut = await asyncio.to_thread(lambda: [answers.encoded(crop, suffix) for crop in crops])
+        sizes.extend(map(len, cut))
+        if sum(sizes) > _MOST_CUT_BYTES:
+            raise InvalidInput(
+                f"the crops have more than {_MOST_CUT_BYTES} bytes: ask for fewer, or with a smaller image_size"
+            )
+        return replace(faces, crops=None), cut
 
     def document(picture: Picture, found: tuple[Faces, list[bytes]]) -> dict[str, Any]:
         faces, crops = found

@@ -6,11 +6,12 @@ import io
 import json
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from face_client.errors import InvalidImage, ServerOverloaded
-from face_gateway import Limits, Settings
+from face_gateway import Limits, Settings, answers, finding
 from face_gateway.keys import add_key, hash_of
 from tests.fakes import answer
 from tests.gateway.asgi import acall, app_of, call, form
@@ -319,3 +320,12 @@ def test_metrics_count_what_was_answered(app):
     assert 'face_gateway_requests_total{method="POST",route="/v1/detect",status="400"} 1.0' in text
     assert "face_gateway_pictures_total 1.0" in text
     assert "face_gateway_requests_in_flight 0.0" in text
+
+
+def test_the_crops_of_a_request_are_bounded(monkeypatch):
+    most = 3 * len(answers.encoded(np.zeros((160, 160, 3), np.uint8), "png"))
+    monkeypatch.setattr(finding, "_MOST_CUT_BYTES", most)
+    headers, body = form([("a.png", PICTURE), ("b.png", PICTURE)], {})
+    first, second = call(app_of(lambda _: answer(2)), "POST", "/v1/crop", headers=headers, body=body).json["images"]
+    assert len(first["faces"]) == 2
+    assert second["error"]["detail"].startswith(f"the crops have more than {most} bytes")
