@@ -217,9 +217,12 @@ class _Visit:
                 if not self._ended.is_set():
                     headers["Connection"] = "close"
                     self._lingers = True
-        elif self._lingers and not message.get("more_body", False):
+        elif not message.get("more_body", False):
+            # An empty piece comes last, which waits until what is before it has left: answers that nobody takes hold
+            # their places.
             await self._send({**message, "more_body": True})
-            await self._drain(_DRAIN_SECONDS)
+            if self._lingers:
+                await self._drain(_DRAIN_SECONDS)
             message = {"type": "http.response.body"}
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):

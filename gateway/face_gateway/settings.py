@@ -21,7 +21,7 @@ class Limits:
     """What callers may ask for.
 
     body_bytes: of one request. images: pictures of one request. pixels: of a request, all its pictures together, as on
-    the server. in_flight: requests with a body at a time, from their header to the end of their answer; one more is
+    the server. in_flight: requests with a body at a time, from their header until their answer is taken; one more is
     refused with 429. held_bytes: of the bodies of all of these. body_seconds: for a body to arrive. header_seconds,
     header_bytes: for the header of a request. answer_seconds: for an answer to be taken. connections: open at a time,
     busy or idle.
