@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from face_gateway.keys import add_key
-from tests.e2e.paging import page
+from tests.e2e.gateway.paged import Paged
 from tests.pictures import wall
 
 EXAMPLES = Path(__file__).parents[2] / "gateway" / "examples"
@@ -30,8 +30,8 @@ def service(triton, tmp_path_factory):
     """(address, key)."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     key = add_key(keys, "example")
-    with page(triton.grpc_url, "--keys", keys) as address:
-        yield address, key
+    with Paged(triton.grpc_url, "--keys", keys) as paged:
+        yield paged.url, key
 
 
 @pytest.fixture(params=COMMANDS)
