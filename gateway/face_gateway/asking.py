@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from starlette.requests import Request
 
-from face_client.errors import FaceError, InvalidImage, InvalidInput, TooManyPixels
+from face_client.errors import FaceError, InvalidInput, TooManyPixels
 from face_client.messages import ids_beginning
 from face_gateway import problems
-from face_gateway.bodies import Body, Picture, read_body
+from face_gateway.bodies import Picture, read_body
 from face_gateway.parameters import Model, read_parameters
 from face_gateway.settings import Limits
-from face_pictures.decoding import image_size
 
 # The headers of larger files are read beside the event loop: some were made to keep a reader busy for seconds.
 _LARGE = 64 * 1024
@@ -48,26 +47,27 @@ async def read(request: Request, model: type[Model], limits: Limits) -> Asked[Mo
     timing: Timing = request.state.timing
     timing["body"] = time.perf_counter() - start
     parameters = read_parameters(model, request, body.fields)
-    if sum(len(picture.data) for picture in body.pictures) > _LARGE:
-        await asyncio.to_thread(_check_pictures, body, limits)
-    else:
-        _check_pictures(body, limits)
-    request.state.pictures = len(body.pictures)
-    return Asked(body.pictures, parameters, request.state.request_id, timing)
+    pictures = await _measured(body.pictures)
+    _check_pictures(pictures, limits)
+    request.state.pictures = len(pictures)
+    return Asked(pictures, parameters, request.state.request_id, timing)
 
 
-def _check_pictures(body: Body, limits: Limits) -> None:
-    """Raises InvalidInput for none, TooManyPixels by their headers: no pixel is decoded yet."""
-    if not body.pictures:
+async def _measured(pictures: Sequence[Picture]) -> list[Picture]:
+    """The pictures with their sizes."""
+
+    def measure() -> list[Picture]:
+        return [picture.measured() for picture in pictures]
+
+    is_large = sum(len(picture.data) for picture in pictures) > _LARGE
+    return await asyncio.to_thread(measure) if is_large else measure()
+
+
+def _check_pictures(pictures: Sequence[Picture], limits: Limits) -> None:
+    """Raises InvalidInput for none, TooManyPixels for those of all together."""
+    if not pictures:
         raise InvalidInput("there is no picture in the request")
-    pixels = 0
-    for picture in body.pictures:
-        try:
-            width, height = image_size(picture.data)
-        except InvalidImage:
-            # The server says what is wrong with it, in its place.
-            continue
-        pixels += width * height
+    pixels = sum(picture.pixels for picture in pictures)
     if pixels > limits.pixels:
         raise TooManyPixels(f"the pictures have {pixels} pixels together; at most {limits.pixels} are allowed")
 

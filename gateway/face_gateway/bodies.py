@@ -16,9 +16,10 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from face_client.errors import InvalidInput
+from face_client.errors import InvalidImage, InvalidInput
 from face_gateway.errors import BodyTooLarge, BodyTooSlow, InvalidBody, UnsupportedBody
 from face_gateway.settings import Limits
+from face_pictures.decoding import image_size
 
 PICTURE_FIELD = "image"
 """Of forms: any part with a file name is a picture, whatever its field."""
@@ -36,10 +37,24 @@ _LONGEST_NAME = 200
 
 
 class Picture(NamedTuple):
-    """name: of its file, for the answer. data: the file."""
+    """name: of its file, for the answer. data: the file. size: (width, height) by its header; None: not looked at, or
+    not to be read."""
 
     name: str
     data: bytes
+    size: tuple[int, int] | None = None
+
+    @property
+    def pixels(self) -> int:
+        """0 where the header cannot be read: the server says what is wrong with it."""
+        return 0 if self.size is None else self.size[0] * self.size[1]
+
+    def measured(self) -> Picture:
+        """With its size, for which no pixel is decoded."""
+        try:
+            return self._replace(size=image_size(self.data))
+        except InvalidImage:
+            return self
 
 
 class Body(NamedTuple):

@@ -23,7 +23,7 @@ from face_gateway.bodies import Picture
 from face_gateway.describing import described
 from face_gateway.room import Room
 from face_gateway.settings import Settings
-from face_pictures.decoding import decode_as_shown, image_size, is_transparent
+from face_pictures.decoding import decode_as_shown, is_transparent
 from face_tools.blur.covering import Style, blur_faces
 from face_tools.blur.selecting import RECALL
 
@@ -165,7 +165,7 @@ async def _blur(
     number_of = {id(picture): number for number, picture in enumerate(asked.pictures, 1)}
 
     async def find(picture: Picture) -> tuple[Faces, bytes]:
-        async with room.hold(_pixels(picture.data)):
+        async with room.hold(picture.pixels):
             shown = await asyncio.to_thread(_shown, picture.data)
             # Rather too many faces than too few, as `faces blur` does.
             faces = await client.detect(shown, timing=True, **{**RECALL, **wanted.options})
@@ -184,15 +184,6 @@ async def _blur(
         (file,) = files.values()
         return Response(file, media_type=answers.media_type(wanted.format))
     return answers.zipped(files.items(), answer) if as_zip else JSONResponse(answer)
-
-
-def _pixels(data: bytes) -> int:
-    """Of a picture, by its header; 0 where that cannot be read, which the server says."""
-    try:
-        width, height = image_size(data)
-    except InvalidImage:
-        return 0
-    return width * height
 
 
 def _shown(data: bytes) -> bytes | NDArray[np.uint8]:
