@@ -25,7 +25,7 @@ from face_bench.processes import OtherLoad, cpu_seconds
 from face_bench.spread import Spread, percentiles
 from face_bench.wire import JPEG, MODEL, infer_request, picture_tensors
 from face_client import FaceClient, FaceError
-from face_command.arguments import whole
+from face_command.arguments import number, whole
 from face_command.parser import Parser
 from face_server import EmbeddedTriton, ServerError
 
@@ -73,6 +73,13 @@ def _parser() -> Parser:
     parser = Parser("face_bench.gateway", description=_DESCRIPTION)
     add = parser.add_argument
     add("--rounds", type=whole(0, 10_000), default=100, metavar="N", help="of one caller (%(default)s)")
+    add(
+        "--min-face-size",
+        type=number(20),
+        default=20,
+        metavar="N",
+        help="what one caller looks for (%(default)s): larger faces take the server less time, whose spread hides less",
+    )
     add("--callers", type=whole(1, 64), nargs="*", default=[8, 64], metavar="N", help="of many (8 64)")
     add("--turns", type=whole(1, 100), default=5, metavar="N", help="of each number of callers (%(default)s)")
     add("--images", type=whole(1, 10_000), default=200, metavar="N", help="in a turn, each way (%(default)s)")
@@ -86,13 +93,13 @@ def _measure(args: argparse.Namespace) -> Report:
     ways = (GRPC, *args.ways)
     with EmbeddedTriton(CHECKOUT / "model_repository") as triton, _gateway(triton.grpc_url) as (pid, http):
         served = Served(triton.pid, pid, triton.grpc_url, http)
-        alone = _alone(served, picture, ways, args.rounds) if args.rounds else []
+        alone = _alone(served, picture, ways, args.rounds, args.min_face_size) if args.rounds else []
         with FaceClient(served.grpc) as client:
             faces = len(client.detect(picture.jpeg))
         with ExitStack() as stack:
             callers = {way: stack.enter_context(Callers(_call(served, way, picture, faces))) for way in ways}
             many = [each for count in args.callers for each in _many(served, callers, count, args.turns, args.images)]
-    return Report(Machine.here(), picture.name, len(picture.jpeg), alone, many)
+    return Report(Machine.here(), picture.name, len(picture.jpeg), args.min_face_size, alone, many)
 
 
 @contextmanager
@@ -143,15 +150,15 @@ def _call(served: Served, way: str, picture: Picture, faces: int) -> Call:
     return Call(served.http, "\r\n".join((*lines, "", "")).encode() + body, False, faces)
 
 
-def _alone(served: Served, picture: Picture, ways: Sequence[str], rounds: int) -> list[Alone]:
+def _alone(served: Served, picture: Picture, ways: Sequence[str], rounds: int, min_face_size: float) -> list[Alone]:
     """Each way in every round, in an order of its own: what one leaves behind meets all others."""
     order = random.Random(1)
     took: dict[str, list[float]] = {way: [] for way in ways}
     cpu = dict.fromkeys(ways, 0.0)
     connection = HTTPConnection(served.http)
     with FaceClient(served.grpc) as client, bar(f"one caller, {rounds} rounds", rounds) as tell:
-        asks = {way: _asker(connection, way, picture) for way in ways if way != GRPC}
-        asks[GRPC] = lambda: len(client.detect(picture.jpeg))
+        asks = {way: _asker(connection, way, picture, min_face_size) for way in ways if way != GRPC}
+        asks[GRPC] = lambda: len(client.detect(picture.jpeg, min_face_size=min_face_size))
         for turn in range(-_WARM_UP, rounds):
             for way in order.sample(ways, len(ways)):
                 used, start = cpu_seconds(served.gateway), time.perf_counter()
@@ -174,11 +181,11 @@ def _alone(served: Served, picture: Picture, ways: Sequence[str], rounds: int) -
     ]
 
 
-def _asker(connection: HTTPConnection, way: str, picture: Picture) -> Callable[[], int]:
+def _asker(connection: HTTPConnection, way: str, picture: Picture, min_face_size: float) -> Callable[[], int]:
     body, kind = request_of(way, picture)
 
     def ask() -> int:
-        connection.request("POST", "/v1/detect", body, {"Content-Type": kind})
+        connection.request("POST", f"/v1/detect?min_face_size={min_face_size:g}", body, {"Content-Type": kind})
         response = connection.getresponse()
         answer = response.read()
         if response.status != 200:

@@ -37,9 +37,12 @@ class Many:
 
 @dataclass(frozen=True)
 class Report:
+    """bytes: of the file. min_face_size: what one caller looked for."""
+
     machine: Machine
     picture: str
     bytes: int
+    min_face_size: float
     alone: list[Alone]
     many: list[Many]
 
@@ -48,7 +51,7 @@ def tables(report: Report) -> list[Table]:
     """Those that have rows."""
     picture = f"{report.picture}, {report.bytes / 1000:.0f} kB"
     alone = Table(
-        f"One caller, {picture}: ms",
+        f"One caller, {picture}, faces from {report.min_face_size:g} pixels: ms",
         ("way", "median", "95 %", "more than gRPC", "quartiles", "gateway's CPU"),
         tuple(
             (
