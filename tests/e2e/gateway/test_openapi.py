@@ -15,6 +15,9 @@ from tests.e2e.gateway.paged import Paged
 # Of what is generated no picture shows a face, and most are none: they are refused though they are as described.
 UNFIT_CHECKS = ("positive_data_acceptance", "ensure_resource_availability")
 
+# What they take is what /v1/crop and /v1/identify take: each value of each parameter is tried there.
+COVERED_ELSEWHERE = ("/v1/recognize", "/v1/compare")
+
 
 def schema_of(paged, examples, headers=None, checks=None):
     """What is described at /openapi.json. checks: which of them are on; None: all that fit."""
@@ -22,6 +25,11 @@ def schema_of(paged, examples, headers=None, checks=None):
     only = {"enabled": False, **{name: {"enabled": True} for name in checks or ()}}
     config = {
         "seed": 16,
+        # FaceNet on all that looks like a face takes its time on a busy machine.
+        "request-timeout": 120,
+        "operations": [
+            {"include-name": f"POST {path}", "phases": {"coverage": {"enabled": False}}} for path in COVERED_ELSEWHERE
+        ],
         "headers": headers or {},
         "generation": {"max-examples": examples, "deterministic": True},
         "phases": {"stateful": {"enabled": False}, "coverage": {"enabled": checks is None}},
@@ -55,7 +63,7 @@ def test_it_is_openapi_and_holds(paged):
     schema = schema_of(paged, examples=10)
     assert schema.raw_schema["openapi"].startswith("3.1.")
     schema.validate()
-    assert not failures(schema, 2000)
+    assert not failures(schema, 1000)
     assert paged.is_running
 
 
