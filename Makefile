@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 NETWORKS := $(foreach name,pnet rnet onet,model_repository/$(name)/1/model.pt)
 PHOTO := tests/data/astronaut.png
 
-.PHONY: help demo page test test-fast containers fuzz check bench bulk identify tune load saturate scaling soak bundle train-demo format env export clean
+.PHONY: help demo page test test-fast screenshots containers fuzz check bench bulk identify tune load saturate scaling soak bundle train-demo format env export clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -32,6 +32,9 @@ test: export test-fast  ## all tests, on a real Triton
 test-fast: env  ## the tests that need no Triton and are quick: a minute and a half on two cores
 	# A worker a core, so one thread each: more would wait for one another. A file stays whole: its fixtures are made once.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile --ignore tests/e2e -m "not slow"
+
+screenshots: export  ## the page's pictures in docs/images, made by its tests in Chromium
+	TRITON_FACES_SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/e2e/page -k "with_faces or boxes_go"
 
 containers: env  ## builds and runs the CPU's images with podman: the compose stack, TLS, pods of the chart; killed, stopped, replaced
 	$(BIN)/python -m pytest tests/containers --durations=5 $(ARGS)

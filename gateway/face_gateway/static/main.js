@@ -149,8 +149,9 @@ async function learnService() {
     return;
   }
   new Settings(service.parameters, changeParameters);
-  if (service.identification) questions.path = NAMES;
-  if (service.enrolment) {
+  // Without FaceNet there are no names, but faces all the same.
+  if (service.identification && service.recognition) questions.path = NAMES;
+  if (service.enrolment && service.recognition) {
     people = new People(() => changeParameters(questions.parameters));
     byId("kept").textContent = "Pictures go to this service alone. Only faces that you enrol are kept; all else is forgotten with the answer.";
   }

@@ -11,8 +11,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from tests import clips
+from tests.e2e.gateway.paged import Paged
 from tests.e2e.page.looking import Visit
-from tests.e2e.page.serving import gateway
 from tests.pictures import astronaut
 
 # What playwright waits for an element or an answer; other tests may have the processors.
@@ -27,8 +27,8 @@ CLIP_SECONDS = 8
 @pytest.fixture(scope="module")
 def page_url(triton):
     """Of a gateway without keys and gallery."""
-    with gateway(triton.grpc_url) as url:
-        yield url
+    with Paged(triton.grpc_url) as gateway:
+        yield gateway.url
 
 
 @pytest.fixture(scope="module")

@@ -93,3 +93,12 @@ def test_no_camera(browser, page_url):
         there = visit(permissions=["camera"])
         there.page.get_by_role("button", name="Camera").click()
         expect(there.page.locator("#camera-status")).to_have_text("There is no camera.")
+
+
+def test_a_page_that_may_have_no_camera(visit):
+    """As over plain HTTP from another machine: there browsers call a page insecure."""
+    there = visit()
+    there.page.add_init_script("Object.defineProperty(window, 'isSecureContext', { value: false })")
+    there.open()
+    there.page.get_by_role("button", name="Camera").click()
+    expect(there.page.locator("#camera-status")).to_contain_text("over https or from this machine")

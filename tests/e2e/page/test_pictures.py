@@ -51,7 +51,7 @@ def assert_faces_at(visit, faces, width, height):
     assert_boxes(visit.frame(), boxes_of(faces), width, height)
 
 
-@pytest.mark.parametrize("size", [(1440, 900)])
+@pytest.mark.parametrize("size", [(1440, 900), (360, 740)], ids=["wide", "phone"])
 def test_a_photo_dropped_shows_its_faces_in_their_places(visit, client, size):
     there = visit(viewport={"width": size[0], "height": size[1]})
     there.drop(WALL)

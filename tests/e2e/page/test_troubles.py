@@ -7,8 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from face_client import InvalidImage
-from tests.e2e.page.serving import FACES, Gateway, gateway
+from tests.e2e.gateway.paged import Paged
 from tests.e2e.page.test_pictures import PORTRAIT, WALL
+from tests.e2e.served import FACES
 
 TEXT = ("letter.txt", "text/plain", b"Dear reader, this is no picture.")
 
@@ -29,22 +30,20 @@ def test_what_is_no_picture(visit, client):
 
 
 def test_what_is_too_large_is_not_sent(visit, triton):
-    with gateway(triton.grpc_url, "--max-body", "100000") as url:
-        there = visit(url)
+    with Paged(triton.grpc_url, "--max-body", "100000") as gateway:
+        there = visit(gateway.url)
         there.drop(PORTRAIT)
         expect(there.page.locator("#picture .problem")).to_contain_text("the service takes at most 0.1 MB")
         assert there.asked("/v1/detect") == []
 
 
 def test_a_service_that_is_gone_and_comes_back(visit, triton):
-    gone = Gateway(triton.grpc_url)
-    there = visit(gone.url)
-    gone.stop()
+    with Paged(triton.grpc_url) as gone:
+        there = visit(gone.url)
     there.drop(PORTRAIT)
     problem = there.page.locator("#picture .problem")
     expect(problem).to_contain_text("The service does not answer")
-    port = gone.url.rpartition(":")[2]
-    with gateway(triton.grpc_url, "--port", port):
+    with Paged(triton.grpc_url, "--port", gone.port):
         there.page.get_by_role("button", name="Ask again").click()
         there.expect_faces(1)
         expect(problem).to_be_hidden()
@@ -57,8 +56,8 @@ def guarded(triton, tmp_path):
     command = [FACES, "page", "--keys", keys, "--new-key", "reader"]
     key = re.search(r"\S{20,}", subprocess.run(command, capture_output=True, text=True, check=True).stdout)[0]
     keys.write_text(keys.read_text().rstrip() + " rate=0.5 burst=1\n")
-    with gateway(triton.grpc_url, "--keys", str(keys)) as url:
-        yield url, key
+    with Paged(triton.grpc_url, "--keys", str(keys)) as gateway:
+        yield gateway.url, key
 
 
 def test_a_key_is_asked_for_and_a_busy_service_waited_for(visit, guarded):
@@ -85,8 +84,8 @@ def test_a_key_is_asked_for_and_a_busy_service_waited_for(visit, guarded):
 
 
 def test_people_are_enrolled_named_and_forgotten(visit, triton, tmp_path):
-    with gateway(triton.grpc_url, "--gallery", str(tmp_path / "people.gallery"), "--random-weights") as url:
-        there = visit(url)
+    with Paged(triton.grpc_url, "--gallery", str(tmp_path / "people.gallery"), "--random-weights") as gateway:
+        there = visit(gateway.url)
         expect(there.page.get_by_text("Only faces that you enrol are kept")).to_be_visible()
         there.drop(PORTRAIT)
         there.expect_faces(1)
@@ -103,8 +102,8 @@ def test_people_are_enrolled_named_and_forgotten(visit, triton, tmp_path):
 
 
 def test_one_of_several_faces_is_enrolled(visit, triton, tmp_path):
-    with gateway(triton.grpc_url, "--gallery", str(tmp_path / "people.gallery"), "--random-weights") as url:
-        there = visit(url)
+    with Paged(triton.grpc_url, "--gallery", str(tmp_path / "people.gallery"), "--random-weights") as gateway:
+        there = visit(gateway.url)
         there.drop(WALL)
         there.page.get_by_role("option", name="Face 1").first.click()
         there.page.get_by_label("This is").fill("Ada")
