@@ -7,13 +7,17 @@ import { saveCrop } from "./saving.js";
 
 const SIDE = 112;
 
-/** A face cut out of what the browser shows, square, with some of its surroundings. Null where it shows nothing. */
-export function cutOut(picture, [x1, y1, x2, y2], side = SIDE, around = 0.15) {
+/** A face cut out of what the browser shows, square, upright, with some of its surroundings. Null where it shows nothing. */
+export function cutOut(picture, { box: [x1, y1, x2, y2], angle = 0 }, side = SIDE, around = 0.15) {
   if (!picture.image) return null;
   const canvas = element("canvas", { width: side, height: side, "aria-hidden": "true" });
   const length = Math.max(x2 - x1, y2 - y1) * (1 + 2 * around);
   const [left, top] = [(x1 + x2 - length) / 2, (y1 + y2 - length) / 2];
-  canvas.getContext("2d").drawImage(picture.image, left, top, length, length, 0, 0, side, side);
+  const context = canvas.getContext("2d");
+  context.translate(side / 2, side / 2);
+  // It lies turned clockwise by its angle.
+  context.rotate((-angle * Math.PI) / 180);
+  context.drawImage(picture.image, left, top, length, length, -side / 2, -side / 2, side, side);
   return canvas;
 }
 
@@ -47,7 +51,7 @@ export class FaceList {
     this.list.hidden = picture.faces.length === 0;
     this.list.replaceChildren(...picture.faces.map((face, place) =>
       element("div", { class: "face", role: "option", "aria-label": `${called(face, place)}, ${percent(face.probability)}` },
-        cutOut(picture, face.box) ?? element("span", { class: "number", "aria-hidden": "true" }, String(place + 1)),
+        cutOut(picture, face) ?? element("span", { class: "number", "aria-hidden": "true" }, String(place + 1)),
         element("small", { "aria-hidden": "true" }, tagOf(face)))));
     if (hadFocus) (this.list.firstElementChild ?? byId("main")).focus();
   }

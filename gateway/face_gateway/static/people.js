@@ -10,7 +10,7 @@ const PATH = "/v1/gallery/people";
 async function pieceOf(picture, face) {
   if (picture.faces.length === 1) return picture.file;
   const side = Math.ceil(Math.max(face.box[2] - face.box[0], face.box[3] - face.box[1]) * 2);
-  const canvas = cutOut(picture, face.box, side, 0.5);
+  const canvas = cutOut(picture, face, side, 0.5);
   if (!canvas) throw new Problem("This browser cannot cut a face out of such a picture; enrol one that shows this face alone.");
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }

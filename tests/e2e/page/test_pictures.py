@@ -118,6 +118,27 @@ def test_settings_act_at_once(visit, client):
     there.expect_faces(len(everything))
 
 
+def test_turned_faces(visit, client):
+    lying = encoded(np.ascontiguousarray(np.rot90(astronaut(), -1)))
+    there = visit()
+    there.drop(("lying.png", "image/png", lying))
+    there.expect_faces(len(client.detect(lying)))
+    there.page.get_by_text("More options").click()
+    there.page.get_by_label("Turned faces too").check()
+    faces = client.detect(lying, rotations=True)
+    [turned] = [place for place, face in enumerate(faces) if face.angle == 90]
+    expect(there.page.locator("#call-text")).to_contain_text('"angle": 90')
+    assert_faces_at(there, faces, 512, 512)
+    there.page.get_by_role("option", name=f"Face {turned + 1},").click()
+    expect(there.page.locator(".facts")).to_contain_text("90° clockwise")
+    # Its crop in the list stands upright: as that of the portrait itself, but for the box's own digits.
+    thumbnail = there.frame('#faces [aria-selected="true"] canvas')
+    there.drop(PORTRAIT)
+    expect(there.page.get_by_role("heading", name="portrait.png")).to_be_visible()
+    there.expect_faces(1)
+    assert np.abs(thumbnail.astype(int) - there.frame("#faces canvas")).mean() < 12
+
+
 def test_a_slider_on_its_way_asks_no_more_than_it_must(visit, client):
     there = visit()
     there.drop(PORTRAIT)
