@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests import clips
 from tests.e2e.gateway.paged import Paged
@@ -17,6 +17,7 @@ from tests.pictures import astronaut
 
 # What playwright waits for an element or an answer; other tests may have the processors.
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 # Chromium's own camera, which shows a clip again and again, instead of one of this machine.
 FAKE_CAMERA = ("--use-fake-device-for-media-stream",)
