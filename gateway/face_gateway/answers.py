@@ -19,7 +19,15 @@ from PIL import Image
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from face_client.errors import InvalidInput
+from face_gateway.bodies import Picture as SentPicture
+
 _TYPES = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
+
+DEFAULT_SUFFIX = "jpg"
+
+# Pixels that a side may have.
+_LONGEST_SIDES = {"jpg": 65_500, "webp": 16_383}
 _QUALITY = 95
 
 ZIP = "application/zip"
@@ -218,6 +226,21 @@ def encoded(pixels: NDArray[np.uint8], suffix: str) -> bytes:
     return file.getvalue()
 
 
+def check_fits(size: tuple[int, int] | None, suffix: str) -> None:
+    """Raises InvalidInput for a picture of (width, height) that the format has no place for."""
+    longest = _LONGEST_SIDES.get(suffix)
+    if size is not None and longest is not None and max(size) > longest:
+        raise InvalidInput(
+            f"{suffix} has no place for {size[0]}x{size[1]} pixels, at most {longest} along a side: ask for format png"
+        )
+
+
+def suffix_of(accepted: str) -> str | None:
+    """The first format that a header `Accept` names."""
+    named = [(accepted.lower().find(media_type(suffix)), suffix) for suffix in _TYPES]
+    return min(((place, suffix) for place, suffix in named if place >= 0), default=(0, None))[1]
+
+
 def media_type(suffix: str) -> str:
     return f"image/{_TYPES[suffix].lower()}"
 
@@ -237,7 +260,8 @@ def zipped(files: Iterable[tuple[str, bytes]], document: dict[str, Any]) -> Resp
     return Response(archive.getvalue(), media_type=ZIP)
 
 
-def stem_of(name: str, number: int) -> str:
+def stem_of(picture: SentPicture) -> str:
     """What a picture's files in an archive are called: by its number too, since names may be equal."""
-    stem = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in PurePosixPath(name).stem)
-    return f"{number}_{stem[:80] or 'image'}"
+    stem = PurePosixPath(picture.name).stem
+    safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in stem)
+    return f"{picture.number}_{safe[:80] or 'image'}"

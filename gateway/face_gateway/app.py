@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from face_client import AsyncFaceClient
 from face_client.errors import FaceError
 from face_gallery import AsyncGallery, AsyncServedGallery
-from face_gateway import answers, describing, finding, people, problems
+from face_gateway import answers, cutting, describing, finding, people, problems
 from face_gateway.door import Door
 from face_gateway.errors import NoSuchMethod, NoSuchPath
 from face_gateway.keys import Keys
@@ -63,6 +63,7 @@ def make_app(
     record = Record(log)
     models = Models(client)
     app.include_router(finding.router(client, settings))
+    app.include_router(cutting.router(client, settings.limits))
     names = AsyncServedGallery(client) if settings.served else gallery
     if names is not None:
         app.include_router(people.naming(names, settings.limits))

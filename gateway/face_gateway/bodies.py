@@ -37,11 +37,12 @@ _LONGEST_NAME = 200
 
 
 class Picture(NamedTuple):
-    """name: of its file, for the answer. data: the file. size: (width, height) by its header; None: not looked at, or
-    not to be read."""
+    """name: of its file, for the answer. data: the file. number: among those of its request, from 1. size: (width,
+    height) by its header; None: not looked at, or not to be read here."""
 
     name: str
     data: bytes
+    number: int = 0
     size: tuple[int, int] | None = None
 
     @property
@@ -49,12 +50,13 @@ class Picture(NamedTuple):
         """0 where the header cannot be read: the server says what is wrong with it."""
         return 0 if self.size is None else self.size[0] * self.size[1]
 
-    def measured(self) -> Picture:
-        """With its size, for which no pixel is decoded."""
+    def measured(self, number: int) -> Picture:
+        """With its number and its size, for which no pixel is decoded."""
         try:
-            return self._replace(size=image_size(self.data))
+            size = image_size(self.data)
         except InvalidImage:
-            return self
+            size = None
+        return self._replace(number=number, size=size)
 
 
 class Body(NamedTuple):

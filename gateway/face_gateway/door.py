@@ -10,9 +10,8 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import ExitStack, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,8 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from face_client.errors import FaceError
 from face_gateway import problems
 from face_gateway.bodies import check_length
-from face_gateway.errors import InvalidBody, NotAllowed, TooManyRequests
+from face_gateway.errors import InvalidBody, NotAllowed
 from face_gateway.keys import Key, Keys
+from face_gateway.places import Places
 from face_gateway.record import Done, Record
 from face_gateway.settings import LOOPBACK, Limits, Settings, is_loopback
 from face_gateway.tracing import trace_of
@@ -52,30 +52,6 @@ _SECURITY = {
 }
 
 
-@dataclass
-class Places:
-    """How many bodies are held, and how many bytes have been promised to them."""
-
-    limits: Limits
-    bodies: int = 0
-    held: int = 0
-
-    @contextmanager
-    def hold(self, size: int) -> Iterator[None]:
-        """Raises TooManyRequests where there is no place."""
-        if self.bodies >= self.limits.in_flight:
-            raise TooManyRequests(f"{self.bodies} requests are being answered, and no more are taken at a time")
-        if self.held + size > self.limits.held_bytes:
-            raise TooManyRequests("the pictures of other requests fill the memory that is kept for them")
-        self.bodies += 1
-        self.held += size
-        try:
-            yield
-        finally:
-            self.bodies -= 1
-            self.held -= size
-
-
 class Door:
     """Around an application."""
 
@@ -88,7 +64,7 @@ class Door:
         self._hosts = {*_LOOPBACK_NAMES, *(name.lower() for name in settings.allowed_hosts)}
         # Who listens elsewhere may be called anything, unless somebody says what.
         self._any_host = not is_loopback(settings.host) and not settings.allowed_hosts
-        record.watch(lambda: self.places.bodies, lambda: self.places.held)
+        record.watch(lambda: self.places.taken, lambda: self.places.held)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -118,7 +94,7 @@ class Door:
             return
         size = visit.announced(self._settings.limits)
         with ExitStack() as place:
-            place.enter_context(self.places.hold(size))
+            visit.state["place"] = place.enter_context(self.places.hold(size))
             # Whoever has the answer may ask again before this task has come to its end.
             visit.when_answered = place.close
             await visit.while_there(self._app(visit.scope, visit.receive, visit.send))

@@ -71,7 +71,7 @@ def _parsed(value: object) -> object:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("it must be JSON") from None
 
 
@@ -98,7 +98,9 @@ class Blur(Detect):  # type: ignore[misc, valid-type]
     method: Literal[METHODS] = Field("blur", description="how faces are covered")  # type: ignore[valid-type]
     shape: Literal[SHAPES] = Field("ellipse", description="what is covered of them")  # type: ignore[valid-type]
     grow: float = Field(GROW, ge=0, le=10, description="share of a box's sides that is added on each side")
-    format: Literal[FORMATS] = Field("jpg", description="of the picture")  # type: ignore[valid-type]
+    format: Literal[FORMATS] | None = Field(  # type: ignore[valid-type]
+        None, description="of the picture; without it the one that `Accept` names, or else jpg"
+    )
 
 
 class Identify(Recognize):  # type: ignore[misc, valid-type]
@@ -119,7 +121,7 @@ class Enrol(Recognize):  # type: ignore[misc, valid-type]
 
 class People(Parameters):
     collection: str | None = Field(None, description="only people of this one", min_length=1, max_length=200)
-    limit: int = Field(1000, ge=1, le=100_000, description="so many at most")
+    limit: int = Field(1000, ge=1, le=10_000, description="so many at most")
 
 
 class Forget(Parameters):

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from face_client.errors import FaceError
+from face_client.errors import FaceError, InvalidImage, InvalidInput
 from face_client.messages import ids_beginning
 from face_gallery import AsyncGallery, AsyncServedGallery, Enrolled, Identified
 from face_gateway import answers, parameters, problems
@@ -18,6 +18,9 @@ from face_gateway.asking import each, read
 from face_gateway.bodies import Picture
 from face_gateway.describing import described
 from face_gateway.settings import Limits
+
+# Browsers and others take them out of an address, so nobody of that name could be erased.
+_NO_PATHS = (".", "..")
 
 
 def naming(gallery: AsyncGallery | AsyncServedGallery, limits: Limits) -> APIRouter:
@@ -56,9 +59,13 @@ def keeping(gallery: AsyncGallery, limits: Limits) -> APIRouter:
     async def people(request: Request) -> Response:
         wanted = parameters.read_parameters(parameters.People, request, {})
         collections = None if wanted.collection is None else [wanted.collection]
-        found = await asyncio.to_thread(lambda: list(islice(gallery.store.people(collections, None), wanted.limit + 1)))
-        shown = [person.to_dict() for person in found[: wanted.limit]]
-        return JSONResponse({"people": shown, "more": len(found) > wanted.limit})
+
+        def answer() -> Response:
+            found = list(islice(gallery.store.people(collections, None), wanted.limit + 1))
+            shown = [person.to_dict() for person in found[: wanted.limit]]
+            return JSONResponse({"people": shown, "more": len(found) > wanted.limit})
+
+        return await asyncio.to_thread(answer)
 
     @paths.post(
         "/v1/gallery/people",
@@ -67,6 +74,8 @@ def keeping(gallery: AsyncGallery, limits: Limits) -> APIRouter:
     async def enrol(request: Request) -> Response:
         asked = await read(request, parameters.Enrol, limits)
         wanted = asked.parameters
+        if wanted.person in _NO_PATHS:
+            raise InvalidInput(f"person is {wanted.person!r}, which no address can name")
         with ids_beginning(f"{asked.request_id}-"):
             enrolled = await gallery.add(
                 wanted.person,
@@ -91,8 +100,8 @@ def keeping(gallery: AsyncGallery, limits: Limits) -> APIRouter:
 
 
 def _identified(picture: Picture, found: Sequence[Identified]) -> dict[str, Any]:
-    # It was read by the server, with the same code.
-    assert picture.size is not None
+    if picture.size is None:
+        raise InvalidImage("the server reads the picture, and the gateway cannot tell its size")
     width, height = picture.size
     return {"width": width, "height": height, "faces": [each.to_dict() for each in found]}
 

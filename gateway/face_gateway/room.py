@@ -1,10 +1,27 @@
-"""Room for decoded pictures: many small ones at a time, or one of the largest."""
+"""Room for decoded pictures: many small ones at a time, or one of the largest; and work in threads that keeps to it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+async def finished_in_thread(
+    work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
+) -> Result:
+    """`asyncio.to_thread` that ends no sooner than the work, which nobody can stop: who is cancelled meanwhile goes on
+    holding what they hold."""
+    working = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait((working,))
+        raise
 
 
 class Room:

@@ -9,10 +9,12 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.requests import Request
 
-from face_client.errors import InvalidImage, ServerOverloaded
-from face_gateway import Limits, Settings, answers, finding
+from face_client.errors import InvalidImage, InvalidInput, ServerOverloaded
+from face_gateway import Limits, Settings, answers, cutting, parameters
 from face_gateway.keys import add_key, hash_of
+from face_gateway.parameters import read_parameters
 from tests.fakes import answer
 from tests.gateway.asgi import acall, app_of, call, form
 
@@ -323,9 +325,56 @@ def test_metrics_count_what_was_answered(app):
 
 
 def test_the_crops_of_a_request_are_bounded(monkeypatch):
-    most = 3 * len(answers.encoded(np.zeros((160, 160, 3), np.uint8), "png"))
-    monkeypatch.setattr(finding, "_MOST_CUT_BYTES", most)
+    monkeypatch.setattr(cutting, "_MOST_BYTES", 3 * one_crop())
+    app = app_of(lambda _: answer(2))
+    headers, body = form([("a.png", PICTURE)], {})
+    assert call(app, "POST", "/v1/crop", headers=headers, body=body).status == 200
     headers, body = form([("a.png", PICTURE), ("b.png", PICTURE)], {})
-    first, second = call(app_of(lambda _: answer(2)), "POST", "/v1/crop", headers=headers, body=body).json["images"]
-    assert len(first["faces"]) == 2
-    assert second["error"]["detail"].startswith(f"the crops have more than {most} bytes")
+    told = call(app, "POST", "/v1/crop", headers=headers, body=body)
+    assert (told.status, told.json["type"]) == (400, "/problems#InvalidInput")
+    assert told.json["detail"].startswith(f"the answer's pictures have more than {3 * one_crop()} bytes")
+
+
+def one_crop():
+    return len(answers.encoded(np.zeros((160, 160, 3), np.uint8), "png"))
+
+
+def test_the_crops_of_all_requests_have_the_memory_that_is_kept():
+    headers, body = form([("a.png", PICTURE)], {})
+    room = len(body) + 3 * 2 * one_crop()
+    for held, status in ((room, 200), (room - 1, 429)):
+        app = app_of(lambda _: answer(2), Settings(limits=Limits(held_bytes=held)))
+        for _ in range(2):
+            assert call(app, "POST", "/v1/crop", headers=headers, body=body).status == status
+        assert app.places.held == app.places.taken == 0
+
+
+def test_a_copy_has_the_format_that_is_asked_for(app):
+    asked = {
+        "image/png": "image/png",
+        "image/*": "image/jpeg",
+        "image/webp, image/png": "image/webp",
+        "IMAGE/PNG": "image/png",
+    }
+    for accept, kind in asked.items():
+        told = call(app, "POST", "/v1/blur", headers={**IMAGE, "accept": accept}, body=PICTURE)
+        assert (told.status, told.headers["content-type"]) == (200, kind)
+        assert Image.open(io.BytesIO(told.body)).get_format_mimetype() == kind
+    told = call(app, "POST", "/v1/blur", query="format=webp", headers={**IMAGE, "accept": "image/png"}, body=PICTURE)
+    assert told.headers["content-type"] == "image/webp"
+
+
+@pytest.mark.parametrize(("suffix", "width"), [("jpg", 65_501), ("webp", 16_384)])
+def test_a_copy_that_its_format_has_no_place_for_is_refused(app, suffix, width):
+    told = call(app, "POST", "/v1/blur", query=f"format={suffix}", headers=IMAGE, body=picture_file(width, 2))
+    assert (told.status, told.json["type"]) == (400, "/problems#InvalidInput")
+    assert told.json["detail"].startswith(f"{suffix} has no place for {width}x2 pixels")
+    assert call(app, "POST", "/v1/blur", query="format=png", headers=IMAGE, body=picture_file(width, 2)).status == 200
+
+
+@pytest.mark.parametrize("name", ["where", "collections"])
+def test_json_that_is_too_deep_is_no_json(name):
+    with pytest.raises(InvalidInput, match=f"{name} is .*it must be JSON"):
+        read_parameters(
+            parameters.Identify, Request({"type": "http", "query_string": b"", "headers": []}), {name: "[" * 100_000}
+        )

@@ -3,12 +3,13 @@
 import asyncio
 import io
 import random
+import threading
 
 import pytest
 from PIL import Image
 
-from face_gateway import Limits, Settings, finding
-from face_gateway.room import Room
+from face_gateway import Limits, Settings, cutting
+from face_gateway.room import Room, finished_in_thread
 from tests.fakes import answer
 from tests.gateway.asgi import acall, app_of
 
@@ -50,12 +51,43 @@ def test_who_gives_up_leaves_the_room_as_it_was():
     asyncio.run(trying())
 
 
+def test_who_is_cancelled_holds_what_they_hold_until_the_work_is_over():
+    started, over, ended = threading.Event(), threading.Event(), []
+
+    def work():
+        started.set()
+        over.wait(20)
+        ended.append(True)
+
+    async def cancelling():
+        room = Room(10)
+
+        async def holding():
+            async with room.hold(10):
+                await finished_in_thread(work)
+
+        task = asyncio.create_task(holding())
+        await asyncio.to_thread(started.wait, 20)
+        task.cancel()
+        await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(room.hold(1).__aenter__())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        over.set()
+        await waiting
+        assert ended
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelling())
+
+
 def test_large_pictures_are_covered_one_after_the_other(monkeypatch):
     """Of 3,000 pixels each, in a room of 5,000."""
     file = io.BytesIO()
     Image.new("RGB", (60, 50)).save(file, "PNG")
     inside, most = [], []
-    covered = finding._covered
+    covered = cutting._covered
 
     def counted(*arguments):
         inside.append(1)
@@ -65,7 +97,7 @@ def test_large_pictures_are_covered_one_after_the_other(monkeypatch):
         finally:
             inside.pop()
 
-    monkeypatch.setattr(finding, "_covered", counted)
+    monkeypatch.setattr(cutting, "_covered", counted)
     app = app_of(lambda _: answer(1), Settings(limits=Limits(pixels=5000)))
 
     async def several():
