@@ -12,7 +12,6 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from face_client import AsyncFaceClient
@@ -74,14 +73,6 @@ def make_app(
     add_page(app)
     _add_errors(app)
     _describe(app, settings)
-    if settings.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.allowed_origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "X-API-Key", "X-Request-ID", "Content-Type"],
-            expose_headers=["X-Request-ID", "Server-Timing", "Retry-After"],
-        )
     return Door(app, settings, None if settings.keys is None else Keys(settings.keys), record)
 
 

@@ -252,6 +252,59 @@ def test_a_page_that_is_listed_may_ask():
     assert call(app, "OPTIONS", "/v1/detect", headers=asked).status == 200
 
 
+def test_a_page_that_is_listed_can_read_every_refusal(tmp_path):
+    file = tmp_path / "keys"
+    key, slow = add_key(file, "a"), add_key(file, "b")
+    lines = file.read_text().replace(hash_of(key), f"{hash_of(key)} may=faces")
+    file.write_text(lines.replace(hash_of(slow), f"{hash_of(slow)} rate=0.001"))
+
+    def fault(_request):
+        raise RuntimeError
+
+    origin = {"origin": "https://shop.example"}
+    app = app_of(fault, Settings(keys=file, allowed_origins=(origin["origin"],), limits=Limits(body_bytes=1000)))
+
+    def ask(method, path, given, body=b"", **options):
+        told = call(app, method, path, headers={**IMAGE, **origin, **given}, body=body, **options)
+        assert told.headers["access-control-allow-origin"] == origin["origin"]
+        assert "Retry-After" in told.headers["access-control-expose-headers"]
+        assert (told.headers["vary"], told.headers["x-content-type-options"]) == ("Origin", "nosniff")
+        assert told.json["request_id"] == told.headers["x-request-id"]
+        return told.status
+
+    mine = {"x-api-key": key}
+    assert ask("POST", "/v1/detect", {}, PICTURE) == 401
+    assert ask("POST", "/v1/gallery/people", mine, PICTURE) == 403
+    assert ask("POST", "/v1/detect", {**mine, "host": "evil.example"}, PICTURE) == 403
+    assert ask("GET", "/v1/nothing", mine) == 404
+    assert ask("GET", "/v1/detect", mine) == 405
+    assert ask("POST", "/v1/detect", mine, bytes(1001)) == 413
+    assert ask("POST", "/v1/detect", {**mine, "content-type": "text/plain"}, b"a") == 415
+    assert [ask("GET", "/v1/nothing", {"x-api-key": slow}) for _ in range(2)] == [404, 429]
+    assert ask("POST", "/v1/detect", mine, PICTURE, fault=RuntimeError) == 500
+    others = call(app, "POST", "/v1/detect", headers={**IMAGE, "origin": "https://evil.example"}, body=PICTURE)
+    assert others.status == 403
+    assert "access-control-allow-origin" not in others.headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "127.0.0.2:8080"])
+def test_at_another_address_of_loopback_it_has_that_for_a_name(host):
+    app = app_of(reply, Settings(host="127.0.0.2"))
+    assert call(app, "GET", "/v1/service", headers={"host": host}).status == 200
+    assert call(app, "GET", "/v1/service", headers={"host": "127.0.0.3"}).status == 403
+
+
+@pytest.mark.parametrize(
+    ("length", "status"), [("9" * 5000, 413), ("0" * 5000 + "1", 422), ("-1", 400), ("1_0", 400), ("\xb2", 400)]
+)
+def test_an_announced_length_is_a_number_however_long(length, status):
+    def unread(_request):
+        raise InvalidImage("no picture")
+
+    told = call(app_of(unread), "POST", "/v1/detect", headers={**IMAGE, "content-length": length}, body=b"x")
+    assert told.status == status
+
+
 def test_elsewhere_it_has_any_name_unless_some_are_given():
     host = {"host": "faces.example"}
     assert call(app_of(reply, Settings(host="0.0.0.0")), "GET", "/v1/service", headers=host).status == 200
