@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,11 +35,11 @@ _LOOK_AGAIN_S = 2.0
 
 
 def make_app(
-    settings: Settings, client: AsyncFaceClient, gallery: AsyncGallery | None = None, log: str = "none"
+    settings: Settings, client: AsyncFaceClient, gallery: AsyncGallery | None = None, record: Record | None = None
 ) -> ASGIApp:
     """An ASGI application, with the lifespan that closes client and gallery.
 
-    gallery: of settings.gallery, opened with this client. log: one of `record.LOG_FORMATS`.
+    gallery: of settings.gallery, opened with this client. record: without one there is no log.
     Raises InvalidInput for a file of keys that cannot be read.
     """
 
@@ -56,10 +57,12 @@ def make_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # They would go to the host and scheme that were asked, which behind a proxy are others.
+        redirect_slashes=False,
         # The door has its own, without queries and names of people.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    record = Record(log)
+    record = record or Record()
     models = Models(client)
     app.include_router(finding.router(client, settings))
     app.include_router(cutting.router(client, settings.limits))
@@ -73,23 +76,34 @@ def make_app(
     add_page(app)
     _add_errors(app)
     _describe(app, settings)
-    return Door(app, settings, None if settings.keys is None else Keys(settings.keys), record)
+    keys = None if settings.keys is None else Keys(settings.keys, tell=record.warn)
+    return Door(app, settings, keys, record)
 
 
 class Models:
-    """Which of the server's models are there, asked at most every so often."""
+    """Which of the server's models are there, each asked by one at a time, at most every so often."""
 
     def __init__(self, client: AsyncFaceClient) -> None:
         self._client = client
         self._known: dict[str, tuple[float, bool]] = {}
+        self._asking: dict[str, asyncio.Task[bool]] = {}
 
     async def ready(self, model: str) -> bool:
         """Whether it takes requests."""
-        now = time.monotonic()
-        asked, answer = self._known.get(model, (-_LOOK_AGAIN_S, False))
-        if now - asked >= _LOOK_AGAIN_S:
+        told, answer = self._known.get(model, (-math.inf, False))
+        if time.monotonic() - told < _LOOK_AGAIN_S:
+            return answer
+        if model not in self._asking:
+            self._asking[model] = asyncio.create_task(self._ask(model))
+        # Others wait for the same answer.
+        return await asyncio.shield(self._asking[model])
+
+    async def _ask(self, model: str) -> bool:
+        try:
             answer = await self._client.is_ready(model)
-            self._known[model] = now, answer
+            self._known[model] = time.monotonic(), answer
+        finally:
+            del self._asking[model]
         return answer
 
     async def finds(self) -> bool:

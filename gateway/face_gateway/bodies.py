@@ -8,6 +8,7 @@ import binascii
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NamedTuple
 
@@ -154,12 +155,12 @@ async def _form(request: Request, limits: Limits) -> Body:
 
 def _json(data: bytes, limits: Limits) -> Body:
     try:
-        document = json.loads(data)
+        document = json.loads(data, object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as error:
         raise InvalidBody(f"the body is no JSON: {error}") from error
     if not isinstance(document, dict):
         raise InvalidBody(f'the body must be a JSON object: {{"{JSON_FIELD}": ["…"]}}')
-    fields = dict(document)
+    fields = document
     images = fields.pop(JSON_FIELD, [])
     if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
         raise InvalidBody(f"{JSON_FIELD} must be a list of pictures in base64")
@@ -168,6 +169,15 @@ def _json(data: bytes, limits: Limits) -> Body:
     if len(fields) > MOST_FIELDS:
         raise InvalidBody(f"the body has {len(fields)} fields beside {JSON_FIELD}; at most {MOST_FIELDS} are allowed")
     return Body([Picture(f"image_{number}", _decoded(image, number)) for number, image in enumerate(images, 1)], fields)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises InvalidInput for a name that is there twice."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise InvalidInput(f"the field {twice[:80]!r} is there twice")
+    return fields
 
 
 def _decoded(text: str, number: int) -> bytes:

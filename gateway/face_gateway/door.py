@@ -20,7 +20,7 @@ from face_gateway.keys import Keys
 from face_gateway.places import Places
 from face_gateway.record import OF_OPERATORS, Record
 from face_gateway.settings import LOOPBACK, Settings, is_loopback
-from face_gateway.tracing import trace_of
+from face_gateway.tracing import describe, trace_of
 from face_gateway.visit import API, Visit
 
 _LOOPBACK_NAMES = ("localhost", LOOPBACK, "[::1]")
@@ -46,7 +46,7 @@ class Door:
         self._known_origin = (
             _readable(self._judge, settings.allowed_origins) if settings.allowed_origins else self._judge
         )
-        record.watch(lambda: self.places.taken, lambda: self.places.held)
+        self._add_metrics(record)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,14 +54,16 @@ class Door:
             return
         visit = Visit(scope, receive, send)
         visit.state["visit"] = visit
-        with trace_of(visit.headers, scope):
+        with trace_of(visit.headers, scope["method"]) as span:
             try:
                 self._check_origin(visit.headers)
                 await self._known_origin(scope, visit.receive, visit.send)
             except NotAllowed as error:
                 await visit.refuse(error, visit.send)
             finally:
-                self._record.done(visit.done())
+                done = visit.done()
+                self._record.done(done)
+                describe(span, done)
 
     async def _judge(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit: Visit = scope["state"].pop("visit")
@@ -92,6 +94,20 @@ class Door:
         if path.startswith(API) and path != _OPEN and visit.scope["method"] != "OPTIONS":
             visit.state["key"] = key = keys.admit(_presented(visit.headers))
             key.check(_permission(path))
+
+    def _add_metrics(self, record: Record) -> None:
+        places, keys = self.places, self._keys
+        in_flight = "Requests with a body that are being answered"
+        record.watch("face_gateway_requests_in_flight", in_flight, lambda: places.taken)
+        record.watch("face_gateway_held_bytes", "Bytes kept for their bodies and answers", lambda: places.held)
+        if keys is not None:
+
+            def cannot_be_read() -> bool:
+                keys.look()
+                return keys.complaint is not None
+
+            text = "1: the file of keys is wrong or gone, and the keys that were read before go on"
+            record.watch("face_gateway_keys_unreadable", text, cannot_be_read)
 
     def _check_host(self, headers: Headers) -> None:
         """Raises NotAllowed. A page whose name was made to point here (DNS rebinding) calls the service by it."""

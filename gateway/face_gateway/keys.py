@@ -66,27 +66,40 @@ class Bucket:
 @dataclass
 class Keys:
     """The keys of a file. Raises InvalidInput for a file that cannot be read, at the start; what it becomes later and
-    cannot be read leaves the keys as they were, and `complaint` says so."""
+    cannot be read leaves the keys as they were. complaint: why it cannot. tell: called with a sentence when that
+    changes."""
 
     path: Path
     clock: Callable[[], float] = time.monotonic
+    tell: Callable[[str], object] = lambda _: None
     complaint: str | None = None
     _by_hash: Mapping[str, Key] = field(default_factory=dict)
     _buckets: dict[str, Bucket] = field(default_factory=dict)
     _stamp: tuple[int, int] | None = None
-    _looked: float = -_LOOK_AGAIN_S
+    _looked: float = 0.0
 
     def __post_init__(self) -> None:
-        self._read()
+        self._looked = self.clock()
+        self.complaint = self._read()
         if self.complaint is not None:
             raise InvalidInput(self.complaint)
 
+    def look(self) -> None:
+        """Whether the file has changed, once in a while."""
+        now = self.clock()
+        if now - self._looked < _LOOK_AGAIN_S:
+            return
+        self._looked = now
+        before, self.complaint = self.complaint, self._read()
+        if self.complaint is not None and self.complaint != before:
+            self.tell(f"{self.complaint}; the keys that were read before go on, revoked ones too")
+        elif before is not None and self.complaint is None:
+            self.tell(f"the keys in {self.path} can be read again")
+
     def admit(self, presented: str | None) -> Key:
         """The key that somebody comes with. Raises KeyNeeded, TooManyRequests."""
+        self.look()
         now = self.clock()
-        if now - self._looked >= _LOOK_AGAIN_S:
-            self._looked = now
-            self._read()
         if not presented:
             raise KeyNeeded("send a key: `Authorization: Bearer KEY`")
         # Looked up by its hash: the time that takes tells nothing of the key.
@@ -97,18 +110,19 @@ class Keys:
             self._buckets.setdefault(key.name, Bucket(key.burst, now)).take(key, now)
         return key
 
-    def _read(self) -> None:
+    def _read(self) -> str | None:
+        """The file, if it is another than before; what is wrong with it."""
         try:
             status = self.path.stat()
             stamp = (status.st_mtime_ns, status.st_size)
-            if stamp == self._stamp:
-                return
-            self._by_hash = parse(self.path.read_text(encoding="utf-8"))
-            self._stamp, self.complaint = stamp, None
+            if stamp != self._stamp:
+                self._by_hash = parse(self.path.read_text(encoding="utf-8"))
+                self._stamp = stamp
         except (OSError, UnicodeDecodeError) as error:
-            self.complaint = f"the keys in {self.path} cannot be read: {getattr(error, 'strerror', None) or error}"
+            return f"the keys in {self.path} cannot be read: {getattr(error, 'strerror', None) or error}"
         except InvalidInput as error:
-            self.complaint = f"{self.path}, {error}"
+            return f"{self.path}, {error}"
+        return None
 
 
 def hash_of(key: str) -> str:
@@ -143,6 +157,8 @@ def _parsed(words: list[str]) -> tuple[str, Key]:
         if not equals or name not in ("rate", "burst", "may") or name in given:
             raise ValueError(f"{word!r} is none of rate=, burst= and may=, each once")
         given[name] = value
+    if "burst" in given and "rate" not in given:
+        raise ValueError("burst= needs rate=: without it any number of requests is let in")
     rate = _positive(given["rate"], "rate") if "rate" in given else None
     burst = int(_positive(given["burst"], "burst")) if "burst" in given else max(1, int(rate or 1))
     may = frozenset(given["may"].split(",")) if "may" in given else frozenset(PERMISSIONS)

@@ -3,6 +3,7 @@ nobody takes, on connections."""
 
 from __future__ import annotations
 
+import uuid
 from asyncio import Handle, Transport
 from http import HTTPStatus
 
@@ -11,10 +12,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from face_client.errors import FaceError
 from face_gateway import problems
 from face_gateway.errors import HeaderTooLarge, InvalidBody, TooManyRequests
+from face_gateway.record import Done, Record
 from face_gateway.settings import Limits
+from face_gateway.visit import SECURITY
 
 
-def protocol_with(limits: Limits) -> type[HttpToolsProtocol]:
+def protocol_with(limits: Limits, record: Record) -> type[HttpToolsProtocol]:
     """uvicorn's `http`: a protocol that ends connections that are too many, whose header is too slow or too long, or
     whose caller does not take the answer."""
 
@@ -79,14 +82,17 @@ def protocol_with(limits: Limits) -> type[HttpToolsProtocol]:
             super().resume_writing()
 
         def _refuse(self, error: FaceError) -> None:
-            """Say so, and end the connection. An answer that is under way is not written into."""
+            """Say so, and end the connection. An answer that is under way is not written into: the record has it."""
             if self.transport.is_closing():
                 return
             if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-                answer = problems.response(error)
+                request_id = uuid.uuid4().hex
+                answer = problems.response(error, request_id)
+                answer.headers.update({"X-Request-ID": request_id, "Connection": "close", **SECURITY})
                 head = f"HTTP/1.1 {answer.status_code} {HTTPStatus(answer.status_code).phrase}".encode()
                 lines = [b": ".join(header) for header in answer.raw_headers]
-                self.transport.write(b"\r\n".join([head, *lines, b"connection: close", b"", bytes(answer.body)]))
+                self.transport.write(b"\r\n".join([head, *lines, b"", bytes(answer.body)]))
+                record.done(Done("none", "none", answer.status_code, 0.0, 0, 0, request_id, None))
             self.transport.close()
 
         def _start_header_timer(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -20,8 +20,8 @@ trick."""
 
 @dataclass(frozen=True)
 class Done:
-    """A request that was answered. route: as paths are declared, so that no name of a person is in it. bytes: of its
-    body. key: the name of its API key."""
+    """A request that was answered. method, route: `none` of what was refused before they were known. route: as paths
+    are declared, so that no name of a person is in it. bytes: of its body. key: the name of its API key."""
 
     method: str
     route: str
@@ -53,13 +53,14 @@ class Record:
         self._pictures = Counter("face_gateway_pictures", "Pictures received", registry=self.registry)
         self._bytes = Counter("face_gateway_received_bytes", "Bytes of bodies received", registry=self.registry)
 
-    def watch(self, bodies: Callable[[], int], held: Callable[[], int]) -> None:
-        """Whom to ask how many requests with a body there are, and how many bytes are kept for them."""
-        for name, text, value in (
-            ("face_gateway_requests_in_flight", "Requests with a body that are being answered", bodies),
-            ("face_gateway_held_bytes", "Bytes kept for their bodies", held),
-        ):
-            Gauge(name, text, registry=self.registry).set_function(value)
+    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A metric, and whom to ask for its value."""
+        Gauge(name, text, registry=self.registry).set_function(value)
+
+    def warn(self, message: str) -> None:
+        """Of what is wrong with the gateway itself: written even where there is no log."""
+        line = _json("warning", message, {}) if self._log == "json" else f"warning: {message}"
+        print(line, file=sys.stderr, flush=True)
 
     def done(self, request: Done) -> None:
         """Counts it, and writes its line."""
@@ -69,19 +70,21 @@ class Record:
         self._bytes.inc(request.bytes)
         if self._log == "none" or request.route in OF_OPERATORS:
             return
-        print(_json(request) if self._log == "json" else _text(request), file=sys.stderr, flush=True)
+        if self._log == "json":
+            fields = {name: value for name, value in asdict(request).items() if value is not None}
+            line = _json("info", "answered", {**fields, "seconds": round(request.seconds, 6)})
+        else:
+            line = _text(request)
+        print(line, file=sys.stderr, flush=True)
 
     def metrics(self) -> bytes:
         """In Prometheus' text format."""
         return generate_latest(self.registry)
 
 
-def _json(request: Done) -> str:
+def _json(level: str, message: str, fields: Mapping[str, object]) -> str:
     time = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    fields = {name: value for name, value in asdict(request).items() if value is not None}
-    return json.dumps(
-        {"time": time, "level": "info", "message": "answered", **fields, "seconds": round(request.seconds, 6)}
-    )
+    return json.dumps({"time": time, "level": level, "message": message, **fields})
 
 
 def _text(request: Done) -> str:

@@ -18,6 +18,7 @@ from face_gallery import AsyncGallery
 from face_gateway.app import make_app
 from face_gateway.memory import keep_memory
 from face_gateway.protocol import protocol_with
+from face_gateway.record import Record
 from face_gateway.settings import Settings, is_loopback
 
 _EXIT_OK = 0
@@ -57,9 +58,10 @@ def serve(settings: Settings, options: Options) -> int:
         if settings.gallery is None
         else AsyncGallery(client, settings.gallery, random_weights=settings.random_weights)
     )
+    record = Record(options.log)
     config = uvicorn.Config(
-        make_app(settings, client, gallery, options.log),
-        http=protocol_with(settings.limits),
+        make_app(settings, client, gallery, record),
+        http=protocol_with(settings.limits, record),
         ws="none",
         # What callers do wrong is no warning of ours: the record has it, or nobody.
         log_level="error",

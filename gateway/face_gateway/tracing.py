@@ -5,29 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from opentelemetry import context, propagate, trace
+from opentelemetry import context, trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.datastructures import Headers
-from starlette.types import Scope
+
+from face_gateway.record import Done
 
 SERVICE_NAME = "face_gateway"
 
 
+_TRACE_CONTEXT = TraceContextTextMapPropagator()
+
+
 @contextmanager
-def trace_of(headers: Headers, scope: Scope) -> Iterator[None]:
-    """Within it, calls of the client belong to the trace that the request's `traceparent` names, if any."""
-    token = context.attach(propagate.extract(headers))
+def trace_of(headers: Headers, method: str) -> Iterator[trace.Span]:
+    """Within it, calls of the client belong to the trace that the request's `traceparent` names, if any. Nothing else
+    of the caller's goes on: no `baggage`."""
+    token = context.attach(_TRACE_CONTEXT.extract(headers))
     try:
-        tracer = trace.get_tracer(SERVICE_NAME)
-        with tracer.start_as_current_span(scope["method"], kind=trace.SpanKind.SERVER) as span:
-            yield
-            if span.is_recording():
-                route = getattr(scope.get("route"), "path", "none")
-                span.update_name(f"{scope['method']} {route}")
-                span.set_attribute("http.request.method", scope["method"])
-                span.set_attribute("http.route", route)
-                span.set_attribute("faces.request_id", scope["state"]["request_id"])
+        with trace.get_tracer(SERVICE_NAME).start_as_current_span(method, kind=trace.SpanKind.SERVER) as span:
+            yield span
     finally:
         context.detach(token)
+
+
+def describe(span: trace.Span, done: Done) -> None:
+    """What became of the request."""
+    span.update_name(f"{done.method} {done.route}")
+    span.set_attribute("http.request.method", done.method)
+    span.set_attribute("http.route", done.route)
+    span.set_attribute("http.response.status_code", done.status)
+    span.set_attribute("faces.request_id", done.request_id)
+    if done.status >= 500:
+        span.set_status(trace.StatusCode.ERROR)
 
 
 def send_spans_to(collector: str) -> None:

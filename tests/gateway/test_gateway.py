@@ -12,11 +12,12 @@ from PIL import Image
 from starlette.requests import Request
 
 from face_client.errors import InvalidImage, InvalidInput, ServerOverloaded
-from face_gateway import Limits, Settings, answers, cutting, parameters
+from face_gateway import Limits, Settings, answers, cutting, keys, parameters
+from face_gateway import app as app_module
 from face_gateway.keys import add_key, hash_of
 from face_gateway.parameters import read_parameters
 from tests.fakes import answer
-from tests.gateway.asgi import acall, app_of, call, form
+from tests.gateway.asgi import AsyncFake, acall, app_of, call, form
 
 
 def picture_file(width, height):
@@ -110,6 +111,8 @@ def no_end(boundary):
         ({"content-type": "application/json"}, b"[]", 400, "the body must be a JSON object"),
         ({"content-type": "application/json"}, b'{"images": "x"}', 400, "images must be a list"),
         ({"content-type": "application/json"}, b'{"images": ["?"]}', 400, "picture 1 of images is no base64"),
+        ({"content-type": "application/json"}, b'{"top": 1, "top": 1}', 400, "the field 'top' is there twice"),
+        ({"content-type": "application/json"}, b'{"where": {"a": 1, "a": 2}}', 400, "the field 'a' is there twice"),
         ({"content-type": "application/json"}, b"[" * 100_000, 400, "the body is no JSON"),
         ({"content-type": "application/json"}, b"\xff\xfe", 400, "the body is no JSON"),
         ({"content-type": "multipart/form-data"}, b"x", 400, "the form cannot be read: Missing boundary"),
@@ -328,6 +331,23 @@ def test_keys_open_what_they_may(tmp_path):
     assert int(told.headers["retry-after"]) > 900
 
 
+@pytest.mark.parametrize("change", [lambda file: file.write_text("nonsense"), lambda file: file.unlink()])
+def test_a_file_of_keys_that_goes_wrong_is_seen(tmp_path, capsys, monkeypatch, change):
+    monkeypatch.setattr(keys, "_LOOK_AGAIN_S", 0.0)
+    file = tmp_path / "keys"
+    key = add_key(file, "a")
+    app = app_of(reply, Settings(keys=file))
+    assert "face_gateway_keys_unreadable 0.0" in call(app, "GET", "/metrics").body.decode()
+    change(file)
+    for _ in range(3):
+        asked = call(app, "POST", "/v1/detect", headers={**IMAGE, "x-api-key": key}, body=PICTURE)
+        assert asked.status == 200
+    assert "face_gateway_keys_unreadable 1.0" in call(app, "GET", "/metrics").body.decode()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: ")
+    assert line.endswith("; the keys that were read before go on, revoked ones too")
+
+
 @pytest.mark.parametrize(("given", "kept"), [("abc-1", True), ("a b", False), ("x" * 65, False), ("é", False)])
 def test_a_requests_id_goes_through_where_it_can_be_written(app, given, kept):
     told = call(app, "GET", "/health/live", headers={"x-request-id": given})
@@ -339,6 +359,9 @@ def test_paths_and_methods_that_are_not_there(app):
     assert (told.status, told.json["type"]) == (404, "/problems#NoSuchPath")
     told = call(app, "PUT", "/v1/detect", headers=IMAGE, body=PICTURE)
     assert (told.status, told.headers["allow"]) == (405, "POST")
+    for path in ("/v1/detect/", "/v1/service/", "/static"):
+        told = call(app, "GET", path)
+        assert (told.status, told.headers.get("location")) == (404, None)
     # Without a gallery there are no people.
     assert call(app, "POST", "/v1/identify", headers=IMAGE, body=PICTURE).status == 404
 
@@ -365,6 +388,27 @@ def test_a_fault_is_a_problem_too_and_tells_nothing():
     told = call(app, "POST", "/v1/detect", headers=IMAGE, body=PICTURE, fault=RuntimeError)
     assert (told.status, told.headers["content-type"]) == (500, "application/problem+json")
     assert b"secret" not in told.body
+
+
+def test_the_server_is_asked_once_however_many_want_to_know(monkeypatch):
+    """Also by those who come while a slow one is being waited for, and just after it."""
+    asked, app = [], app_of(reply)
+
+    async def slow(_self, model, timeout):  # noqa: ARG001 the protocol's
+        asked.append(model)
+        await asyncio.sleep(0.02)
+        return False
+
+    monkeypatch.setattr(AsyncFake, "is_ready", slow)
+    # Longer ago than that when it is told, if it were counted from the question.
+    monkeypatch.setattr(app_module, "_LOOK_AGAIN_S", 0.015)
+
+    async def many():
+        ready = await asyncio.gather(*(acall(app, "GET", "/health/ready") for _ in range(50)))
+        return [each.status for each in (*ready, await acall(app, "GET", "/health/ready"))]
+
+    assert asyncio.run(many()) == [503] * 51
+    assert asked == ["mtcnn"]
 
 
 def test_metrics_count_what_was_answered(app):

@@ -54,6 +54,7 @@ def test_what_a_line_says():
         ("a {} rate=0", "rate=0 must be a number above 0"),
         ("a {} rate=nan", "rate=nan"),
         ("a {} rate=1 rate=2", "each once"),
+        ("a {} burst=2", "burst= needs rate="),
         ("a {} may=all", "may=all must be of"),
         ("a {0}\nb {0}", "line 2: 'b' or its key"),
         ("a {}\na sha256:" + "0" * 64, "line 2: 'a' or its key"),
@@ -88,6 +89,34 @@ def test_a_changed_file_is_read_again_and_a_broken_one_changes_nothing(tmp_path)
     assert keys.complaint is None
     with pytest.raises(KeyNeeded):
         keys.admit(key)
+
+
+def test_what_is_wrong_with_the_file_is_told_when_it_changes(tmp_path):
+    file, clock, told = tmp_path / "keys", Clock(), []
+    key = add_key(file, "a")
+    keys = Keys(file, clock, told.append)
+
+    def becomes(change):
+        change()
+        for _ in range(3):
+            clock.now += 2
+            assert keys.admit(key).name == "a"
+
+    text = file.read_text()
+    becomes(lambda: file.write_text(f"{text}b sha256:12"))
+    becomes(lambda: file.write_text(f"{text}\nb sha256:12"))
+    aside = tmp_path / "aside"
+    becomes(lambda: file.rename(aside))
+    aside.write_text(text)
+    becomes(lambda: aside.rename(file))
+    becomes(lambda: file.rename(aside))
+    # The very file that was read.
+    becomes(lambda: aside.rename(file))
+    for sentence, words in zip(
+        told, ("keys, line 2: it", "keys, line 3: it", "No such file", "again", "No such", "again"), strict=True
+    ):
+        assert words in sentence
+    assert "; the keys that were read before go on, revoked ones too" in told[0]
 
 
 def test_a_rate_is_that_of_counting_every_moment():

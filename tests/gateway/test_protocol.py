@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from face_gateway.protocol import protocol_with
+from face_gateway.record import Record
 from face_gateway.settings import Limits
 
 LIMITS = Limits(header_seconds=0.5, header_bytes=2000, answer_seconds=0.5, connections=3)
@@ -27,7 +28,7 @@ class Served:
 
     def __init__(self, size):
         self._size = size
-        self.headers, self.answered = [], 0
+        self.headers, self.answered, self.record = [], 0, Record()
 
     async def app(self, scope, receive, send):
         while (message := await receive()).get("more_body"):
@@ -52,7 +53,7 @@ async def serving(size=4, limits=LIMITS):
     """A server whose answers have so many bytes."""
     served = Served(size)
     config = uvicorn.Config(served.app, interface="asgi3", ws="none", lifespan="off", log_level="critical")
-    state, protocol = ServerState(), protocol_with(limits)
+    state, protocol = ServerState(), protocol_with(limits, served.record)
     server = await asyncio.get_running_loop().create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
     served.address = server.sockets[0].getsockname()
     async with server, asyncio.timeout(60):
@@ -143,7 +144,11 @@ def test_what_is_no_request_is_told_so():
     async def run():
         async with serving() as served:
             reader, _ = await served.connect(b"\x16\x03\x01 garbage\r\n\r\n")
-            status, body = await answer(reader)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            status, body = int(head.split()[1]), await ended(reader)
+            assert f"x-request-id: {json.loads(body)['request_id']}\r\n" in head
+            assert "x-content-type-options: nosniff\r\n" in head
+            assert b'requests_total{method="none",route="none",status="400"} 1.0' in served.record.metrics()
             assert (status, json.loads(body)["type"]) == (400, "/problems#InvalidBody")
             assert await ended(reader) == b""
 
