@@ -130,4 +130,4 @@ def _address(listener: socket.socket, settings: Settings, options: Options) -> s
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"
     scheme = "https" if options.https_cert else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"{scheme}://{f'[{host}]' if ':' in host and host[0] != '[' else host}:{port}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from face_client.errors import InvalidInput
 from face_pictures.decoding import MAX_PIXELS
 
 LOOPBACK = "127.0.0.1"
@@ -14,6 +16,11 @@ LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8080
 
 _MIB = 2**20
+
+# As they stand in headers.
+_HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_-][a-z0-9._-]*", re.ASCII | re.IGNORECASE)
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[a-z0-9_-][a-z0-9._-]*)(:[0-9]{1,5})?", re.ASCII)
+_LEFT_OUT = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,8 @@ class Settings:
     gallery: where the people are, a file or `postgresql://…`; None: nobody is enrolled here. served: the server's model
     `face_identification` says the names, instead of this process. random_weights: go on where FaceNet was never
     trained.
+
+    Raises InvalidInput for hosts and origins that no header has.
     """
 
     host: str = LOOPBACK
@@ -58,6 +67,20 @@ class Settings:
     served: bool = False
     random_weights: bool = False
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for host in self.allowed_hosts:
+            if not _HOST.fullmatch(host):
+                raise InvalidInput(
+                    f"--allow-host {host}: it must be a name alone, such as faces.example.org, without port"
+                )
+        for origin in self.allowed_origins:
+            parts = _ORIGIN.fullmatch(origin)
+            if parts is None or parts[3] == _LEFT_OUT.get(parts[1], ""):
+                raise InvalidInput(
+                    f"--allow-origin {origin}: it must be as browsers send it, such as https://example.org: "
+                    "small letters, and nothing behind it but a port that is not the scheme's own"
+                )
 
 
 def is_loopback(host: str) -> bool:

@@ -79,6 +79,8 @@ def pool_planes(layer: PlanarConvolution) -> Any:
     f(source [C,1 or 2,W'], width, target [C,h,w'], row): one row of the target. The partial window at the far edge
     counts (Caffe's `ceil_mode`); the source's pixel behind the width is written over for that.
     """
+    # It reads two vectors at a time, and rows are padded to whole blocks.
+    assert layer.block[0] % 2 == 0, layer
     kernel = _pooling_kernel()
     channels = layer.outputs
 

@@ -46,3 +46,9 @@ def test_pooling_is_that_of_torch(rows, width):
     wanted = torch.nn.functional.max_pool2d(torch.from_numpy(beside).permute(2, 0, 1), 2, 2, ceil_mode=True).numpy()
     np.testing.assert_array_equal(pooled[:, 1, : wanted.shape[2]], wanted[:, 0])
     assert (pooled[:, [0, 2]] == 0).all()
+
+
+def test_rows_of_an_odd_number_of_vectors_are_not_pooled():
+    """It would read, and write, behind them."""
+    with pytest.raises(AssertionError):
+        pool_planes(PlanarConvolution(3, 3, 3, 10, block=(1, 5)))
