@@ -9,7 +9,7 @@ from face_bench import BenchError
 from face_bench.machine import CHECKOUT
 from face_bench.many_clients import DEFAULT_CLIENTS
 from face_bench.output import make_folder, say, show, to_json
-from face_bench.pictures import CROWD_SIZES, MAX_PHOTOS, Picture, crowds, photos, walls
+from face_bench.pictures import CROWD_SIZES, MAX_PHOTOS, Picture, crowds, more_pictures, photos, walls
 from face_bench.report import Report, in_markdown, tables
 from face_bench.run import Plan, run
 from face_client import FaceError
@@ -22,12 +22,13 @@ _MAX_CLIENTS = 256
 
 _DESCRIPTION = """\
 Measures this machine: our server, the whole way from client to answer, against facenet-pytorch and ipazc's mtcnn in
-processes of their own, interleaved in one run. Then our server under 1 to 32 clients, and its memory.
+processes of their own, interleaved in one run. Beside other detectors, with how far they agree. Then our server under 1
+to 32 clients, facenet-pytorch in as many processes as there are cores, and our server's memory.
 """
 
 _EPILOG = """\
 examples:
-  make bench                                     everything; the first time also the peers' environments (about 7 GB)
+  make bench                                     everything; the first time also the peers' environments (about 8 GB)
   make bench ARGS="--no-peers --rounds 5"        ours alone, quickly
   make bench ARGS="--photos holiday/"            your own photos, beside the wall
   make bench ARGS="--networks bls --memory-requests 0 --sweep-seconds 0"
@@ -70,6 +71,8 @@ def _parser() -> Parser:
         help=f"so many crowds of {', '.join(f'{w}x{h}' for w, h in CROWD_SIZES)}, beside facenet-pytorch alone, which "
         "takes up to half a minute for one (default: %(default)s)",
     )
+    add("--no-more", action="store_true", help="leave out the portrait, the page without faces and the wall in 4K")
+    add("--no-others", action="store_true", help="leave out detectors that are not MTCNN")
     add(
         "--networks",
         choices=NETWORKS_CHOICES,
@@ -116,7 +119,9 @@ def _plan(args: argparse.Namespace) -> Plan:
         repository=CHECKOUT / "model_repository",
         pictures=_pictures(args),
         crowds=crowds(args.crowds),
+        more=[] if args.no_more else more_pictures(),
         cache=None if args.no_peers else CHECKOUT / ".venv-peers",
+        others=not args.no_others,
         networks=args.networks,
         warm_up=args.warm_up,
         rounds=args.rounds,

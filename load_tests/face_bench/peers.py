@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +31,20 @@ _LOG_LINES = 5
 _PACKAGES = Path(__file__).parents[1]
 
 # Settings for our process or server that would change what a peer does by itself.
-_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "LD_PRELOAD")
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_PRELOAD", *_THREADS)
 
 
 @dataclass(frozen=True)
 class Peer:
-    """folder: of its environment. requirements: exact, so that a run can be repeated. worker: module to run there."""
+    """folder: of its environment. requirements: exact, so that a run can be repeated. worker: module to run there.
+    alone: what is installed without what it asks for in its turn."""
 
     name: str
     folder: str
     requirements: tuple[str, ...]
     worker: str = "face_bench.peer_worker"
+    alone: tuple[str, ...] = ()
 
 
 PEERS = (
@@ -60,13 +63,13 @@ class PeerStatus:
     problem: str = ""
 
 
-def start_peers(cache: Path, stack: ExitStack) -> tuple[list["PeerProcess"], list[PeerStatus]]:
+def start_peers(peers: Sequence[Peer], cache: Path, stack: ExitStack) -> tuple[list["PeerProcess"], list[PeerStatus]]:
     """Those that can be installed and started, stopped when the stack is left; and how it went for all.
 
     cache: the folder of all peers' environments.
     """
     started, statuses = [], []
-    for peer in PEERS:
+    for peer in peers:
         try:
             with output.activity(f"{peer.name}: environment (made once, may fetch gigabytes) and start") as show:
                 process = PeerProcess(peer, environment(peer, cache, show))
@@ -93,7 +96,7 @@ def environment(peer: Peer, cache: Path, progress: Callable[[str], None]) -> Pat
     python = folder / "bin" / "python"
     stamp = folder / _STAMP
     # The stamp is written last, so an installation that was interrupted is done again.
-    content = "\n".join([sys.version, *peer.requirements])
+    content = "\n".join([sys.version, *peer.requirements, *peer.alone])
     if stamp.is_file() and stamp.read_text() == content and python.exists():
         return python
     shutil.rmtree(folder, ignore_errors=True)
@@ -101,6 +104,8 @@ def environment(peer: Peer, cache: Path, progress: Callable[[str], None]) -> Pat
     # -I: what PYTHONPATH shows pip here, the worker will not see.
     pip = [str(python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
     _run([*pip, *peer.requirements], peer, progress)
+    if peer.alone:
+        _run([*pip, "--no-deps", *peer.alone], peer, progress)
     stamp.write_text(content)
     return python
 
@@ -135,16 +140,19 @@ class PeerProcess:
 
     about: its versions, as it gives them.
 
+    Args:
+        threads: for its arithmetic; None for its own default.
+
     Raises (here and when it is asked):
         PeerError: it did not start, ended, or took too long; with its last words.
     """
 
-    def __init__(self, peer: Peer, python: Path) -> None:
+    def __init__(self, peer: Peer, python: Path, threads: int | None = None) -> None:
         self.name = peer.name
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 (closed in `close`)
         self._process = subprocess.Popen(
             [str(python), "-m", peer.worker, peer.name],
-            env=_variables(),
+            env=_variables(threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -193,7 +201,9 @@ class PeerProcess:
         return PeerError(f"{self.name}: its process {what}" + "".join(f": {line}" for line in last))
 
 
-def _variables() -> dict[str, str]:
+def _variables(threads: int | None) -> dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    if threads:
+        variables |= dict.fromkeys(_THREADS, str(threads))
     # An unused GPU must not change what is compared; TensorFlow's greetings would bury its last words.
     return {**variables, "PYTHONPATH": str(_PACKAGES), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}

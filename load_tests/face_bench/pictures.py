@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from face_bench import BenchError
 from face_client import InvalidImage, decode_image
@@ -17,6 +17,9 @@ from face_pictures.formats import format_of
 
 WALL_SIZES = ((1920, 1080), (1280, 720), (960, 540))
 CROWD_SIZES = ((960, 540), (1280, 720), (2048, 1150))
+PORTRAIT_SIZE = (1280, 1280)
+PAGE_SIZE = (1240, 1754)
+WALL_4K_SIZE = (3840, 2160)
 JPEG_QUALITY = 95
 
 MAX_PHOTOS = 100
@@ -99,6 +102,36 @@ def stand(
     return np.array(canvas)
 
 
+def page(width: int, height: int, seed: int = 7) -> NDArray[np.uint8]:
+    """A sheet of paper in paragraphs of what looks like writing, strokes in place of letters; no faces."""
+    random = np.random.default_rng(seed)
+    sheet = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(sheet)
+    margin, lead = width // 10, height // 50
+    for line, top in enumerate(range(margin, height - margin, lead)):
+        # A paragraph has nine lines, the last of them short, and an empty one below it.
+        if line % 10 < 9:
+            right = width // 2 if line % 10 == 8 else width - margin
+            _write_line(draw, random, margin, right, top, lead // 2)
+    return np.array(sheet)
+
+
+def _write_line(
+    draw: ImageDraw.ImageDraw, random: np.random.Generator, left: int, right: int, top: int, tall: int
+) -> None:
+    """Words of one to nine letters, each an upright, a bar or both."""
+    wide = tall // 2
+    while (letters := int(random.integers(1, 10))) * (wide + 3) < right - left:
+        for x in range(left, left + letters * (wide + 3), wide + 3):
+            upright, bar = random.random() < 0.8, int(random.integers(0, tall))
+            above = tall // 3 if random.random() < 0.3 else 0
+            if upright:
+                draw.line((x, top - above, x, top + tall), (20, 20, 20), 2)
+            if not upright or random.random() < 0.6:
+                draw.line((x, top + bar, x + wide, top + bar), (20, 20, 20), 2)
+        left += (letters + 1) * (wide + 3)
+
+
 def walls(sizes: Sequence[tuple[int, int]] = WALL_SIZES, prefix: str = "wall ") -> list[Picture]:
     """The wall in these sizes, (width, height), each named by its size."""
     portrait = Image.open(PORTRAIT).convert("RGB")
@@ -109,6 +142,14 @@ def crowds(count: int) -> list[Picture]:
     """So many of the crowds, the smallest first, each named by its size."""
     portrait = Image.open(PORTRAIT).convert("RGB")
     return [Picture.of_pixels(f"crowd {w}x{h}", stand(portrait, w, h)) for w, h in CROWD_SIZES[:count]]
+
+
+def more_pictures() -> list[Picture]:
+    """What the walls are not: one large face, a page without any, and four times the pixels. Each named by its size."""
+    portrait = Image.open(PORTRAIT).convert("RGB")
+    face = np.array(portrait.resize(PORTRAIT_SIZE, Image.Resampling.BICUBIC))
+    made = {"portrait": face, "page": page(*PAGE_SIZE), "wall": wall(portrait, *WALL_4K_SIZE)}
+    return [Picture.of_pixels(f"{name} {pixels.shape[1]}x{pixels.shape[0]}", pixels) for name, pixels in made.items()]
 
 
 def photos(folder: Path) -> list[Picture]:

@@ -3,12 +3,15 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from face_bench import alternatives, peer_rates
+from face_bench.alternatives import Alternative
 from face_bench.contenders import MATCH_IOU, OURS, Agreement, Unmatched
 from face_bench.floor import Floor
 from face_bench.latency import Latency, Ratio
 from face_bench.machine import Machine
 from face_bench.many_clients import MemoryUse, SweepStep
 from face_bench.output import Table, all_keys, errors_text, markdown, optional
+from face_bench.peer_rates import PeerRate
 from face_bench.peers import PeerStatus
 from face_bench.processes import QUIET_CORES
 from face_bench.stages import STAGE_SECONDS, Breakdown
@@ -23,6 +26,8 @@ class RunSettings:
     jpeg_quality: int
     sweep_seconds: float
     crowd_rounds: int
+    few_rounds: int
+    """Of the pictures beside those of the headline, and of other detectors."""
 
 
 @dataclass
@@ -33,26 +38,31 @@ class Report:
     settings: RunSettings
     peers: list[PeerStatus] = field(default_factory=list)
     latency: list[Latency] = field(default_factory=list)
+    more: list[Latency] = field(default_factory=list)
     crowds: list[Latency] = field(default_factory=list)
     ratios: list[Ratio] = field(default_factory=list)
-    """Of both."""
+    """Of all three."""
     agreement: list[Agreement] = field(default_factory=list)
     other_cores: float | None = None
     """What everything else on the machine used while latency was measured; it should be next to nothing."""
     matrix_gflops: float | None = None
     floor: list[Floor] = field(default_factory=list)
     stages: list[Breakdown] = field(default_factory=list)
+    other_detectors: list[PeerStatus] = field(default_factory=list)
+    alternatives: list[Alternative] = field(default_factory=list)
     sweep: list[SweepStep] = field(default_factory=list)
+    peer_rates: list[PeerRate] = field(default_factory=list)
     memory: MemoryUse | None = None
 
 
 def in_markdown(report: Report) -> str:
     """The whole report; sections of one level below the document that it is pasted into."""
     settings = report.settings
-    peers = [f"{peer.name} {_about(peer)}" for peer in report.peers if not peer.problem]
+    peers = [f"{peer.name} {_about(peer)}" for peer in [*report.peers, *report.other_detectors] if not peer.problem]
+    more = f"; {settings.few_rounds} of other pictures and detectors" if report.more or report.alternatives else ""
     crowds = f"; {settings.crowd_rounds} of the crowds" if report.crowds else ""
     how = (
-        f"{settings.rounds} rounds after {settings.warm_up} of warm-up{crowds}; interleaved. "
+        f"{settings.rounds} rounds after {settings.warm_up} of warm-up{more}{crowds}; interleaved. "
         f"Networks: {settings.networks}. JPEG quality {settings.jpeg_quality}. "
         f"Peers, in their own processes: {'; '.join(peers) or 'none'}."
     )
@@ -65,12 +75,26 @@ def _about(peer: PeerStatus) -> str:
 
 def tables(report: Report) -> list[Table]:
     """Those that have something in them."""
-    made = (_latency, _crowds, _agreement, _floor, _stages, _work, _sweep, _memory)
+    made = (_latency, _more, _crowds, _agreement, _floor, _stages, _work, _others, _sweep, _peer_rates, _memory)
     return [table for make in made if (table := make(report)).rows or table.notes]
 
 
 def _latency(report: Report) -> Table:
-    ratio = {(r.picture, r.ours, r.peer): f"{r.ratio:.2f}" for r in report.ratios}
+    problems = [_problem(peer, report) for peer in report.peers if peer.problem]
+    return _milliseconds("Latency of one client", report.latency, report.ratios, (*problems, *_noise(report)))
+
+
+def _problem(peer: PeerStatus, report: Report) -> str:
+    began = any(latency.contender == peer.name for latency in report.latency)
+    return f"{peer.name} {'fell out later' if began else 'was not measured'}: {peer.problem}"
+
+
+def _more(report: Report) -> Table:
+    return _milliseconds("Other pictures", report.more, report.ratios)
+
+
+def _milliseconds(title: str, latencies: list[Latency], ratios: list[Ratio], notes: tuple[str, ...] = ()) -> Table:
+    ratio = {(r.picture, r.ours, r.peer): f"{r.ratio:.2f}" for r in ratios}
     rows = tuple(
         (
             latency.picture,
@@ -81,11 +105,10 @@ def _latency(report: Report) -> Table:
             str(latency.faces),
             *(ratio.get((latency.picture, ours, latency.contender), "") for ours in OURS),
         )
-        for latency in report.latency
+        for latency in latencies
     )
     header = ("picture", "who", "median ms", "IQR ms", "FPS", "faces", *(f"× {ours}" for ours in OURS))
-    problems = [f"{peer.name} was not measured: {peer.problem}" for peer in report.peers if peer.problem]
-    return Table("Latency of one client", header, rows, labels=2, notes=(*problems, *_noise(report)))
+    return Table(title, header, rows, labels=2, notes=notes)
 
 
 def _crowds(report: Report) -> Table:
@@ -217,6 +240,14 @@ def _sweep(report: Report) -> Table:
     )
     notes = (f"an answer with another number of faces than alone is an error, “{WRONG_ANSWER}”",)
     return Table("Concurrent clients, mixed sizes, raw and JPEG in turns", header, rows, notes=notes if rows else ())
+
+
+def _others(report: Report) -> Table:
+    return alternatives.table(report.alternatives, report.other_detectors)
+
+
+def _peer_rates(report: Report) -> Table:
+    return peer_rates.table(report.peer_rates, report.sweep)
 
 
 def _memory(report: Report) -> Table:

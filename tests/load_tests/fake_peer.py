@@ -1,5 +1,6 @@
 """A peer that needs no environment: finds one face as large as the picture; ends on a 1x1 picture."""
 
+import os
 import sys
 
 from face_bench.peer_worker import serve
@@ -19,4 +20,4 @@ def to_lists(found):
 
 
 if __name__ == "__main__":
-    serve({"threads": 1}, detect, to_lists)
+    serve({"threads": os.environ.get("OMP_NUM_THREADS")}, detect, to_lists)

@@ -5,7 +5,19 @@ import pytest
 from PIL import Image
 
 from face_bench import BenchError
-from face_bench.pictures import CROWD_SIZES, WALL_SIZES, crowds, odd_crops, photos, walls
+from face_bench.pictures import (
+    CROWD_SIZES,
+    PAGE_SIZE,
+    PORTRAIT_SIZE,
+    WALL_4K_SIZE,
+    WALL_SIZES,
+    crowds,
+    more_pictures,
+    odd_crops,
+    page,
+    photos,
+    walls,
+)
 from face_client import decode_image
 
 
@@ -24,6 +36,25 @@ def test_the_walls_have_their_sizes_and_files(pictures):
 def test_the_smallest_crowd_comes_first():
     assert [(crowd.width, crowd.height) for crowd in crowds(2)] == list(CROWD_SIZES[:2])
     assert crowds(0) == []
+
+
+@pytest.mark.slow
+def test_more_pictures_are_named_by_what_they_are_and_their_size():
+    more = {picture.name: (picture.width, picture.height) for picture in more_pictures()}
+    assert list(more) == ["portrait 1280x1280", "page 1240x1754", "wall 3840x2160"]
+    assert list(more.values()) == [PORTRAIT_SIZE, PAGE_SIZE, WALL_4K_SIZE]
+
+
+def test_a_page_is_lines_on_white_and_repeats():
+    sheet = page(620, 877)
+    np.testing.assert_array_equal(sheet, page(620, 877))
+    dark = (sheet < 128).all(axis=2)
+    assert 0.05 < dark.mean() < 0.4
+    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
+    assert rows.min() > 50, "the margins are white"
+    assert columns.min() >= 61
+    assert columns.max() <= 559
+    assert len(np.flatnonzero(np.diff(rows) > 1)) >= 30, "there is white between lines"
 
 
 def test_odd_crops_differ_in_size_and_repeat(pictures):

@@ -6,6 +6,7 @@ import pytest
 
 from face_bench.latency import ratios
 from face_bench.output import FORMAT, to_json
+from face_bench.peers import PeerStatus
 from face_bench.report import in_markdown, tables
 
 PARTS = {
@@ -13,12 +14,16 @@ PARTS = {
     "settings",
     "peers",
     "latency",
+    "more",
     "crowds",
     "ratios",
     "agreement",
     "floor",
     "stages",
+    "other_detectors",
+    "alternatives",
     "sweep",
+    "peer_rates",
     "memory",
 }
 
@@ -46,7 +51,7 @@ def test_ratios_are_the_peers_time_by_ours(report):
 
 def test_every_table_is_rectangular(report):
     made = tables(report)
-    assert len(made) == 8
+    assert len(made) == 11
     for table in made:
         assert {len(row) for row in table.rows} == {len(table.header)}, table.title
 
@@ -58,13 +63,29 @@ def test_markdown_has_every_table(report):
     assert "Some CPU · 2 cores" in text
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith(" |") for line in lines)
-    assert sum(line.startswith("| ---") for line in lines) == 8
+    assert sum(line.startswith("| ---") for line in lines) == 11
 
 
 def test_crowds_are_in_seconds_with_their_ratios(report):
     text = in_markdown(report)
     assert "| crowd | facenet-pytorch | 10 | 19.25 | 1.93 | 11.0 |  |" in text
-    assert "15 rounds after 3 of warm-up; 3 of the crowds; interleaved" in text
+    assert "15 rounds after 3 of warm-up; 5 of other pictures and detectors; 3 of the crowds; interleaved" in text
+
+
+def test_other_pictures_have_their_ratios(report):
+    assert "| page | facenet-pytorch | 1000.0 | 100.0 | 1.0 | 10 | 5.00 |  |" in in_markdown(report)
+
+
+def test_other_detectors_are_called_so(report):
+    text = in_markdown(report)
+    assert "| wall 960x540 | BlazeFace | 10.0 | 1.0 | 0.20 | 10 | 4 | 1 |" in text
+    assert "These are other detectors: trained on other pictures" in text
+    assert "CenterFace was not measured: no wheel" in text
+
+
+def test_a_peer_that_fell_out_later_is_told(report):
+    report.peers[0] = PeerStatus("facenet-pytorch", {}, "its process ended")
+    assert "facenet-pytorch fell out later: its process ended" in in_markdown(report)
 
 
 def test_a_missing_peer_is_named_with_its_reason(report):
