@@ -82,22 +82,25 @@ def test_who_is_cancelled_holds_what_they_hold_until_the_work_is_over():
     asyncio.run(cancelling())
 
 
-def test_large_pictures_are_covered_one_after_the_other(monkeypatch):
-    """Of 3,000 pixels each, in a room of 5,000."""
+def test_large_pictures_are_decoded_and_covered_one_after_the_other(monkeypatch):
+    """Of 3,000 pixels each, in a room of 5,000. What is transparent is decoded for the server too."""
     file = io.BytesIO()
-    Image.new("RGB", (60, 50)).save(file, "PNG")
+    Image.new("RGBA", (60, 50), (9, 9, 9, 99)).save(file, "PNG")
     inside, most = [], []
-    covered = cutting._covered
 
-    def counted(*arguments):
-        inside.append(1)
-        most.append(len(inside))
-        try:
-            return covered(*arguments)
-        finally:
-            inside.pop()
+    def counted(work):
+        def working(*arguments):
+            inside.append(1)
+            most.append(len(inside))
+            try:
+                return work(*arguments)
+            finally:
+                inside.pop()
 
-    monkeypatch.setattr(cutting, "_covered", counted)
+        return working
+
+    for name in ("_shown", "_covered"):
+        monkeypatch.setattr(cutting, name, counted(getattr(cutting, name)))
     app = app_of(lambda _: answer(1), Settings(limits=Limits(pixels=5000)))
 
     async def several():
@@ -108,4 +111,4 @@ def test_large_pictures_are_covered_one_after_the_other(monkeypatch):
         return await asyncio.gather(*asked)
 
     assert [each.status for each in asyncio.run(several())] == [200] * 8
-    assert most == [1] * 8
+    assert most == [1] * 16

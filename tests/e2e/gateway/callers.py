@@ -68,19 +68,19 @@ class Good:
 
 
 async def drip(paged, head, seconds):
-    """Sends the head, and then a byte a second: the statuses of what comes, and after how long the end."""
+    """Sends the head, and then a byte a second for so long: the statuses of what comes; None: nobody ended it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", paged.port)
     writer.write(head)
-    start = time.monotonic()
     reading = asyncio.create_task(reader.read())
-    while not reading.done() and time.monotonic() - start < seconds:
+    give_up = time.monotonic() + seconds
+    while not reading.done() and time.monotonic() < give_up:
         writer.write(b"a")
         await asyncio.wait([reading], timeout=1)
-    took = time.monotonic() - start
-    received = b"" if not reading.done() or reading.exception() else reading.result()
+    is_ended = reading.done()
+    received = b"" if not is_ended or reading.exception() else reading.result()
     reading.cancel()
     writer.transport.abort()
-    return Answer(received).statuses, took
+    return Answer(received).statuses if is_ended else None
 
 
 async def hang_up(paged, data, seconds):

@@ -17,7 +17,9 @@ from tests.e2e.gateway.paged import Paged
 from tests.pictures import astronaut, wall
 
 HEADER_S, BODY_S = 10, 30
-"""As settings.Limits has them."""
+"""As settings.Limits has them. Slow callers wait longer than that, before they give up."""
+
+ALL_BAD = {**BAD, **RARE}
 
 GOOD = encoded(astronaut()[:300:2, 100:400:2], "JPEG")
 GOOD_REQUEST = request(GOOD, Content_Type=b"image/jpeg")
@@ -58,7 +60,7 @@ async def make_wrong(paged, count, seed, rare=0, callers=16):
 
     async def work():
         for name in waiting:
-            answered = (await ask(paged, {**BAD, **RARE}[name])).statuses
+            answered = (await ask(paged, ALL_BAD[name][1])).statuses
             statuses[name].update(answered)
             if not answered:
                 unheard.add(name)
@@ -68,7 +70,7 @@ async def make_wrong(paged, count, seed, rare=0, callers=16):
 
 
 async def slow_callers(paged):
-    """(status and seconds of those whose header trickles, and of those whose body does)."""
+    """(statuses of those whose header trickles, and of those whose body does; None: it was not ended)."""
     header = request()[:40]
     body = request(length=b"1000", Content_Type=b"image/png")
     return await asyncio.gather(
@@ -103,11 +105,11 @@ def test_good_callers_are_answered_among_bad_ones(among, client):
     assert [json.loads(each.body) for each in uploads] == [alone] * 64
     assert len(good.answers) > 50
     assert all((each.statuses, json.loads(each.body)) == ([200], alone) for each in good.answers)
-    assert all(not statuses and seconds < HEADER_S + 5 for statuses, seconds in headers)
-    assert all(statuses == [408] and seconds < BODY_S + 10 for statuses, seconds in bodies)
+    assert headers == [[]] * 20
+    assert bodies == [[408]] * 20
     assert sum(part.asked for part in parts) == 10_000
     for part in parts:
-        assert {name: each for name, each in part.statuses.items() if not each <= {*range(400, 500)}} == {}
+        assert {name: each for name, each in part.statuses.items() if each != {ALL_BAD[name][0]}} == {}
         assert part.unheard == set()
     files_after, memory = settled(among)
     # Of each bad request not even 4 KiB are kept.
@@ -119,6 +121,9 @@ def test_good_callers_are_answered_among_bad_ones(among, client):
 
 def test_who_hangs_up_frees_its_place_and_the_server(among, traced):
     """More of them than the server looks at in a batch: the others leave its queue."""
+    # Its connections to the server are there from then on.
+    asyncio.run(ask(among, GOOD_REQUEST))
+    files, _ = settled(among)
     before = scrape(traced.metrics_url)
 
     def canceled():
@@ -129,8 +134,8 @@ def test_who_hangs_up_frees_its_place_and_the_server(among, traced):
         await asyncio.gather(*(hang_up(among, LARGE, 1) for _ in range(80)))
 
     asyncio.run(many())
-    files, _ = settled(among)
-    assert files < 80
+    files_after, _ = settled(among)
+    assert abs(files_after - files) <= 2
     among.wait_for(r"^(POST /v1/detect 499 .*)$")
     # They are counted as the queue comes to them.
     give_up = time.monotonic() + 60
