@@ -85,7 +85,13 @@ async def drip(paged, head, seconds):
 
 async def hang_up(paged, data, seconds):
     """Sends some or all of it, and is gone."""
-    _, writer = await asyncio.open_connection("127.0.0.1", paged.port)
-    writer.write(data)
+    _, writer = await begin(paged, data)
     await asyncio.sleep(seconds)
     writer.transport.abort()
+
+
+async def begin(paged, data):
+    """Sends it; (reader, writer), without which the connection ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", paged.port)
+    writer.write(data)
+    return reader, writer

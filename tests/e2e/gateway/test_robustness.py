@@ -12,7 +12,7 @@ import pytest
 from face_bench.metrics import scrape
 from tests.e2e.gateway.asking import encoded
 from tests.e2e.gateway.bad_requests import BAD, RARE, request
-from tests.e2e.gateway.callers import Good, ask, drip, hang_up
+from tests.e2e.gateway.callers import Good, ask, begin, drip, hang_up
 from tests.e2e.gateway.paged import Paged
 from tests.pictures import astronaut, wall
 
@@ -130,8 +130,17 @@ def test_who_hangs_up_frees_its_place_and_the_server(among, traced):
         grown = scrape(traced.metrics_url).since(before)
         return grown.total("nv_inference_request_failure", model="mtcnn", reason="CANCELED")
 
+    def wait_for_a_queue():
+        give_up = time.monotonic() + 60
+        while scrape(traced.metrics_url).total("nv_inference_pending_request_count", model="mtcnn") < 16:
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+
     async def many():
-        await asyncio.gather(*(hang_up(among, LARGE, 1) for _ in range(80)))
+        connections = [await begin(among, LARGE) for _ in range(80)]
+        await asyncio.to_thread(wait_for_a_queue)
+        for _, writer in connections:
+            writer.transport.abort()
 
     asyncio.run(many())
     files_after, _ = settled(among)
