@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -392,16 +393,17 @@ def test_a_fault_is_a_problem_too_and_tells_nothing():
 
 def test_the_server_is_asked_once_however_many_want_to_know(monkeypatch):
     """Also by those who come while a slow one is being waited for, and just after it."""
-    asked, app = [], app_of(reply)
+    asked, app, clock = [], app_of(reply), SimpleNamespace(now=1000.0)
 
     async def slow(_self, model, timeout):  # noqa: ARG001 the protocol's
         asked.append(model)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.01)
+        # Longer than an answer is good for.
+        clock.now += 5
         return False
 
     monkeypatch.setattr(AsyncFake, "is_ready", slow)
-    # Longer ago than that when it is told, if it were counted from the question.
-    monkeypatch.setattr(app_module, "_LOOK_AGAIN_S", 0.015)
+    monkeypatch.setattr(app_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
 
     async def many():
         ready = await asyncio.gather(*(acall(app, "GET", "/health/ready") for _ in range(50)))
@@ -409,6 +411,9 @@ def test_the_server_is_asked_once_however_many_want_to_know(monkeypatch):
 
     assert asyncio.run(many()) == [503] * 51
     assert asked == ["mtcnn"]
+    clock.now += 5
+    assert call(app, "GET", "/health/ready").status == 503
+    assert asked == ["mtcnn"] * 2
 
 
 def test_metrics_count_what_was_answered(app):

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from contextlib import suppress
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
@@ -71,16 +72,23 @@ async def drip(paged, head, seconds):
     """Sends the head, and then a byte a second for so long: the statuses of what comes; None: nobody ended it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", paged.port)
     writer.write(head)
-    reading = asyncio.create_task(reader.read())
+    received = bytearray()
+
+    async def read():
+        # Piece by piece: an end by a reset, since bytes are under way, forgets what nobody has read.
+        with suppress(ConnectionError):
+            while more := await reader.read(2**16):
+                received.extend(more)
+
+    reading = asyncio.create_task(read())
     give_up = time.monotonic() + seconds
     while not reading.done() and time.monotonic() < give_up:
         writer.write(b"a")
         await asyncio.wait([reading], timeout=1)
     is_ended = reading.done()
-    received = b"" if not is_ended or reading.exception() else reading.result()
     reading.cancel()
     writer.transport.abort()
-    return Answer(received).statuses if is_ended else None
+    return Answer(bytes(received)).statuses if is_ended else None
 
 
 async def hang_up(paged, data, seconds):
