@@ -171,6 +171,7 @@ class CompareAnswer(BaseModel):
     cosine: float
     same: bool
     threshold: float
+    weights: Weights = Field(description="of FaceNet; random ones tell nobody apart")
 
 
 class Person(BaseModel):

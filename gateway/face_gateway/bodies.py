@@ -185,4 +185,6 @@ def _decoded(text: str, number: int) -> bytes:
     try:
         return base64.b64decode(text[start.end() :] if start else text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidBody(f"picture {number} of {JSON_FIELD} is no base64: {error}") from error
+        raise InvalidBody(
+            f"picture {number} of {JSON_FIELD} is no base64 of a file, and nothing else is fetched: {error}"
+        ) from error

@@ -63,7 +63,9 @@ def router(client: AsyncFaceClient, settings: Settings) -> APIRouter:
         threshold = asked.parameters.threshold
         comparison = compare_faces(first, second, threshold, random_weights=settings.random_weights)
         names = [picture.name for picture in pair]
-        return JSONResponse({"images": names, **comparison._asdict(), "threshold": threshold})
+        assert first.weights is not None, "it has a face"
+        weights = {"weights": first.weights.to_dict()}
+        return JSONResponse({"images": names, **comparison._asdict(), "threshold": threshold, **weights})
 
     return paths
 

@@ -17,7 +17,7 @@ from face_client.options import PARAMETERS, SELECTIONS, DetectOptions, Parameter
 from face_client.similarity import SAME_DISTANCE
 from face_gallery.records import DEFAULT_COLLECTION
 from face_gallery.register import DEFAULT_TOP
-from face_gateway.bodies import MOST_FIELDS
+from face_gateway.bodies import JSON_FIELD, MOST_FIELDS, PICTURE_FIELD
 from face_tools.blur.covering import GROW, METHODS, SHAPES
 
 FORMATS = ("jpg", "png", "webp")
@@ -150,6 +150,8 @@ def _sentence(error: ValidationError, model: type[Parameters]) -> str:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])[:80] if first["loc"] else "the name of a parameter"
     if first["type"] == "extra_forbidden":
+        if name in (PICTURE_FIELD, JSON_FIELD):
+            return f"{name!r} is no file: send {PICTURE_FIELD}=@photo.jpg in a form, {JSON_FIELD}: [base64, …] in JSON"
         return f"parameter {name!r} is unknown, known are {', '.join(model.model_fields)}"
     if first["type"] == "missing":
         return f"{name} is missing: {model.model_fields[name].description}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -37,6 +38,12 @@ from face_gateway.errors import (
     UnsupportedBody,
 )
 
+# What the server calls a picture: a tensor, of which callers here know nothing.
+_OF_TRITON = re.compile(r"^encoded_image\b")
+
+# gRPC names the addresses that it tried.
+_OF_NETWORK = re.compile(r"failed to connect|ipv[46]:")
+
 MEDIA_TYPE = "application/problem+json"
 
 RETRY_AFTER_S = 1.0
@@ -66,7 +73,7 @@ KINDS: Mapping[type[FaceError], Kind] = {
     HeaderTooLarge: Kind(431, "The header is too large"),
     InvalidImage: Kind(422, "The picture cannot be read"),
     NoFace: Kind(422, "The picture shows no face"),
-    FaceRefused: Kind(422, "The face is not good enough to be enrolled"),
+    FaceRefused: Kind(422, "The face is not enrolled"),
     TooManyRequests: Kind(429, "Too many requests", may_retry=True),
     ServerOverloaded: Kind(429, "The server has more to do than it can", may_retry=True),
     GalleryUnfit: Kind(500, "The gallery cannot be used"),
@@ -94,10 +101,17 @@ def document(error: FaceError, request_id: str | None = None) -> dict[str, Any]:
         "type": f"/problems#{name}",
         "title": kind.title,
         "status": kind.status,
-        "detail": str(error) or kind.title,
+        "detail": _detail(error) or kind.title,
     }
     known = error.request_id or request_id
     return {**problem, "request_id": known} if known else problem
+
+
+def _detail(error: FaceError) -> str:
+    """In the words of this side: callers know neither tensors nor addresses behind the gateway."""
+    if _OF_NETWORK.search(str(error)):
+        return "the server that finds the faces cannot be reached"
+    return _OF_TRITON.sub("the picture", str(error))
 
 
 def response(error: FaceError, request_id: str | None = None) -> JSONResponse:

@@ -54,6 +54,7 @@ def test_nothing_said_is_nothing_sent():
 @pytest.mark.parametrize(
     ("query", "fields", "sentence"),
     [
+        ("", {"image": "photo.jpg"}, "'image' is no file: send image=@photo.jpg in a form"),
         ("min_face=3", {}, "parameter 'min_face' is unknown, known are min_face_size, "),
         ("", {"image_size": 9}, "parameter 'image_size' is unknown"),
         ("min_face_size=3", {}, "min_face_size is '3': it must be greater than or equal to 10"),

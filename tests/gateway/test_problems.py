@@ -56,13 +56,18 @@ def test_a_problem():
         "type": "/problems#InvalidImage",
         "title": "The picture cannot be read",
         "status": 422,
-        "detail": "encoded_image is empty",
+        "detail": "the picture is empty",
         "request_id": "id-1",
     }
     error.request_id = "id-1-77"
     answer = problems.response(error, "id-1")
     assert (answer.status_code, answer.media_type) == (422, "application/problem+json")
     assert b'"request_id":"id-1-77"' in answer.body
+
+
+def test_addresses_behind_the_gateway_stay_there():
+    error = ServerUnavailable("failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.7:8001: …")
+    assert problems.document(error)["detail"] == "the server that finds the faces cannot be reached"
 
 
 @pytest.mark.parametrize(

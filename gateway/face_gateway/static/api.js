@@ -20,6 +20,9 @@ export class Problem extends Error {
   }
 }
 
+/** Whether the same request may be answered later. */
+export const mayBeAnsweredLater = ({ status }) => [0, 401, 408, 429, 500, 502, 503, 504].includes(status);
+
 /** Problem of an object of RFC 9457. */
 export const problemOf = (document) =>
   new Problem(document.detail || document.title || "The service refused without a reason.", {
@@ -66,11 +69,13 @@ async function send(path, { method, body, headers, signal }) {
 }
 
 /**
- * The answer to a request. busy: called with the seconds to wait whenever the service has too much to do.
+ * The answer to a request. busy: called with the seconds to wait whenever the service has too much to do; sent: whenever
+ * it is sent, the last time with the one that is answered.
  * Throws Problem, and AbortError where signal says so.
  */
-export async function ask(path, { method = "GET", body, headers = {}, signal, busy = () => {} } = {}) {
+export async function ask(path, { method = "GET", body, headers = {}, signal, busy = () => {}, sent = () => {} } = {}) {
   for (let waits = 0; ; ) {
+    sent();
     const response = await send(path, { method, body, headers, signal });
     if (response.ok) return response;
     const problem = await refusal(response);
@@ -97,10 +102,13 @@ export function formOf(file, name, parameters) {
   return form;
 }
 
-/** Body read in full, and the milliseconds from the request until then. */
+/** Body read in full, and the milliseconds from the request until then, without waits for a key or a busy service. */
 export async function timed(path, request, read) {
-  const start = performance.now();
-  const response = await ask(path, { ...request, busy: (seconds) => request.busy?.(seconds) });
+  let start = 0;
+  const sent = () => {
+    start = performance.now();
+  };
+  const response = await ask(path, { ...request, busy: (seconds) => request.busy?.(seconds), sent });
   const body = await read(response);
   return { body, milliseconds: performance.now() - start, stages: stagesOf(response.headers.get("Server-Timing")) };
 }

@@ -39,7 +39,7 @@ export function python({ url, name, parameters, keys }) {
     "    )",
     "answer.raise_for_status()",
     'for face in answer.json()["images"][0]["faces"]:',
-    '    print(face["box"], face["probability"])',
+    `    print(${url.endsWith("/identify") ? 'face["person"], ' : ""}face["box"], face["probability"])`,
   ].join("\n");
 }
 

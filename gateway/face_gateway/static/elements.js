@@ -29,7 +29,7 @@ export function say(node, sentence) {
 }
 
 /**
- * Lets the arrow keys walk through the options of a list box, which is one stop of the tabulator.
+ * Lets the arrow keys walk through the options of a list box, which is one stop of the tabulator; Enter and Space choose.
  * chosen: called with the place of the option that the keys or a click chose.
  */
 export function walkable(list, chosen) {
@@ -38,7 +38,7 @@ export function walkable(list, chosen) {
     const all = options();
     const last = all.length - 1;
     const here = all.indexOf(document.activeElement);
-    const steps = { ArrowRight: here + 1, ArrowDown: here + 1, ArrowLeft: here - 1, ArrowUp: here - 1, Home: 0, End: last };
+    const steps = { ArrowRight: here + 1, ArrowDown: here + 1, ArrowLeft: here - 1, ArrowUp: here - 1, Home: 0, End: last, Enter: here, " ": here };
     if (here < 0 || !(event.key in steps)) return;
     event.preventDefault();
     const next = Math.max(0, Math.min(last, steps[event.key]));

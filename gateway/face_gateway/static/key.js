@@ -4,6 +4,9 @@ import { byId, say } from "./elements.js";
 
 const KEPT = "faces-key";
 
+// What programs are told; a person sees that there is a field for it.
+const NONE_SENT = /^send a key/;
+
 let asking = null;
 
 /** The key, or null. */
@@ -20,7 +23,7 @@ export function askForKey(why) {
 function ask(why) {
   const dialog = byId("key");
   const text = byId("key-text");
-  say(byId("key-why"), why);
+  say(byId("key-why"), NONE_SENT.test(why) ? "" : `${why[0].toUpperCase()}${why.slice(1)}.`);
   text.value = "";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -45,7 +48,9 @@ function ask(why) {
 /** Forgets the key, here and at once. */
 export function forgetKey() {
   sessionStorage.removeItem(KEPT);
+  const hadFocus = document.activeElement === byId("forget-key");
   showForget();
+  if (hadFocus) byId("main").focus();
 }
 
 /** Shows the button that forgets the key, where there is one. */

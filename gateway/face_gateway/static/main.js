@@ -23,7 +23,7 @@ let people = null;
 let selectedFace = null;
 let resting = null;
 
-const questions = new Questions(update);
+const questions = new Questions(update, (problem) => say(byId("trouble"), `Names are not said: ${problem.words}`));
 const view = new PictureView(byId("picture"), { chosen: chooseFace, again: askAgain, removed: remove });
 const faces = new FaceList({ selected: chooseFace, extra: (picture, face) => (people ? [people.form(picture, face)] : []) });
 const strip = new Strip(select);

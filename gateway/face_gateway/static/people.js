@@ -51,7 +51,10 @@ export class People {
         const { refused } = await (await ask(PATH, { method: "POST", body })).json();
         if (refused.length) throw problemOf(refused[0].error);
       });
-      if (done) await this.anew();
+      if (!done) return;
+      await this.anew();
+      // The form is gone with the answer that it belonged to.
+      byId("people-title").focus();
     };
     return element("form", { class: "enrol", onsubmit: enrol }, element("label", { for: id }, "This is"),
       element("div", { class: "field" }, name, button), trouble);

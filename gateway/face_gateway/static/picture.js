@@ -1,5 +1,6 @@
 // The selected picture, large, with its faces drawn; and what went wrong with it, in words beside it.
 
+import { mayBeAnsweredLater } from "./api.js";
 import { Drawing, shape } from "./drawing.js";
 import { element, say } from "./elements.js";
 
@@ -37,7 +38,7 @@ export class PictureView {
     this.drawing.show(...(size ?? [1, 1]), picture.faces);
     this.frame.setAttribute("aria-busy", String(Boolean(picture.asking)));
     say(this.problem, picture.problem?.words);
-    this.retry.hidden = !picture.problem || !picture.file;
+    this.retry.hidden = !picture.problem || !picture.file || !mayBeAnsweredLater(picture.problem);
   }
 
   replace(picture) {

@@ -5,7 +5,8 @@ import { formOf, Problem, problemOf, timed } from "./api.js";
 // More would only wait for one another on the server.
 const MOST_IN_FLIGHT = 2;
 
-const FORBIDDEN = 403;
+// A key that may not ask for names may still ask for faces, and so may everybody where FaceNet will not do.
+const NO_NAMES = [403, 501];
 
 /** The path that says names too. */
 export const NAMES = "/v1/identify";
@@ -64,10 +65,14 @@ export class Picture {
 
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
-/** Asks about pictures, the selected one first. changed: called with a picture whenever something is known of it. */
+/**
+ * Asks about pictures, the selected one first. changed: called with a picture whenever something is known of it;
+ * nameless: with the problem, when names cannot be had and faces alone are asked for from then on.
+ */
 export class Questions {
-  constructor(changed) {
+  constructor(changed, nameless) {
     this.changed = changed;
+    this.nameless = nameless;
     this.path = "/v1/detect";
     this.parameters = {};
     this.pictures = [];
@@ -120,9 +125,9 @@ export class Questions {
     } catch (error) {
       if (asking.signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
-      if (error.status === FORBIDDEN && this.path === NAMES) {
-        // A key that may not ask for names may still ask for faces.
+      if (NO_NAMES.includes(error.status) && asked.path === NAMES) {
         this.path = "/v1/detect";
+        this.nameless(error);
         picture.stale = true;
         return;
       }
