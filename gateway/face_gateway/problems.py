@@ -111,7 +111,7 @@ def _detail(error: FaceError) -> str:
     """In the words of this side: callers know neither tensors nor addresses behind the gateway."""
     if _OF_NETWORK.search(str(error)):
         return "the server that finds the faces cannot be reached"
-    return _OF_TRITON.sub("the picture", str(error))
+    return _OF_TRITON.sub("the file", str(error))
 
 
 def response(error: FaceError, request_id: str | None = None) -> JSONResponse:

@@ -83,7 +83,7 @@ def test_a_problem_is_said_in_its_sentence(example, service, pictures, tmp_path)
     address, key = service
     (tmp_path / "junk.jpg").write_bytes(b"junk")
     for photo, given, sentence in [
-        (tmp_path / "junk.jpg", key, "the picture is not a picture in a known format (4 bytes)"),
+        (tmp_path / "junk.jpg", key, "the file is not a picture in a known format (4 bytes)"),
         (pictures / "none.png", "wrong", "the key is not known"),
     ]:
         done = example(photo, address, FACES_KEY=given)

@@ -81,7 +81,7 @@ def test_of_several_pictures_the_bad_one_has_its_problem_in_its_place():
     headers, body = form([("b.txt", b"no picture")], {})
     alone = call(app, "POST", "/v1/detect", headers=headers, body=body)
     assert (alone.status, alone.headers["content-type"]) == (422, "application/problem+json")
-    assert alone.json["detail"].startswith("the picture is not a picture")
+    assert alone.json["detail"].startswith("the file is not a picture")
 
 
 def test_the_stages_of_a_picture_alone_are_told(app):

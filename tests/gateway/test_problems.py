@@ -56,7 +56,7 @@ def test_a_problem():
         "type": "/problems#InvalidImage",
         "title": "The picture cannot be read",
         "status": 422,
-        "detail": "the picture is empty",
+        "detail": "the file is empty",
         "request_id": "id-1",
     }
     error.request_id = "id-1-77"

@@ -92,6 +92,8 @@ def test_all_by_the_keyboard(visit):
     there.drop(WALL)
     there.expect_faces(12)
     tab_to(there, there.page.get_by_role("option", name="Face 1,"))
+    keys.press("Enter")
+    expect(there.page.get_by_role("option", name="Face 1,")).to_have_attribute("aria-selected", "true")
     keys.press("ArrowRight")
     second = there.page.get_by_role("option", name="Face 2,")
     expect(second).to_be_focused()

@@ -21,7 +21,8 @@ def test_what_is_no_picture(visit, client):
     with pytest.raises(InvalidImage) as why:
         client.detect(TEXT[2])
     problem = there.page.locator("#picture .problem")
-    expect(problem).to_contain_text(str(why.value).rpartition(" (request")[0] or str(why.value))
+    said = str(why.value).rpartition(" (request")[0] or str(why.value)
+    expect(problem).to_contain_text(said.replace("encoded_image", "the file"))
     expect(problem).to_contain_text("request")
     # The other one is answered all the same.
     there.page.get_by_role("option", name="portrait.png, 1 face").click()
@@ -99,6 +100,14 @@ def test_people_are_enrolled_named_and_forgotten(visit, triton, tmp_path):
         there.page.get_by_role("button", name="Erase").click()
         expect(there.page.get_by_text("Nobody yet.")).to_be_visible()
         expect(there.page.get_by_role("option", name="Face 1")).to_be_visible()
+
+
+def test_where_no_names_can_be_had_faces_are_found(visit, triton, tmp_path):
+    with Paged(triton.grpc_url, "--gallery", str(tmp_path / "people.gallery")) as gateway:
+        there = visit(gateway.url)
+        there.drop(PORTRAIT)
+        there.expect_faces(1)
+        expect(there.page.locator("#trouble")).to_contain_text("Names are not said: the server's FaceNet has random")
 
 
 def test_one_of_several_faces_is_enrolled(visit, triton, tmp_path):
