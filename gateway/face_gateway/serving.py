@@ -97,7 +97,9 @@ class _Server(uvicorn.Server):
         print(f"API      {self._address}/docs", file=sys.stderr)
         print("ready", file=sys.stderr, flush=True)
         if self._options.open is not None:
-            webbrowser.open(f"{self._address}/{'#' if self._options.open else ''}{self._options.open}")
+            page = f"{self._address}/{'#' if self._options.open else ''}{self._options.open}"
+            if not webbrowser.open(page):
+                print(f"no browser could be started: open {page}", file=sys.stderr, flush=True)
 
 
 def _quieten_libraries() -> None:
