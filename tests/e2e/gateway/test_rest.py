@@ -103,7 +103,8 @@ def test_two_pictures_are_compared(paged, client):
     expected = compare_faces(first, second, 0.5, random_weights=True)
     told = answer_of(paged.post("/v1/compare", files=form(PORTRAIT, mirrored), data={"threshold": 0.5}))
     assert told.pop("images") == ["0.png", "1.png"]
-    assert told == json.loads(json.dumps({**expected._asdict(), "threshold": 0.5}))
+    weights = first.weights.to_dict()
+    assert told == json.loads(json.dumps({**expected._asdict(), "threshold": 0.5, "weights": weights}))
     no_face = paged.post("/v1/compare", files=form(PORTRAIT, encoded(np.zeros((60, 70, 3), np.uint8))))
     assert (no_face.status_code, no_face.json()["type"]) == (422, "/problems#NoFace")
 
