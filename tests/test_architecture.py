@@ -48,6 +48,7 @@ ARROWS = {
         "face_command",
         "face_gallery",
         "face_tools.blur.covering",
+        "face_tools.blur.seeing",
         "face_tools.blur.selecting",
         "face_tools.connection",
     ),

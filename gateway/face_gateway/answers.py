@@ -24,6 +24,9 @@ from face_gateway.bodies import Picture as SentPicture
 
 _TYPES = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 
+FORMATS = tuple(_TYPES)
+"""Of pictures that are answered with."""
+
 DEFAULT_SUFFIX = "jpg"
 
 # Pixels that a side may have.

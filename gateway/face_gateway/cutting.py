@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 
 from face_client import AsyncFaceClient
-from face_client.errors import FaceError, InvalidImage, InvalidInput
+from face_client.errors import FaceError, InvalidInput
 from face_client.faces import Faces
 from face_gateway import answers, parameters
 from face_gateway.asking import Asked, document_of, each, read
@@ -27,8 +27,8 @@ from face_gateway.describing import described
 from face_gateway.places import Place
 from face_gateway.room import Room, finished_in_thread
 from face_gateway.settings import Limits
-from face_pictures.decoding import decode_as_shown, is_transparent
 from face_tools.blur.covering import Style, blur_faces
+from face_tools.blur.seeing import pixels_of, to_look_at
 from face_tools.blur.selecting import RECALL
 
 # The server answers with 256 MB of crops at most for a picture, which become files here.
@@ -81,7 +81,7 @@ def router(client: AsyncFaceClient, limits: Limits) -> APIRouter:
             parameters.Blur,
             answers.BlurAnswer,
             "Cover the faces in pictures",
-            other_types=(answers.ZIP, *(answers.media_type(suffix) for suffix in parameters.FORMATS)),
+            other_types=(answers.ZIP, *(answers.media_type(suffix) for suffix in answers.FORMATS)),
         ),
     )
     async def blur(request: Request) -> Response:
@@ -97,7 +97,7 @@ def router(client: AsyncFaceClient, limits: Limits) -> APIRouter:
         async def find(picture: Picture) -> Made:
             answers.check_fits(picture.size, suffix)
             async with room.hold(picture.pixels):
-                shown = await finished_in_thread(_shown, picture.data)
+                shown = await finished_in_thread(to_look_at, picture.data)
                 # Rather too many faces than too few, as `faces blur` does.
                 faces = await client.detect(shown, timing=True, **{**RECALL, **wanted.options})
                 file = await finished_in_thread(_covered, picture.data, faces, style, suffix)
@@ -187,18 +187,6 @@ def _encoded(crops: NDArray[np.uint8], suffix: str) -> list[bytes]:
     return [answers.encoded(crop, suffix) for crop in crops]
 
 
-def _shown(data: bytes) -> bytes | NDArray[np.uint8]:
-    """What the server is to look at: the file, or what a person sees where it has more under transparency."""
-    try:
-        return decode_as_shown(data) if is_transparent(data) else data
-    except InvalidImage:
-        # The server says what is wrong with it.
-        return data
-
-
 def _covered(data: bytes, faces: Faces, style: Style, suffix: str) -> bytes:
     """Raises InvalidImage."""
-    pixels = decode_as_shown(data)
-    if pixels.shape[:2] != (faces.height, faces.width):
-        raise InvalidImage("the server reads the file as a picture of another size")
-    return answers.encoded(blur_faces(pixels, faces, **style._asdict()), suffix)
+    return answers.encoded(blur_faces(pixels_of(data, faces), faces, **style._asdict()), suffix)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -13,7 +15,7 @@ from face_client.messages import ids_beginning
 from face_client.options import of_one_face
 from face_client.similarity import compare_faces
 from face_gateway import answers, parameters
-from face_gateway.asking import document_of, each, read
+from face_gateway.asking import Asked, document_of, each, read
 from face_gateway.describing import described
 from face_gateway.settings import Settings
 
@@ -25,27 +27,13 @@ def router(client: AsyncFaceClient, settings: Settings) -> APIRouter:
 
     @paths.post("/v1/detect", **described(parameters.Detect, answers.DetectAnswer, "Find the faces in pictures"))
     async def detect(request: Request) -> Response:
-        asked = await read(request, parameters.Detect, limits)
-        options = asked.parameters.options
-        answer = await each(
-            asked,
-            lambda picture: client.detect(picture.data, timing=True, **options),
-            lambda _, faces: document_of(asked, faces),
-        )
-        return JSONResponse(answer)
+        return await _found_in(client.detect, await read(request, parameters.Detect, limits))
 
     @paths.post(
         "/v1/recognize", **described(parameters.Recognize, answers.RecognizeAnswer, "The same, with embeddings")
     )
     async def recognize(request: Request) -> Response:
-        asked = await read(request, parameters.Recognize, limits)
-        options = asked.parameters.options
-        answer = await each(
-            asked,
-            lambda picture: client.recognize(picture.data, timing=True, **options),
-            lambda _, faces: document_of(asked, faces),
-        )
-        return JSONResponse(answer)
+        return await _found_in(client.recognize, await read(request, parameters.Recognize, limits))
 
     @paths.post(
         "/v1/compare",
@@ -68,6 +56,16 @@ def router(client: AsyncFaceClient, settings: Settings) -> APIRouter:
         return JSONResponse({"images": names, **comparison._asdict(), "threshold": threshold, **weights})
 
     return paths
+
+
+async def _found_in(find: Callable[..., Awaitable[Faces]], asked: Asked[Any]) -> Response:
+    """The faces that a method of the client finds in each picture."""
+    answer = await each(
+        asked,
+        lambda picture: find(picture.data, timing=True, **asked.parameters.options),
+        lambda _, faces: document_of(asked, faces),
+    )
+    return JSONResponse(answer)
 
 
 def _found(answer: Faces | BaseException) -> Faces:

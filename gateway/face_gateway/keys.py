@@ -5,7 +5,7 @@ A line is a name, the SHA-256 of the key, and what holds for it:
     camera-7  sha256:5e88…  rate=5 burst=10 may=faces
     backend   sha256:03ac…
 
-Keys are 256 random bits (`new_key`), so a plain hash cannot be guessed back. The file is read again when it changes.
+Keys are 256 random bits (`add_key`), so a plain hash cannot be guessed back. The file is read again when it changes.
 """
 
 from __future__ import annotations

@@ -17,11 +17,9 @@ from face_client.options import PARAMETERS, SELECTIONS, DetectOptions, Parameter
 from face_client.similarity import SAME_DISTANCE
 from face_gallery.records import DEFAULT_COLLECTION
 from face_gallery.register import DEFAULT_TOP
+from face_gateway.answers import FORMATS
 from face_gateway.bodies import JSON_FIELD, MOST_FIELDS, PICTURE_FIELD
 from face_tools.blur.covering import GROW, METHODS, SHAPES
-
-FORMATS = ("jpg", "png", "webp")
-"""Of pictures that are answered with."""
 
 
 def _field(parameter: Parameter, name: str) -> tuple[Any, Any]:

@@ -50,18 +50,9 @@ def app_of(reply: Reply, settings: Settings | None = None, gallery: Any = None) 
     return make_app(settings or Settings(), client, gallery)
 
 
-def call(
-    app: Any,
-    method: str,
-    path: str,
-    *,
-    query: str = "",
-    headers: dict[str, str] | None = None,
-    body: bytes | list[bytes] = b"",
-    fault: type[Exception] | None = None,
-) -> Answer:
-    """body: in pieces, whose length is not announced; or whole. fault: goes on to the server's log."""
-    return asyncio.run(acall(app, method, path, query=query, headers=headers, body=body, fault=fault))
+def call(app: Any, method: str, path: str, **request: Any) -> Answer:
+    """`acall` in an event loop of its own."""
+    return asyncio.run(acall(app, method, path, **request))
 
 
 async def acall(
@@ -75,7 +66,8 @@ async def acall(
     fault: type[Exception] | None = None,
     answered: Callable[[], object] = lambda: None,
 ) -> Answer:
-    """answered: called when the last of the answer has gone out."""
+    """body: in pieces, whose length is not announced; or whole. fault: goes on to the server's log. answered: called
+    when the last of the answer has gone out."""
     given = {"host": "localhost:8080", **(headers or {})}
     pieces = [body] if isinstance(body, bytes) else list(body)
     given.setdefault(

@@ -99,7 +99,7 @@ def test_large_pictures_are_decoded_and_covered_one_after_the_other(monkeypatch)
 
         return working
 
-    for name in ("_shown", "_covered"):
+    for name in ("to_look_at", "_covered"):
         monkeypatch.setattr(cutting, name, counted(getattr(cutting, name)))
     app = app_of(lambda _: answer(1), Settings(limits=Limits(pixels=5000)))
 

@@ -15,11 +15,12 @@ from PIL import Image
 from face_client.errors import FaceError, InvalidImage
 from face_client.faces import BatchAnswer, Faces
 from face_command import console, outputs
-from face_pictures.decoding import MAX_PIXELS, MAX_PIXELS_TO_SHRINK, decode_as_shown, frames_in, is_transparent
+from face_pictures.decoding import MAX_PIXELS, MAX_PIXELS_TO_SHRINK, frames_in
 from face_pictures.marks import COVERED, mark
 from face_tools import batch
 from face_tools.blur.covering import Style, blur_faces
 from face_tools.blur.files import Plan
+from face_tools.blur.seeing import pixels_of, to_look_at
 from face_tools.blur.selecting import Selection, Votes, known
 from face_tools.connection import EXIT_OK, EXIT_SOME_FAILED
 from face_tools.pictures import Picture, content
@@ -80,10 +81,7 @@ class _Photos:
             data = self._asked[picture] = _bytes(picture)
         except OSError:
             return content(picture)
-        try:
-            return self._pixels(data) if is_transparent(data) else data
-        except InvalidImage:
-            return data
+        return to_look_at(data, self._max_pixels)
 
     def show(self, answers: batch.Answers) -> None:
         """Writes the pictures, with a row or a line of JSON for each."""
@@ -98,9 +96,10 @@ class _Photos:
         """Whether one was not written: a failure that came with the answer is counted by who asked."""
         return EXIT_SOME_FAILED if self._has_failures else EXIT_OK
 
-    def _pixels(self, data: bytes) -> NDArray[np.uint8]:
+    @property
+    def _max_pixels(self) -> int:
         # As large as those may be that the client shrinks before it asks.
-        return decode_as_shown(data, MAX_PIXELS_TO_SHRINK if self._args.max_side else MAX_PIXELS)
+        return MAX_PIXELS_TO_SHRINK if self._args.max_side else MAX_PIXELS
 
     def _written(self, picture: Picture, answer: BatchAnswer) -> list[dict[str, Any]] | batch.Problem:
         """The faces of the picture, which is written; or why it is not, which is said."""
@@ -120,9 +119,7 @@ class _Photos:
 
     def _cover(self, picture: Picture, data: bytes, faces: Faces) -> list[dict[str, Any]]:
         """Raises FaceError, OSError, OutputError."""
-        pixels = self._pixels(data)
-        if pixels.shape[:2] != (faces.height, faces.width):
-            raise InvalidImage("the server reads the file as a picture of another size")
+        pixels = pixels_of(data, faces, self._max_pixels)
         persons = self._selection.persons(faces)
         votes: list[Votes] = [{person: 1} for person in persons]
         covers = [self._selection.covers(vote, vote) for vote in votes]
