@@ -16,6 +16,9 @@ OURS_RAW = "ours, raw"
 OURS_JPEG = "ours, JPEG"
 OURS = (OURS_RAW, OURS_JPEG)
 
+# The server counts an execution some milliseconds after it has answered.
+_COUNTED_S = 0.05
+
 MATCH_IOU = 0.9
 """Overlap from which two boxes are the same face."""
 
@@ -80,6 +83,7 @@ class Ours:
         started = time.perf_counter()
         faces = self._client.detect(image)
         seconds = time.perf_counter() - started
+        time.sleep(_COUNTED_S)
         counters = scrape(self._metrics_url).since(before)
         return Measured(seconds, FoundFaces.of(faces.boxes, faces.probabilities, faces.landmarks), counters)
 

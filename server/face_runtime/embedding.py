@@ -133,4 +133,4 @@ class EmbeddingObserver:
         for request in requests:
             if request.refusal:
                 self._failed.add(1, request.refusal.reason)
-                self._log.refused(request)
+                self._log.refused(request.outcome)

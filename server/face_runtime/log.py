@@ -13,7 +13,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from face_runtime.answers import CALLERS, CANCELLED, Request
+from face_runtime.answers import CALLERS, CANCELLED, Outcome
 from face_runtime.settings import LOG_FORMAT_VARIABLE
 
 _PLAIN = re.compile(r"[\w.:/@+-]+")
@@ -36,14 +36,14 @@ class Log:
     def error(self, event: str, **fields: Any) -> None:
         self._write("error", event, fields)
 
-    def refused(self, request: Request) -> None:
+    def refused(self, outcome: Outcome) -> None:
         """A request that got an error: the server's fault is an error, the caller's a warning, a caller who is gone
         neither."""
-        refusal = request.refusal
+        refusal = outcome.refusal
         assert refusal is not None
         write = self.info if refusal.reason == CANCELLED else self.warning if refusal.reason in CALLERS else self.error
         # The sentence that the caller got: it shows values of parameters, never pixels.
-        write("refused", reason=refusal.reason, message=str(refusal), id=request.id)
+        write("refused", reason=refusal.reason, message=str(refusal), id=outcome.id)
 
     def _write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
         if self._json:

@@ -41,7 +41,7 @@ class Counter(_Family):
         super().__init__(pb_utils.MetricFamily.COUNTER, name, description, label, values)
 
     def add(self, value: float, of: str = "") -> None:
-        # Each call takes some 12 µs, most of it on the way to Triton's process.
+        # Each call takes 12 to 40 µs, most of it on the way to Triton's process.
         if value:
             self._of(of).increment(value)
 

@@ -277,9 +277,10 @@ class NamingObserver:
         for request in requests:
             if request.refusal:
                 self._failed.add(1, request.refusal.reason)
-                self._log.refused(request)
+                self._log.refused(request.outcome)
         if self._spans:
-            self._spans.export(requests, sum(len(request.images) for request in answered), stages.stage_times)
+            images = sum(len(request.images) for request in answered)
+            self._spans.export([request.outcome for request in requests], images, stages.stage_times)
 
     def close(self) -> None:
         """Sends what has not been sent yet."""

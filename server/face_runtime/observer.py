@@ -4,10 +4,11 @@ docs/observability.md has all of them in tables.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from face_cascade.networks import STAGES
-from face_runtime.answers import CALLERS, CANCELLED, MEMORY, NETWORK, Request
+from face_runtime.answers import CALLERS, CANCELLED, MEMORY, NETWORK, Outcome
 from face_runtime.log import Log
 from face_runtime.metrics import Counter, Histogram, ProcessMetrics
 from face_runtime.record import Record
@@ -15,7 +16,10 @@ from face_runtime.spans import OTHER, stage_spans
 
 
 class Observer:
-    """Of one instance. `log_executions`: one line for each batch; errors have theirs in any case."""
+    """Of one instance. `log_executions`: one line for each batch; errors have theirs in any case.
+
+    Reports from a thread of its own: some 25 calls of Triton's process, 1 ms in all, that no caller should wait for.
+    """
 
     def __init__(self, worker: str, log: Log, log_executions: bool) -> None:
         self._log = log
@@ -23,9 +27,16 @@ class Observer:
         self._metrics = Metrics()
         self._process = ProcessMetrics(worker)
         self._spans = stage_spans(worker, log)
+        self._reporter = ThreadPoolExecutor(1, "observer")
+        self._reported: Future[None] = self._reporter.submit(lambda: None)
 
-    def executed(self, requests: Sequence[Request], record: Record) -> None:
-        """Reports one batch, when all of its requests have their outcome."""
+    def executed(self, requests: Sequence[Outcome], record: Record) -> None:
+        """Has one batch reported, when all of its requests have their outcome. Waits for no more than the report of the
+        batch before; raises what was wrong with that."""
+        before, self._reported = self._reported, self._reporter.submit(self._report, requests, record)
+        before.result()
+
+    def _report(self, requests: Sequence[Outcome], record: Record) -> None:
         self._metrics.add(record)
         self._process.update()
         for request in requests:
@@ -38,12 +49,13 @@ class Observer:
             self._spans.export(requests, record.images, record.stage_times)
 
     def close(self) -> None:
-        """Sends what has not been sent yet."""
+        """Tells what has not been told yet."""
+        self._reporter.shutdown()
         if self._spans:
             self._spans.close()
 
 
-def _summary(requests: Sequence[Request], record: Record) -> dict[str, Any]:
+def _summary(requests: Sequence[Outcome], record: Record) -> dict[str, Any]:
     stages = {name: round(seconds, 6) for name, seconds in record.stage_seconds.items()}
     return {
         "requests": len(requests),
@@ -52,12 +64,8 @@ def _summary(requests: Sequence[Request], record: Record) -> dict[str, Any]:
         "rows": dict(record.rows),
         "seconds": round(sum(stages.values()), 6),
         "stages": stages,
-        "ids": _ids(requests),
+        "ids": [request.id for request in requests if request.id],
     }
-
-
-def _ids(requests: Sequence[Request]) -> list[str]:
-    return [request.id for request in requests if request.id]
 
 
 _NETWORKS = tuple(network.name for network in STAGES)

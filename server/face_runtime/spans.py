@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from face_runtime.answers import Request
+from face_runtime.answers import Outcome
 from face_runtime.log import Log
 from face_runtime.settings import SERVICE_NAME, TRACE_VARIABLE
 
@@ -84,17 +84,16 @@ class StageSpans:
         self._extract = extract
         self._tracer = provider.get_tracer("face_server")
 
-    def export(self, requests: Sequence[Request], images: int, stages: Sequence[Stage]) -> None:
+    def export(self, requests: Sequence[Outcome], images: int, stages: Sequence[Stage]) -> None:
         for request in requests:
-            # The W3C headers of the span that Triton made for the request; empty where it traces none.
-            carrier = json.loads(request.triton.trace().get_context() or "{}")
+            carrier = json.loads(request.trace or "{}")
             if carrier:
                 attributes: dict[str, str | int] = {
                     "faces.request_id": request.id,
                     "faces.batch_requests": len(requests),
                     "faces.batch_images": images,
                 }
-                self._export_one(dict(carrier), attributes, stages)
+                self._export_one(carrier, attributes, stages)
 
     def _export_one(self, carrier: dict[str, str], attributes: dict[str, str | int], stages: Sequence[Stage]) -> None:
         parent = self._extract(carrier)

@@ -77,7 +77,7 @@ def test_stages_are_histograms_of_every_execution(triton, client):
         assert sorted(buckets[stage])[-1] == (float("inf"), 3)
     seconds = grown.by("mtcnn_stage_seconds_sum", "stage")
     assert all(value > 0 for value in seconds.values())
-    # Triton's own clock on the same three executions, which goes on while they are reported.
+    # Triton's own clock on the same three executions, which copies the answers too.
     assert sum(seconds.values()) < grown.total("nv_inference_compute_infer_duration_us", model="mtcnn") / 1e6
 
 

@@ -19,6 +19,8 @@ def triton(monkeypatch):
     for name in ("LOG_FORMAT", "NETWORKS", "ENGINE", "DECODE"):
         monkeypatch.delenv(f"TRITON_FACES_{name}", raising=False)
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", raising=False)
+    # Callers of the tests leave after so many looks.
+    monkeypatch.setattr("face_runtime.answers._ASK_AGAIN_S", 0)
     stand_in.reset()
     return stand_in
 

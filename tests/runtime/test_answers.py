@@ -5,7 +5,7 @@ import pytest
 
 from face_runtime.answers import Refused, Request, caller_is_gone, check_callers, refusing
 from face_runtime.stacking import rows
-from tests.runtime.stand_in import InferenceRequest, Tensor, TritonError
+from tests.runtime.stand_in import InferenceRequest, Tensor, Trace, TritonError
 
 
 def requests(count):
@@ -69,6 +69,25 @@ def test_work_goes_on_while_one_caller_waits():
     for request in (gone, waiting):
         request.refuse_if_gone()
     assert [request.is_open for request in (gone, waiting)] == [False, True]
+
+
+def test_triton_is_not_asked_all_the_time_whether_a_caller_is_there(monkeypatch):
+    asked = []
+    request = Request(InferenceRequest(gone=lambda: asked.append(1) or len(asked) == 2))
+    monkeypatch.setattr("face_runtime.answers._ASK_AGAIN_S", 1000)
+    assert [request.is_gone for _ in range(3)] == [False] * 3
+    assert len(asked) == 1
+    monkeypatch.setattr("face_runtime.answers._ASK_AGAIN_S", 0)
+    assert [request.is_gone for _ in range(3)] == [True] * 3
+    assert len(asked) == 2, "who is gone stays gone"
+
+
+def test_an_outcome_is_what_is_told():
+    answered = Request(InferenceRequest(request_id="x", trace=Trace('{"a": "b"}')))
+    refused = Request(InferenceRequest())
+    refused.refusal = caller_is_gone()
+    assert answered.outcome == ("x", None, '{"a": "b"}')
+    assert refused.outcome == ("", refused.refusal, "")
 
 
 def test_inputs_and_ids():

@@ -47,5 +47,5 @@ def test_a_callers_fault_is_a_warning_the_servers_an_error_and_a_caller_who_is_g
     for reason in reasons:
         request = Request(InferenceRequest(request_id="one"))
         request.refusal = Refused(reason, "why not")
-        Log("mtcnn", "mtcnn_0_0").refused(request)
+        Log("mtcnn", "mtcnn_0_0").refused(request.outcome)
         assert LINES.pop() == (level, f'mtcnn: refused reason={reason} message="why not" id=one')

@@ -66,7 +66,7 @@ def instance(model):
             **given,
         }
         config = {"parameters": {name: {"string_value": value} for name, value in parameters.items()}}
-        return model(
+        mtcnn = model(
             "model_repository/mtcnn/1/model.py",
             model_config=json.dumps(config),
             model_repository=str(default_repository() / "mtcnn"),
@@ -74,6 +74,16 @@ def instance(model):
             model_instance_device_id="0",
             model_instance_name="mtcnn_0_0",
         )
+        execute = mtcnn.execute
+
+        def reported(requests):
+            responses = execute(requests)
+            # Told shortly after.
+            mtcnn._observer._reported.result()
+            return responses
+
+        mtcnn.execute = reported
+        return mtcnn
 
     return made
 
@@ -415,7 +425,7 @@ def test_stages_are_spans_below_the_request_that_triton_traces():
     traced = Trace(json.dumps({"traceparent": f"00-{trace}-{parent}-01"}))
     batch = [Request(InferenceRequest(request_id="a", trace=traced)), Request(InferenceRequest(request_id="b"))]
     batch[0].refusal = caller_is_gone()
-    spans.export(batch, record.images, record.stage_times)
+    spans.export([request.outcome for request in batch], record.images, record.stage_times)
     finished = exporter.get_finished_spans()
     assert [span.name for span in finished] == ["decode", "pnet", "answer"]
     for span in finished:

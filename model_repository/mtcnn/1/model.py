@@ -57,7 +57,7 @@ class TritonPythonModel:
                 self._search(good[group], record)
         for request in good:
             request.timed(record)
-        self._observer.executed(batch, record)
+        self._observer.executed([request.outcome for request in batch], record)
         return [request.response() for request in batch]
 
     def finalize(self) -> None:
