@@ -11,6 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from face_cascade.compiled.averages import LANES, average_rows
 from face_cascade.machine_code import kept
 
 Int32 = NDArray[np.int32]
@@ -21,8 +22,11 @@ def integral_image(image: NDArray[np.uint8]) -> Int32:
 
     Sums wrap around at 2³²; differences of four of them are still exact for windows under 16 megapixels.
     """
-    # Room of NumPy's: where there is none that is a MemoryError, while OpenCV's own error has a path in it.
-    sums = np.empty((image.shape[0] + 1, image.shape[1] + 1, 3), np.int32)
+    height, width = image.shape[0] + 1, image.shape[1] + 1
+    # Room of NumPy's: where there is none that is a MemoryError, while OpenCV's own error has a path in it. One value
+    # more than there are: what reads four of the last pixel's three must not leave it.
+    room = np.empty(height * width * 3 + 1, np.int32)
+    sums = room[:-1].reshape(height, width, 3)
     cv2.integral(image, sums, cv2.CV_32S)
     return sums
 
@@ -41,6 +45,9 @@ def area_windows(size: int, out_size: int) -> tuple[Int32, Int32]:
 
 @numba.njit(inline="always", error_model="numpy")
 def _average_windows(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
+    if len(x0) >= LANES:
+        average_rows(sums, y0, y1, x0, x1, out)
+        return
     for i in range(out.shape[1]):
         top, bottom = y0[i], y1[i]
         height = np.float32(bottom - top)
@@ -54,18 +61,23 @@ def _average_windows(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
                 out[c, i, j] = np.float32(total) / height / width
 
 
-@kept("void(int32[:,:,::1], int32[:], int32[:], int32[:], int32[:], float32[:,:,:])")
+@kept("void(int32[:,:,::1], int32[::1], int32[::1], int32[::1], int32[::1], float32[:,:,:])")
 def area_resize(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
-    """Writes averages over rows y0[i]…y1[i] and columns x0[j]…x1[j] into FP32 `out` [3,h,w] (may be a view)."""
+    """Writes averages over rows y0[i]…y1[i] and columns x0[j]…x1[j] into FP32 `out` [3,h,w], which may be a view whose
+    rows have no gaps."""
     _average_windows(sums, y0, y1, x0, x1, out)
 
 
-@kept("void(int32[:,:,::1], int32[:,::1], float32[:,:,:,::1])")
-def area_crops(sums, windows, out):  # type: ignore[no-untyped-def]
+def area_crops(sums: Int32, windows: Int32, out: NDArray[np.float32]) -> None:
     """Resizes windows of one image: INT32 `windows` [N,4] (x1,y1,x2,y2, end exclusive) → FP32 `out` [N,3,S,S]."""
+    # Not in the compiled code, which would give it back too early: see `average_rows`.
+    _area_crops(sums, windows, np.empty((4, out.shape[2]), np.int32), out)
+
+
+@kept("void(int32[:,:,::1], int32[:,::1], int32[:,::1], float32[:,:,:,::1])")
+def _area_crops(sums, windows, room, out):  # type: ignore[no-untyped-def]
     size = out.shape[2]
-    y0, y1 = np.empty(size, np.int32), np.empty(size, np.int32)
-    x0, x1 = np.empty(size, np.int32), np.empty(size, np.int32)
+    y0, y1, x0, x1 = room[0], room[1], room[2], room[3]
     for n in range(windows.shape[0]):
         left, top = windows[n, 0], windows[n, 1]
         width, height = windows[n, 2] - left, windows[n, 3] - top

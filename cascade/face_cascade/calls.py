@@ -104,8 +104,10 @@ class Limits:
 
     Triton refuses a request of more rows than a model's `max_batch_size`. In one process small batches stay in
     the processor's caches: `pnet_pixels` bounds PNet's by what its tiles cover together. Batches are cut so that
-    `parallel` workers have equal shares. Whoever drives the flow has it back after `step_batches` batches, or when PNet
-    has seen `step_pixels` of tiles: so what is held at once is bounded, and callers who are gone are seen.
+    `parallel` workers have equal shares. `packed`: PNet is asked with tiles of few shapes, filled with pieces of
+    levels; if not, with each piece as it is, of any shape. Whoever drives the flow has it back after `step_batches`
+    batches, or when PNet has seen `step_pixels` of tiles: so what is held at once is bounded, and callers who are gone
+    are seen.
 
     `max_cells` bounds the memory, `max_candidates` the time that one image can take: a wall of faces of 10 pixels, 50
     megapixels of it, stays below both. An image beyond has no answer, see `TooManyCandidates`.
@@ -117,6 +119,7 @@ class Limits:
     facenet: int = FACENET.max_batch
     pnet_pixels: int = PNET.max_batch * TILE_SIZE * TILE_SIZE
     parallel: int = 1
+    packed: bool = True
     step_batches: int = 64
     step_pixels: int = 512 * TILE_SIZE * TILE_SIZE
     max_cells: int = 8_000_000

@@ -23,7 +23,9 @@ class NumpyArrays:
         return integral_image(np.ascontiguousarray(np.rot90(pixels, turn)))
 
     def tiles(self, patches: Sequence[Patch], count: int, height: int, width: int) -> Float32:
-        tiles = np.zeros((count, 3, height, width), np.float32)
+        # Only what no piece covers must be black.
+        filled = sum(piece.height * piece.width for _, _, piece, _ in patches) == count * height * width
+        tiles = (np.empty if filled else np.zeros)((count, 3, height, width), np.float32)
         for sums, level, piece, tile in patches:
             y0, y1 = area_windows(sums.shape[0] - 1, level.height)
             x0, x1 = area_windows(sums.shape[1] - 1, level.width)
@@ -46,8 +48,10 @@ class NumpyArrays:
             rows = slice(top, top + cell_count(piece.height))
             columns = slice(left, left + cell_count(piece.width))
             scores = probability[tile, rows, columns]
-            r, c = np.nonzero(scores >= np.float32(threshold))
-            if len(r):
+            # Of one axis NumPy passes over what is false in great steps, of two it does not.
+            likely = np.flatnonzero(scores >= np.float32(threshold))
+            if len(likely):
+                r, c = np.divmod(likely, scores.shape[1])
                 found.append(
                     Cells(
                         np.full(len(r), number, np.intp),

@@ -14,7 +14,7 @@ from face_cascade.calls import Call, Flow, Limits, Together, runs
 from face_cascade.networks import PNET
 from face_cascade.parameters import DetectionParameters, TooManyCandidates
 from face_cascade.suppression import nms, nms_within
-from face_cascade.tiles import Level, Sheet, plan_tiles, pyramid_levels
+from face_cascade.tiles import Level, Sheet, plan_pieces, plan_tiles, pyramid_levels
 
 NMS_WITHIN_LEVEL = 0.5
 NMS_ACROSS_LEVELS = 0.7
@@ -95,7 +95,7 @@ def _scan(
     images = np.repeat(np.arange(len(pyramids)), [len(pyramid) for pyramid in pyramids])
     of_levels = [sources[image] for image in images]
     batches, pixels = [], []
-    for sheet in plan_tiles([tuple((level.height, level.width) for level in pyramid) for pyramid in pyramids]):
+    for sheet in _plan(pyramids, limits):
         for share in limits.shares(sheet.tile_count, limits.pnet_tiles(sheet.height, sheet.width)):
             batches.append(_scan_tiles(arrays, sheet, share, of_levels, levels))
             pixels.append((share.stop - share.start) * sheet.height * sheet.width)
@@ -110,6 +110,11 @@ def _scan(
         if (counts > limits.max_cells).any():
             parts = [part.take(counts[images[part.levels]] <= limits.max_cells) for part in parts]
     return _in_row_major_order(_Cells.joined(parts)), counts
+
+
+def _plan(pyramids: Sequence[Sequence[Level]], limits: Limits) -> tuple[Sheet, ...]:
+    shapes = tuple(tuple((level.height, level.width) for level in pyramid) for pyramid in pyramids)
+    return plan_tiles(shapes) if limits.packed else plan_pieces(shapes, limits.parallel)
 
 
 def _scan_tiles(

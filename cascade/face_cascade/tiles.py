@@ -32,6 +32,9 @@ _WELL_FILLED = 0.7
 # Plans of more pixels of levels are not kept: 45 megapixels of pictures at a minimal face of 20.
 _KEPT_PIXELS = 1 << 25
 
+# The most rows of a piece that is a tile of its own: 3 MB of pixels.
+_HIGHEST = 1024
+
 Shape: TypeAlias = tuple[int, int]
 """Height and width of a level."""
 
@@ -107,6 +110,38 @@ def plan_tiles(images: Sequence[tuple[Shape, ...]]) -> tuple[Sheet, ...]:
     if len(images) == 1:
         return _plan(images[0]) if kept else _plan.__wrapped__(images[0])
     return _plan_batch(tuple(images)) if kept else _plan_batch.__wrapped__(images)
+
+
+@lru_cache(maxsize=64)
+def plan_pieces(images: Sequence[tuple[Shape, ...]], workers: int) -> tuple[Sheet, ...]:
+    """The same without packing, for a network that takes any shape at no cost: a sheet of one tile for each piece of a
+    level, the largest first, so that the workers who take them one by one end together.
+
+    A piece is at most a tile wide, which the caches ask for, and as high as the level, unless a worker's part of the
+    whole is less.
+    """
+    pixels = sum(height * width for shapes in images for height, width in shapes)
+    highest = min(max(pixels // (2 * workers) // TILE_SIZE, TILE_SIZE), _HIGHEST)
+    levels = [shape for shapes in images for shape in shapes]
+    parts = [
+        (level, top, left, height, width)
+        for level, shape in enumerate(levels)
+        for top, height in cut_evenly(shape[0], highest)
+        for left, width in cut_evenly(shape[1], TILE_SIZE)
+    ]
+    parts.sort(key=lambda part: -part[3] * part[4])
+    return tuple(Sheet(part[3], part[4], (Piece(*part, 0, 0, 0),), 1, 1) for part in parts)
+
+
+def cut_evenly(size: int, longest: int) -> list[tuple[int, int]]:
+    """(start, length) of the fewest pieces along a side, of about equal lengths; their cells together are the side's,
+    each once."""
+    # A side that is odd has its last pixel in the last piece.
+    steps = (size - _OVERLAP) // PNET_STRIDE
+    count = -(-steps // ((longest - _OVERLAP) // PNET_STRIDE))
+    starts = [PNET_STRIDE * (steps * n // count) for n in range(count)]
+    ends = [start + _OVERLAP for start in starts[1:]] + [size]
+    return [(start, end - start) for start, end in zip(starts, ends, strict=True)]
 
 
 @lru_cache(maxsize=16)

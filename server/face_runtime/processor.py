@@ -70,7 +70,9 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
     Each of the workers takes a batch of its own through cropping, network and reading out, on one core: that
     keeps all cores busy where threads inside of the network's operations would wait for each other.
     """
-    limits = Limits(rnet=256, onet=64, pnet_pixels=4 * TILE_SIZE * TILE_SIZE, parallel=workers)
+    # The compiled PNet takes a picture of any shape as it is; torch would look at each new shape anew.
+    packed = not isinstance(networks[PNET], CompiledPNet)
+    limits = Limits(rnet=256, onet=64, pnet_pixels=4 * TILE_SIZE * TILE_SIZE, parallel=workers, packed=packed)
     # The first passes load machine code or make it: better now than for the first caller. Where none is kept yet,
     # processes that start together begin with different networks, and each finds what another has made.
     for network, shape in sorted(_warm_up_shapes(limits), key=lambda one: (STAGES.index(one[0]) + os.getpid()) % 3):
@@ -88,8 +90,9 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
 
 
 def _warm_up_shapes(limits: Limits) -> list[tuple[Network, tuple[int, ...]]]:
+    shapes = TILE_SHAPES if limits.packed else [(TILE_SIZE, TILE_SIZE)]
     return [
-        *((PNET, (limits.pnet_tiles(height, width), 3, height, width)) for height, width in TILE_SHAPES),
+        *((PNET, (limits.pnet_tiles(height, width), 3, height, width)) for height, width in shapes),
         (RNET, (limits.rnet, 3, RNET.side, RNET.side)),
         (ONET, (limits.onet, 3, ONET.side, ONET.side)),
     ]

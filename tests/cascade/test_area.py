@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face_cascade.area import area_crops, area_resize, area_windows, integral_image
+from face_cascade.compiled.averages import LANES
 from tests.memory import little_memory
 
 
@@ -59,6 +60,22 @@ def test_no_room_for_the_sums_is_a_memory_error():
     image = np.zeros((4000, 6000, 3), np.uint8)
     with little_memory(100 * 2**20), pytest.raises(MemoryError):
         integral_image(image)
+
+
+@pytest.mark.parametrize("width", [LANES, LANES + 1, 2 * LANES - 1, 3 * LANES, 61])
+def test_whole_vectors_have_the_bits_of_single_averages(width):
+    image = np.random.RandomState(width).randint(0, 256, (50, 83, 3), np.uint8)
+    sums = integral_image(image)
+    (y0, y1), (x0, x1) = area_windows(50, 19), area_windows(83, width)
+    out = np.full((3, 21, width + 4), np.nan, np.float32)
+    area_resize(sums, y0, y1, x0, x1, out[:, 1:-1, 2:-2])
+    corners = [sums[np.ix_(y, x)].astype(np.int64) for y in (y1, y0) for x in (x1, x0)]
+    totals = (corners[0] - corners[1] - corners[2] + corners[3]).astype(np.float32)
+    by_height = totals / (y1 - y0).astype(np.float32)[:, None, None]
+    expected = (by_height / (x1 - x0).astype(np.float32)[None, :, None]).transpose(2, 0, 1)
+    np.testing.assert_array_equal(out[:, 1:-1, 2:-2], expected)
+    out[:, 1:-1, 2:-2] = np.nan
+    assert np.isnan(out).all(), "written beside the target"
 
 
 def test_crops_equal_resizing_each_window():

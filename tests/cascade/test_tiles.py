@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from face_cascade import tiles
 from face_cascade.networks import PNET_STRIDE
-from face_cascade.tiles import TILE_SIZE, cell_count, cut, plan_tiles, pyramid_levels
+from face_cascade.tiles import TILE_SIZE, cell_count, cut, cut_evenly, plan_pieces, plan_tiles, pyramid_levels
 from face_export.mtcnn import PNet
 
 
@@ -20,6 +20,23 @@ def test_pieces_of_a_side_hold_each_cell_once(size):
     cells = [start // PNET_STRIDE + cell for start, length in cut(size) for cell in range(cell_count(length))]
     assert cells == list(range(cell_count(size)))
     assert all(length <= TILE_SIZE and start % PNET_STRIDE == 0 for start, length in cut(size))
+
+
+@given(st.integers(12, 3000), st.integers(16, 600).map(lambda half: 2 * half))
+@example(TILE_SIZE, TILE_SIZE)
+@example(TILE_SIZE + 1, TILE_SIZE)
+@example(TILE_SIZE + 2, TILE_SIZE)
+def test_even_pieces_of_a_side_hold_each_cell_once_and_are_as_few_as_can_be(size, longest):
+    pieces = cut_evenly(size, longest)
+    cells = [start // PNET_STRIDE + cell for start, length in pieces for cell in range(cell_count(length))]
+    assert cells == list(range(cell_count(size)))
+    lengths = [length for _, length in pieces]
+    # One that ends with the side may be odd.
+    assert all(length <= longest for length in lengths[:-1])
+    assert lengths[-1] <= longest + size % 2
+    assert max(lengths) - min(lengths) <= PNET_STRIDE + 1
+    if longest == TILE_SIZE:
+        assert len(pieces) == len(cut(size - size % 2))
 
 
 def of_level(piece, cells):
@@ -63,6 +80,27 @@ def test_plan_of_a_batch_covers_the_levels_of_all_images_once(images):
     assert all((cells == 1).all() for cells in seen)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.tuples(sides, sides), max_size=4), max_size=6), st.integers(1, 64))
+def test_pieces_of_a_batch_cover_the_levels_of_all_images_once(images, workers):
+    seen = [np.zeros((cell_count(h), cell_count(w)), int) for shapes in images for h, w in shapes]
+    sheets = plan_pieces(tuple(tuple(shapes) for shapes in images), workers)
+    for sheet in sheets:
+        (piece,) = sheet.in_tiles(0, sheet.tile_count)
+        assert (piece.height, piece.width) == (sheet.height, sheet.width)
+        of_level(piece, seen[piece.level])[...] += 1
+    assert all((cells == 1).all() for cells in seen)
+    sizes = [sheet.height * sheet.width for sheet in sheets]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_many_workers_all_have_some_of_a_picture():
+    levels = tuple((level.height, level.width) for level in pyramid_levels(1080, 1920, 20, 0.709))
+    for workers in (1, 2, 8, 16):
+        sizes = [sheet.height * sheet.width for sheet in plan_pieces((levels,), workers)]
+        assert max(sizes) <= 1.2 * sum(sizes) / workers
+
+
 def test_images_share_tiles():
     levels = tuple((level.height, level.width) for level in pyramid_levels(480, 640, 20, 0.709))
     alone, together = plan_tiles([levels])[0], plan_tiles([levels] * 8)[0]
@@ -95,7 +133,8 @@ def test_pnet_on_tiles_equals_pnet_on_the_level(shape):
     with torch.inference_mode():
         whole = network(level[None])[0][0].numpy()
         # Others share the tiles; what lies around a piece would show if it leaked into its cells.
-        for sheet in plan_tiles([(shape, (31, 45)), ((60, 23), (131, 257))]):
+        images = ((shape, (31, 45)), ((60, 23), (131, 257)))
+        for sheet in (*plan_tiles(images), *plan_pieces(images, 2)):
             batch = torch.full((sheet.tile_count, 3, sheet.height, sheet.width), 50.0)
             mine = [piece for piece in sheet.pieces if piece.level == 0]
             for piece in mine:

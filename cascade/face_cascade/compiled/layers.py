@@ -129,6 +129,11 @@ def subtract_mean(pixels, target):  # type: ignore[no-untyped-def]
 def face_probability(scores: Float32) -> Float32:
     """Scores (no face, face) of the last axis → probability of a face: the softmax of two is the logistic function
     of their difference."""
+    return logistic(scores[..., 1] - scores[..., 0])
+
+
+def logistic(logits: Float32) -> Float32:
+    """What is likelier than not is above 0."""
     with np.errstate(over="ignore"):
-        probability: Float32 = 1 / (1 + np.exp(scores[..., 0] - scores[..., 1]))
+        probability: Float32 = 1 / (1 + np.exp(-logits))
     return probability

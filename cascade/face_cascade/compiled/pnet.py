@@ -14,8 +14,8 @@ from face_cascade.compiled.layers import (
     SCALE,
     Float32,
     convolution_shapes,
-    face_probability,
     head_shapes,
+    logistic,
     on_map,
     on_pixels,
     packed_convolution,
@@ -38,11 +38,11 @@ _FAST3 = Winograd(_CONV3)
 _HEADS = Convolution(1, 1, 32, 6, typical_width=123, activation=False)
 _HEAD_CHANNELS = {"conv4_2": 4, "conv4_1": 2}
 
-# By how much the difference of the two scores may be off, so that no cell is missed that is likelier. A thousand times
-# what is seen; where a network's weights make it a tenth of this, plain sums do all of it.
+# By how much a logit, the difference of a cell's two scores, may be off, so that no cell is missed that is likelier. A
+# thousand times what is seen; where a network's weights make it a tenth of this, plain sums do all of it.
 _MARGIN = 0.1
 
-# The probability of a greater difference is next to 1 in float32, whose last digit decides then.
+# The probability of a greater logit is next to 1 in float32, whose last digit decides then.
 _SURE = 15.0
 
 _SHAPES = {
@@ -60,8 +60,8 @@ _conv3, _heads, _fast3 = on_map(_CONV3), on_map(_HEADS), on_tiles(_FAST3)
 class CompiledPNet:
     """FP32 [T,3,H,W], 0…255 → regression FP32 [T,4,h,w], probability FP32 [T,h,w]; h = ⌈(H−2)/2⌉−4.
 
-    least: a probability; cells that are less likely are known to be no more than that, their last digits and those of
-    their regression are rough. The others are exact, to the bit those of plain sums; all are by default.
+    least: a probability; of cells that are less likely it is known that they are, they may have 0, and a rough
+    regression. The others are exact, to the bit those of plain sums; all are by default.
     """
 
     def __init__(self, weights: Weights) -> None:
@@ -78,32 +78,38 @@ class CompiledPNet:
 
     def __call__(self, tiles: Float32, least: float = 0.0) -> tuple[Float32, Float32]:
         fast = self._is_fast and least > 0
-        regression, scores = self._run(tiles, fast, np.float32(_logit(least) - _MARGIN if fast else -np.inf))
-        return regression, face_probability(scores)
+        if not fast:
+            regression, logits = self._run(tiles, fast, np.float32(-np.inf))
+            return regression, logistic(logits)
+        lowest = np.float32(_logit(least) - _MARGIN)
+        regression, logits = self._run(tiles, fast, lowest)
+        probability = np.zeros_like(logits)
+        likely = np.flatnonzero(logits >= lowest)
+        probability.reshape(-1)[likely] = logistic(logits.reshape(-1)[likely])
+        return regression, probability
 
     def _run(self, tiles: Float32, fast: bool, least: np.float32) -> tuple[Float32, Float32]:
         count, _, height, width = tiles.shape
         cells = (height - 1) // 2 - 4, (width - 1) // 2 - 4
         regression = np.empty((count, 4, *cells), np.float32)
-        scores = np.empty((count, *cells, 2), np.float32)
-        _run(np.ascontiguousarray(tiles), self._packed, _maps(width), regression, scores, fast, least)
-        return regression, scores
+        logits = np.empty((count, *cells), np.float32)
+        _run(np.ascontiguousarray(tiles), self._packed, _maps(width), regression, logits, fast, least)
+        return regression, logits
 
     def _error(self) -> float:
-        """By how much the fast way misses the difference of the two scores, in a tile of noise, coarse and fine."""
+        """By how much the fast way misses the logits, in a tile of noise, coarse and fine."""
         random = np.random.default_rng(0)
         tile = random.integers(0, 256, (1, 3, TILE_SIZE, TILE_SIZE)).astype(np.float32)
         half = TILE_SIZE // 2
         tile[..., half:] = np.repeat(np.repeat(tile[:, :, ::16, : half // 16], 16, axis=2), 16, axis=3)
-        scores = [self._run(tile, fast, np.float32(np.inf))[1].astype(np.float64) for fast in (False, True)]
-        exact, rough = (of_way[..., 1] - of_way[..., 0] for of_way in scores)
+        exact, rough = (self._run(tile, fast, np.float32(np.inf))[1].astype(np.float64) for fast in (False, True))
         error = np.abs(exact - rough).max()
         # Weights that are not finite, or give what is not.
         return float(error) if np.isfinite(error) else np.inf
 
 
 def _logit(probability: float) -> float:
-    """The difference of two scores that gives it."""
+    """What the logistic function makes it of; not more than tells it from 1."""
     return min(math.log(probability / (1 - probability)), _SURE) if probability < 1 else _SURE
 
 
@@ -126,11 +132,11 @@ def _maps(width: int) -> tuple[Float32, ...]:
 
 
 @kept()
-def _run(tiles, packed, maps, regression, scores, fast, least):  # type: ignore[no-untyped-def]
-    """least: of the difference of a cell's scores: from there on the fast way's values are replaced by exact ones."""
+def _run(tiles, packed, maps, regression, logits, fast, least):  # type: ignore[no-untyped-def]
+    """least: a logit: from there on the fast way's values are replaced by exact ones."""
     pixels, conv1, pooled, conv2, conv3, heads, before, after = maps
     height = tiles.shape[2] - 2
-    cell_rows, cell_columns = scores.shape[1], scores.shape[2]
+    cell_rows, cell_columns = logits.shape[1], logits.shape[2]
     for tile in range(len(tiles)):
         for top in range(0, cell_rows, _STRIP):
             rows = min(_STRIP, cell_rows - top)
@@ -155,7 +161,7 @@ def _run(tiles, packed, maps, regression, scores, fast, least):  # type: ignore[
                     _heads(conv3, packed[3], heads)
                     for i in range(SIDE):
                         row = top + start + i
-                        _answer(heads[i], regression[tile, :, row], scores[tile, row])
+                        _answer(heads[i], regression[tile, :, row], logits[tile, row])
                     # The last row of both maps is free now.
                     for i in range(SIDE):
                         row = top + start + i
@@ -165,40 +171,39 @@ def _run(tiles, packed, maps, regression, scores, fast, least):  # type: ignore[
                             conv3[SIDE - 1 :],
                             heads[SIDE - 1 :],
                             regression[tile, :, row],
-                            scores[tile, row],
+                            logits[tile, row],
                             least,
                         )
             else:
                 for i in range(rows):
                     _conv3(conv2[i:], packed[2], conv3[:1])
                     _heads(conv3[:1], packed[3], heads[:1])
-                    _answer(heads[0], regression[tile, :, top + i], scores[tile, top + i])
+                    _answer(heads[0], regression[tile, :, top + i], logits[tile, top + i])
 
 
 @numba.njit
-def _answer(heads, regression, scores):  # type: ignore[no-untyped-def]
-    """A row of cells [w,·] as regression [4,w] and scores [w,2]."""
-    for x in range(len(scores)):
+def _answer(heads, regression, logits):  # type: ignore[no-untyped-def]
+    """A row of cells [w,·] as regression [4,w] and logits [w]."""
+    for x in range(len(logits)):
         for n in range(4):
             regression[n, x] = heads[x, n]
-        scores[x, 0] = heads[x, 4]
-        scores[x, 1] = heads[x, 5]
+        logits[x] = heads[x, 5] - heads[x, 4]
 
 
 @numba.njit
-def _exactly(conv2, packed, conv3, heads, regression, scores, least):  # type: ignore[no-untyped-def]
+def _exactly(conv2, packed, conv3, heads, regression, logits, least):  # type: ignore[no-untyped-def]
     """The cells of a row that are likely enough, by plain sums, in runs of neighbours. conv3, heads: of one row."""
-    width = len(scores)
+    width = len(logits)
     x = 0
     while x < width:
         first = x
-        while x < width and scores[x, 1] - scores[x, 0] >= least:
+        while x < width and logits[x] >= least:
             x += 1
         if x > first:
             count = x - first
             _conv3(conv2[:, first:], packed[2], conv3[:, :count])
             _heads(conv3[:, :count], packed[3], heads[:, :count])
-            _answer(heads[0, :count], regression[:, first:x], scores[first:x])
+            _answer(heads[0, :count], regression[:, first:x], logits[first:x])
         x += 1
 
 
