@@ -23,6 +23,9 @@ MAX_PIXELS = 50_000_000
 MAX_PIXELS_TO_SHRINK = 5 * MAX_PIXELS
 """Of a picture that is shrunk as it is read; the largest sensors of phones have 200 million."""
 
+ToArray = Callable[[Image.Image], NDArray[np.uint8]]
+"""From a loaded image in mode RGB to its pixels [H, W, 3]."""
+
 # EXIF orientation → what turns the stored picture upright. 1 is upright already.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -35,18 +38,20 @@ _UPRIGHT = {
 }
 
 
-def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode_image(data: bytes, max_pixels: int = MAX_PIXELS, array: ToArray = np.array) -> NDArray[np.uint8]:
     """The picture in a file of any of `formats.FORMATS`; the first of several frames or pages.
 
     The number of pixels is checked in the header, before memory is spent on them. EXIF data that cannot
     be read count as absent, as in browsers and viewers: the picture itself is whole.
+
+    array: makes the array of the pixels.
 
     Raises InvalidImage: empty, not one of the formats, damaged or truncated; TooManyPixels: more than max_pixels.
     """
 
     def read(data: bytes) -> NDArray[np.uint8]:
         with reading_file(data):
-            return to_rgb(_opened(data, max_pixels), field="encoded_image")
+            return array(_upright_rgb(_opened(data, max_pixels)))
 
     return _whole(data, read)
 

@@ -14,6 +14,7 @@ from face_cascade.calls import Outputs
 from face_cascade.crops import detection_crops
 from face_cascade.numpy_arrays import NUMPY
 from face_pictures.decoding import decode_image
+from face_runtime.pixels import rgb_array
 from face_runtime.stacking import rows
 
 Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
@@ -45,7 +46,7 @@ class InThreads:
         self.map = map_files
 
     def open(self, data: bytes, max_pixels: int) -> Any:
-        return decode_image(data, max_pixels)
+        return decode_image(data, max_pixels, rgb_array)
 
     def finish(self, opened: Sequence[Any]) -> list[Any]:
         return list(opened)

@@ -21,6 +21,7 @@ from face_pictures.errors import InvalidImage
 from face_pictures.formats import format_of, open_image, orientation, reading_file
 from face_runtime.device.images import DeviceImage
 from face_runtime.engine import Map
+from face_runtime.pixels import rgb_array
 
 GpuDecoder: TypeAlias = Callable[[Sequence[bytes]], Sequence[Tensor | None]]
 """From JPEG files to UINT8 [H,W,3] each, as stored; None for what it does not read."""
@@ -74,7 +75,7 @@ class DeviceDecoder:
         with reading_file(data):
             if format_of(data).name != "JPEG":
                 # Whatever else there is to know of other formats, `decode_image` knows.
-                return decode_image(data, max_pixels)
+                return decode_image(data, max_pixels, rgb_array)
             image = open_image(data)
             check_pixels(image.size, max_pixels)
             turn = orientation(image, data)
@@ -100,7 +101,7 @@ class DeviceDecoder:
 def _decoded(file: _File) -> Any:
     """By the processor: RGB UINT8 [H,W,3], or what is wrong with the file."""
     try:
-        return decode_image(file.data, file.max_pixels)
+        return decode_image(file.data, file.max_pixels, rgb_array)
     except InvalidImage as error:
         return error
 
