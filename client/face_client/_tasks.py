@@ -11,8 +11,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Callable, TypeVar, Union, cast
 
-import grpc
-import tritonclient.grpc.aio as triton
+import grpc.aio as channels
 
 from face_client.errors import InvalidInput
 from face_client.options import check_at_least
@@ -22,11 +21,11 @@ __all__ = [
     "Closing",
     "Items",
     "Place",
+    "channels",
     "finished",
     "in_thread",
     "is_cancelled",
     "map_in_order",
-    "triton",
 ]
 
 Item = TypeVar("Item")
@@ -36,7 +35,7 @@ Items = Union[Iterable[Item], AsyncIterable[Item]]
 """A plain iterable is read on the event loop: what takes long to give its items, such as a camera, belongs into an
 async one."""
 
-CHANNEL_CLOSED = (asyncio.CancelledError, grpc.aio.UsageError)
+CHANNEL_CLOSED = (asyncio.CancelledError, channels.UsageError)
 """How a call ends when its channel is closed, and how one begins on a closed channel."""
 
 in_thread = asyncio.to_thread

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Callable, TypeVar
 
-import tritonclient.grpc as triton
+import grpc as channels
 
 from face_client.forks import renew_in_children
 from face_client.options import check_at_least
@@ -20,11 +20,11 @@ __all__ = [
     "Closing",
     "Items",
     "Place",
+    "channels",
     "finished",
     "in_thread",
     "is_cancelled",
     "map_in_order",
-    "triton",
 ]
 
 Item = TypeVar("Item")

@@ -113,7 +113,7 @@ _OF_A_NEIGHBOUR = re.compile(r"^(incomplete|unexpected number of) string .* for 
 def error_from_status(status: str | None, message: str) -> FaceError:
     """The error for a gRPC status and Triton's words, of a call that this client did not give up itself.
 
-    status: its name, bare or as tritonclient writes it ("StatusCode.UNAVAILABLE"); None where there is none.
+    status: its name, bare or as gRPC's enumeration writes it ("StatusCode.UNAVAILABLE"); None where there is none.
     """
     name = (status or "").rpartition(".")[2]
     message = _ENSEMBLE.sub("", message)

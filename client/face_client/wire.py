@@ -1,21 +1,27 @@
-"""How a request travels: what tritonclient is told, what it returns, and the trace that a call belongs to.
+"""How a request travels: the connection, a request as a message and back, and the trace that a call belongs to.
 
-Shared by the transports for threads and for asyncio.
+Shared by the transports for threads and for asyncio. Messages are those of tritonclient. Its clients are not used: they
+copy an array three times before gRPC has it, each time into fresh memory.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Union
 
-import tritonclient.grpc as triton
+import grpc
+import numpy as np
 from numpy.typing import NDArray
+from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 from tritonclient.utils import np_to_triton_dtype
 
 from face_client.messages import Request, Response
 from face_client.tls import Tls
+
+_INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 # gRPC's largest: a 50-megapixel picture as raw pixels has 150 MB, and gRPC's own default is 4 MB.
 _MAX_MESSAGE_BYTES = 2**31 - 1
@@ -54,26 +60,80 @@ def connection_arguments(url: str, tls: Tls | None, name: str | None = None) -> 
     return {"url": url, "channel_args": options, **tls_arguments}
 
 
-def deadline(timeout: float) -> float | None:
+def channel(channels: Any, arguments: dict[str, Any]) -> Any:
+    """A channel to where `connection_arguments` say. channels: the module grpc, or grpc.aio."""
+    if not arguments.get("ssl"):
+        return channels.insecure_channel(arguments["url"], arguments["channel_args"])
+    files = (arguments[name] for name in ("root_certificates", "private_key", "certificate_chain"))
+    credentials = grpc.ssl_channel_credentials(*(None if file is None else Path(file).read_bytes() for file in files))
+    return channels.secure_channel(arguments["url"], credentials, arguments["channel_args"])
+
+
+def _deadline(timeout: float) -> float | None:
     """The timeout as gRPC takes it: None for no limit."""
     return None if timeout > _LONGEST_DEADLINE_S else timeout
 
 
-def infer_arguments(request: Request) -> dict[str, Any]:
-    """Those of tritonclient's `infer`."""
-    return {
-        "model_name": request.model,
-        "inputs": [_infer_input(name, array) for name, array in request.inputs.items()],
-        "outputs": [triton.InferRequestedOutput(name) for name in request.outputs],
-        "request_id": request.id,
-        "parameters": dict(request.parameters),
-    }
+def ask(open_channel: Any, request: Request, timeout: float, headers: Mapping[str, str]) -> Any:
+    """Sends a request; what `response_from` reads, or with asyncio an awaitable of it."""
+    infer = open_channel.unary_unary(_INFER, response_deserializer=service_pb2.ModelInferResponse.FromString)
+    return infer(infer_message(request), timeout=_deadline(timeout), metadata=tuple(headers.items()))
 
 
-def response_from(result: triton.InferResult) -> Response:
-    """The arrays that tritonclient received."""
-    returned = [output.name for output in result.get_response().outputs]
-    return Response({name: result.as_numpy(name) for name in returned})
+def ask_ready(open_channel: Any, model: str, timeout: float) -> Any:
+    """Asks whether a model takes requests, which the answer calls `ready`; with asyncio an awaitable of it."""
+    service = service_pb2_grpc.GRPCInferenceServiceStub(open_channel)
+    return service.ModelReady(service_pb2.ModelReadyRequest(name=model), timeout=_deadline(timeout))
+
+
+_Bytes = Union[bytes, memoryview]
+
+_PARAMETER_FIELDS = {bool: "bool_param", int: "int64_param", float: "double_param", str: "string_param"}
+
+
+def infer_message(request: Request) -> bytes:
+    """The bytes of a ModelInferRequest, into which arrays are copied once.
+
+    Those of a message are its fields one after the other, so what is large goes behind what protobuf has made.
+    """
+    message = service_pb2.ModelInferRequest(model_name=request.model, id=request.id)
+    contents: list[_Bytes] = []
+    for name, array in request.inputs.items():
+        message.inputs.add(name=name, datatype=np_to_triton_dtype(array.dtype), shape=array.shape)
+        contents += _raw_content(array)
+    for name in request.outputs:
+        message.outputs.add(name=name)
+    for name, value in request.parameters.items():
+        setattr(message.parameters[name], _PARAMETER_FIELDS[type(value)], value)
+    return b"".join([message.SerializeToString(), *contents])
+
+
+def _raw_content(array: NDArray[Any]) -> list[_Bytes]:
+    """One of `raw_input_contents`: its key, its length and an array as Triton reads it. Of bytes each has its length
+    before it."""
+    parts: list[_Bytes] = []
+    if array.dtype == np.object_:
+        for item in array.reshape(-1):
+            parts += [len(item).to_bytes(4, "little"), item]
+    else:
+        parts.append(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    key = service_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | 2
+    return [_varint(key), _varint(sum(map(len, parts))), *parts]
+
+
+def _varint(value: int) -> bytes:
+    """A number as protobuf writes it: seven bits a byte, the lowest first; the eighth says that more follow."""
+    groups = []
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])
+
+
+def response_from(answer: service_pb2.ModelInferResponse) -> Response:
+    """The arrays of an answer, which lie in its message."""
+    result = InferResult(answer)
+    return Response({output.name: result.as_numpy(output.name) for output in answer.outputs})
 
 
 @contextmanager
@@ -95,9 +155,3 @@ def call_span(model: str, request_id: str) -> Iterator[dict[str, str]]:
         headers: dict[str, str] = {}
         propagate.inject(headers)
         yield headers
-
-
-def _infer_input(name: str, array: NDArray[Any]) -> triton.InferInput:
-    tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
-    tensor.set_data_from_numpy(array)
-    return tensor

@@ -9,17 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from tritonclient.utils import InferenceServerException
+import grpc
 
-from face_client._threads import CHANNEL_CLOSED, Place, is_cancelled, triton
+from face_client._threads import CHANNEL_CLOSED, Place, channels, is_cancelled
 from face_client.causes import likely_cause
 from face_client.errors import Cancelled, error_from_status
 from face_client.forks import renew_in_children
 from face_client.messages import Request, Response
 from face_client.tls import Tls
-from face_client.wire import call_span, connection_arguments, deadline, infer_arguments, response_from
+from face_client.wire import ask, ask_ready, call_span, channel, connection_arguments, response_from
 
-_CANCELLED = "StatusCode.CANCELLED"
 _CLOSED_TOO_EARLY = "the client was closed before the answer came"
 
 
@@ -64,12 +63,11 @@ class GrpcTransport:
 
     def infer(self, request: Request, timeout: float) -> Response:
         with self._face_errors(), call_span(request.model, request.id) as headers:
-            arguments = infer_arguments(request)
-            return response_from(self._triton().infer(**arguments, headers=headers, client_timeout=deadline(timeout)))
+            return response_from(ask(self._channel(), request, timeout, headers))
 
     def is_ready(self, model: str, timeout: float) -> bool:
         with self._face_errors():
-            return bool(self._triton().is_model_ready(model, client_timeout=deadline(timeout)))
+            return bool((ask_ready(self._channel(), model, timeout)).ready)
 
     def close(self) -> None:
         with self._lock:
@@ -77,7 +75,7 @@ class GrpcTransport:
         if self._made is not None:
             self._made.close()
 
-    def _triton(self) -> Any:
+    def _channel(self) -> Any:
         with self._lock:
             if self._closed:
                 raise Cancelled("the client is closed")
@@ -85,7 +83,7 @@ class GrpcTransport:
                 self._give_up()
             if self._made is None:
                 self._place = Place()
-                self._made = triton.InferenceServerClient(**self._arguments)
+                self._made = channel(channels, self._arguments)
             return self._made
 
     def _give_up(self) -> None:
@@ -98,10 +96,11 @@ class GrpcTransport:
     def _face_errors(self) -> Iterator[None]:
         try:
             yield
-        except InferenceServerException as error:
-            if self._closed and error.status() == _CANCELLED:
+        except grpc.RpcError as error:
+            status = error.code()
+            if self._closed and status is grpc.StatusCode.CANCELLED:
                 raise Cancelled(_CLOSED_TOO_EARLY) from error
-            raise error_from_status(error.status(), likely_cause(error.message(), self._tls)) from error
+            raise error_from_status(status.name, likely_cause(error.details() or "", self._tls)) from error
         except CHANNEL_CLOSED as error:
             if self._closed and not is_cancelled():
                 raise Cancelled(_CLOSED_TOO_EARLY) from error
