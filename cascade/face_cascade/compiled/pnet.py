@@ -60,8 +60,8 @@ _conv3, _heads, _fast3 = on_map(_CONV3), on_map(_HEADS), on_tiles(_FAST3)
 class CompiledPNet:
     """FP32 [T,3,H,W], 0…255 → regression FP32 [T,4,h,w], probability FP32 [T,h,w]; h = ⌈(H−2)/2⌉−4.
 
-    least: a probability; of cells that are less likely it is known that they are, they may have 0, and a rough
-    regression. The others are exact, to the bit those of plain sums; all are by default.
+    least: a probability; of cells that are less likely it is known that they are: they may have 0, and a regression
+    that means nothing. The others are exact, to the bit those of plain sums; all are by default.
     """
 
     def __init__(self, weights: Weights) -> None:
@@ -133,7 +133,7 @@ def _maps(width: int) -> tuple[Float32, ...]:
 
 @kept()
 def _run(tiles, packed, maps, regression, logits, fast, least):  # type: ignore[no-untyped-def]
-    """least: a logit: from there on the fast way's values are replaced by exact ones."""
+    """least: a logit: from there on the fast way's are replaced by exact ones, and only there is a regression."""
     pixels, conv1, pooled, conv2, conv3, heads, before, after = maps
     height = tiles.shape[2] - 2
     cell_rows, cell_columns = logits.shape[1], logits.shape[2]
@@ -160,8 +160,7 @@ def _run(tiles, packed, maps, regression, logits, fast, least):  # type: ignore[
                     _fast3(conv2[start:], packed[4], packed[5], before, after, conv3)
                     _heads(conv3, packed[3], heads)
                     for i in range(SIDE):
-                        row = top + start + i
-                        _answer(heads[i], regression[tile, :, row], logits[tile, row])
+                        _logits(heads[i], logits[tile, top + start + i])
                     # The last row of both maps is free now.
                     for i in range(SIDE):
                         row = top + start + i
@@ -184,9 +183,15 @@ def _run(tiles, packed, maps, regression, logits, fast, least):  # type: ignore[
 @numba.njit
 def _answer(heads, regression, logits):  # type: ignore[no-untyped-def]
     """A row of cells [w,·] as regression [4,w] and logits [w]."""
+    _logits(heads, logits)
     for x in range(len(logits)):
         for n in range(4):
             regression[n, x] = heads[x, n]
+
+
+@numba.njit
+def _logits(heads, logits):  # type: ignore[no-untyped-def]
+    for x in range(len(logits)):
         logits[x] = heads[x, 5] - heads[x, 4]
 
 

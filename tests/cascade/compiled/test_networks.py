@@ -192,7 +192,7 @@ for network, shape in ((PNET, (1, 3, 60, 61)), (RNET, (9, 3, 24, 24)), (ONET, (9
 
 
 @pytest.mark.parametrize("size", [(256, 256), (11, 257), (256, 11), (45, 300), (26, 26), (60, 17)])
-def test_likely_cells_have_the_bits_of_plain_sums_and_others_are_close(compiled, size):
+def test_likely_cells_have_the_bits_of_plain_sums_and_others_may_have_none(compiled, size):
     batch = pixels(2, 3, *size)
     regression, probability = compiled[PNET](batch)
     for least in (0.001, 0.02, 0.1):
@@ -204,7 +204,6 @@ def test_likely_cells_have_the_bits_of_plain_sums_and_others_are_close(compiled,
         np.testing.assert_array_equal(rough_regression[of_likely], regression[of_likely])
         others = ~likely & (rough > 0)
         np.testing.assert_array_equal(rough[others], probability[others])
-        np.testing.assert_allclose(rough_regression, regression, atol=1e-4)
     assert likely.any() or probability.size < 1000
 
 
