@@ -2,8 +2,8 @@
 
 A framework runs one operation after the other and writes every map to memory in between. Here a network is one function
 that keeps a few rows of each map in the first caches. Maps hold their channels last, filled up with zeros to whole
-vectors; a convolution keeps its sums in registers (`convolution.py`). Everything is float32, and every product and sum
-that the network asks for is done, so results differ from torch's by rounding alone.
+vectors; a convolution keeps its sums in registers (`convolution.py`), or does with fewer products (`winograd.py`).
+Everything is float32 and nothing is left out, so results differ from torch's by rounding alone.
 
 Why not a library: see the performance log. oneDNN (by way of torch) and OpenVINO leave a third to a half of these small
 networks' time outside of the convolutions.
@@ -32,4 +32,5 @@ COMPILED: Mapping[Network, Callable[[Weights], CompiledNetwork]] = {
     ONET: COMPILED_ONET,
 }
 """Each takes the network's weights. Raises WrongWeights where their names and shapes are not exactly the network's; the
-first call of a network loads its machine code, or makes it where none is kept for this processor: seconds."""
+first call of a network loads its machine code, or makes it where none is kept for this processor: seconds. PNet and
+ONet are called at once, to measure how roughly they round with these weights."""

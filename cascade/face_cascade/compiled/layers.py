@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from face_cascade.compiled import convolution, pooling
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.planar import PlanarConvolution
+from face_cascade.compiled.winograd import Winograd
 from face_cascade.machine_code import named
 from face_cascade.weights import Weights
 
@@ -20,6 +21,9 @@ Float32 = NDArray[np.float32]
 
 Shapes = dict[str, tuple[int, ...]]
 """Of tensors under such names."""
+
+Packed = Float32 | tuple[Float32, Float32]
+"""What the kernels of a layer read."""
 
 SCALE = np.float32(1 / 128)
 
@@ -52,7 +56,7 @@ def packed_first(layer: Convolution, weights: Weights) -> Float32:
     return layer.packed(weights["conv1.weight"] * SCALE, weights["conv1.bias"], weights["prelu1.weight"])
 
 
-def packed_convolution(layer: Convolution, weights: Weights, number: int) -> Float32:
+def packed_convolution(layer: Convolution | Winograd, weights: Weights, number: int) -> Packed:
     return layer.packed(
         weights[f"conv{number}.weight"], weights[f"conv{number}.bias"], weights[f"prelu{number}.weight"]
     )
@@ -126,14 +130,14 @@ def subtract_mean(pixels, target):  # type: ignore[no-untyped-def]
                 target[c, i, j] = pixels[c, i, j] - np.float32(127.5)
 
 
-def face_probability(scores: Float32) -> Float32:
+def face_probability(scores: NDArray[Any]) -> NDArray[Any]:
     """Scores (no face, face) of the last axis → probability of a face: the softmax of two is the logistic function
     of their difference."""
     return logistic(scores[..., 1] - scores[..., 0])
 
 
-def logistic(logits: Float32) -> Float32:
+def logistic(logits: NDArray[Any]) -> NDArray[Any]:
     """What is likelier than not is above 0."""
     with np.errstate(over="ignore"):
-        probability: Float32 = 1 / (1 + np.exp(-logits))
+        probability: NDArray[Any] = 1 / (1 + np.exp(-logits))
     return probability

@@ -9,6 +9,8 @@ import torch
 
 from face_cascade import DetectionParameters, Limits, WrongWeights, detect, drive
 from face_cascade.compiled import COMPILED
+from face_cascade.compiled.crops import COMPILED_ONET, CompiledCropNetwork
+from face_cascade.compiled.exact import exact_outputs
 from face_cascade.networks import ONET, PNET, RNET
 from face_export.mtcnn import STAGES
 from face_export.readers import read_stage
@@ -238,6 +240,33 @@ def test_weights_that_round_too_roughly_are_done_by_plain_sums():
     network, batch = COMPILED[PNET](large), pixels(1, 3, 60, 60)
     for found, wanted in zip(network(batch, 0.9), network(batch), strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_weights_of_onet_that_round_too_roughly_are_done_by_plain_sums(compiled):
+    assert compiled[ONET].of is COMPILED_ONET
+    weights = arrays(pretrained(ONET))
+    large = {**weights, "dense6_2.weight": 100 * weights["dense6_2.weight"]}
+    assert COMPILED[ONET](large).of is COMPILED_ONET.by_plain_sums
+    assert COMPILED[ONET]({**weights, "conv2.bias": np.full(64, np.nan, np.float32)}).of is COMPILED_ONET.by_plain_sums
+
+
+@pytest.mark.slow
+def test_by_plain_sums_onet_is_the_same_network(compiled):
+    weights, batch = arrays(pretrained(ONET)), pixels(9, 3, 48, 48)
+    plain = CompiledCropNetwork(COMPILED_ONET.by_plain_sums, weights)
+    for found, wanted in zip(compiled[ONET](batch), plain(batch), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=2e-6)
+
+
+@pytest.mark.parametrize("network", [RNET, ONET], ids=lambda network: network.name)
+def test_what_rounding_is_measured_by_equals_torch(network):
+    module, batch = pretrained(network), pixels(3, 3, network.side, network.side)
+    with torch.inference_mode():
+        wanted = SERVED[network](module.double()).eval()(torch.from_numpy(batch.astype(np.float64)))
+    of = COMPILED[network]
+    found = exact_outputs(arrays(pretrained(network)), of.poolings, list(of.heads), batch)
+    for output, tensor in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(output, tensor.numpy(), rtol=1e-9, atol=1e-12)
 
 
 def test_half_precision_is_widened_before_anything_is_computed():
