@@ -7,6 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+# Else images of more than 16 MB are several blocks, which Pillow does not show.
+if hasattr(Image.core, "set_use_block_allocator"):
+    Image.core.set_use_block_allocator(1)
+
 
 class _ArrowArray(ctypes.Structure):
     """The start of the structure of this name in Arrow's C data interface."""
@@ -31,14 +35,14 @@ def rgb_array(image: Image.Image) -> NDArray[np.uint8]:
     """`np.array` of a loaded image in mode RGB: UINT8 [H,W,3].
 
     Pillow keeps four bytes a pixel. For `np.array` it packs them in pieces, which are joined and then copied; here
-    OpenCV takes three of four from where they lie. Since 11.2.1 Pillow shows them as Arrow's lists of four bytes, where
-    they are one block: in an image of up to 16 MB.
+    OpenCV takes three of four from where they lie, which Pillow shows since 11.2.1, as Arrow's lists of four bytes.
     """
     if 0 in image.size or not hasattr(image, "__arrow_c_array__"):
         return np.array(image)
     try:
         _, capsule = image.__arrow_c_array__()
     except ValueError:
+        # Made in several blocks, before this module was loaded.
         return np.array(image)
     # The memory is there as long as the capsule is.
     lists = _ArrowArray.from_address(_pointer(capsule, b"arrow_array"))

@@ -12,7 +12,7 @@ from face_pictures.errors import InvalidImage
 from face_runtime.pixels import rgb_array
 from tests.pictures import astronaut
 
-# More than Pillow's block of 16 MB are several.
+# More than 16 MB, by default several blocks.
 LARGE = (2200, 2000)
 
 
@@ -49,6 +49,18 @@ def test_an_image_that_pillow_does_not_show(monkeypatch):
     image = noise(40, 30)
     monkeypatch.delattr(Image.Image, "__arrow_c_array__")
     assert_the_same(rgb_array(image), np.array(image))
+
+
+def test_an_image_in_several_blocks():
+    Image.core.set_use_block_allocator(0)
+    try:
+        image = noise(*LARGE)
+    finally:
+        Image.core.set_use_block_allocator(1)
+    with pytest.raises(ValueError, match="contiguous"):
+        image.__arrow_c_array__()
+    assert_the_same(rgb_array(image), np.array(image))
+    noise(*LARGE).__arrow_c_array__()
 
 
 def file(image, image_format, **options):
