@@ -35,10 +35,12 @@ def refine(boxes: Float32, regression: Float32, plus_one: bool) -> Float32:
 
 def squared(boxes: Float32) -> Float32:
     """The square around each box's centre whose side is its longer one."""
-    sizes = boxes[:, 2:] - boxes[:, :2]
-    side = sizes.max(axis=1, keepdims=True)
-    start = boxes[:, :2] + sizes * np.float32(0.5) - side * np.float32(0.5)
-    return np.concatenate([start, start + side], axis=1)
+    # Edges as rows: NumPy takes rows of two values one by one.
+    edges = np.ascontiguousarray(boxes.T)
+    sizes = edges[2:] - edges[:2]
+    side = np.maximum(sizes[0], sizes[1])
+    start = edges[:2] + sizes * np.float32(0.5) - side * np.float32(0.5)
+    return np.ascontiguousarray(np.concatenate([start, start + side]).T)
 
 
 def pixel_windows(boxes: Float32, height: int, width: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
@@ -47,11 +49,14 @@ def pixel_windows(boxes: Float32, height: int, width: int) -> tuple[NDArray[np.i
     Boxes count pixels from 1 here, both ends inclusive, and are truncated towards zero. Also says which windows
     hold at least one pixel, BOOL [N]; boxes beside the image do not.
     """
-    # Bounded first: a regression far outside of the image must not overflow the conversion.
-    whole = np.trunc(np.clip(boxes, -1e6, 1e6)).astype(np.int32)
-    starts = np.maximum(whole[:, :2], 1) - 1
-    ends = np.minimum(whole[:, 2:], np.array([width, height], np.int32))
-    return np.concatenate([starts, ends], axis=1).astype(np.int32), (ends > starts).all(axis=1)
+    edges = np.ascontiguousarray(boxes.T)
+    # Bounded first: a regression far outside of the image must not overflow the conversion, which truncates.
+    edges = np.minimum(np.maximum(edges, np.float32(-1e6)), np.float32(1e6)).astype(np.int32)
+    edges[:2] = np.maximum(edges[:2], 1) - 1
+    x1, y1, x2, y2 = edges
+    np.minimum(x2, width, out=x2)
+    np.minimum(y2, height, out=y2)
+    return np.ascontiguousarray(edges.T), (x2 > x1) & (y2 > y1)
 
 
 def landmark_points(boxes: Float32, landmarks: Float32) -> Float32:

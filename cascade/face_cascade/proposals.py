@@ -133,7 +133,8 @@ def _in_row_major_order(cells: _Cells) -> _Cells:
     """By level, row and column, whatever tiles showed them: scores tie, and NMS takes equals in that order."""
     height, width = cells.rows.max(initial=0) + 1, cells.columns.max(initial=0) + 1
     places = (cells.levels.astype(np.int64) * height + cells.rows) * width + cells.columns
-    return cells.take(np.argsort(places))
+    # Those of a patch are in order already, of which the stable sort makes use.
+    return cells.take(np.argsort(places, kind="stable"))
 
 
 def _suppress_image(

@@ -36,8 +36,10 @@ def view_size(turn: int, height: int, width: int) -> tuple[int, int]:
     return (width, height) if turn % 2 else (height, width)
 
 
-def points_in_picture(points: NDArray[np.floating], turn: int, height: int, width: int) -> Float32:
+def points_in_picture(points: Float32, turn: int, height: int, width: int) -> Float32:
     """Points FP32 [...,2] of a view, in the picture of this height and width."""
+    if turn == 0:
+        return points
     x, y = points[..., 0], points[..., 1]
     places = ((x, y), (width - y, x), (width - x, height - y), (y, height - x))
     return np.stack(places[turn], axis=-1).astype(np.float32)
