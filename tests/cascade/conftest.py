@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from face_cascade import ONET, PNET, RNET
+from face_cascade.compiled import COMPILED
 from face_export.mtcnn import ONet, PNet, RNet
 from face_export.readers import read_stage
 from face_export.weights import load_into
@@ -17,6 +18,15 @@ def modules():
         load_into(module, read_stage(network.name))
         module.eval()
     return modules
+
+
+@pytest.fixture(scope="session")
+def compiled(modules):
+    """The same networks as machine code."""
+    return {
+        network: COMPILED[network]({name: tensor.numpy() for name, tensor in module.state_dict().items()})
+        for network, module in modules.items()
+    }
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,21 @@ def test_batched_equals_single(networks):
         assert_same(found, find(networks, [picture])[0])
 
 
+@pytest.mark.parametrize("workers", [1, 2, 16])
+def test_pieces_by_themselves_give_what_packed_tiles_give(compiled, workers):
+    def faces(packed):
+        flow = detect(pictures, [DetectionParameters()] * len(pictures), Limits(parallel=workers, packed=packed))
+        return drive(flow, lambda call: compiled[call.network](call.batch))
+
+    pictures = [*mixed_sizes(6), np.zeros((5, 5, 3), np.uint8), wall(961, 541), astronaut()]
+    found = faces(packed=False)
+    assert sum(len(one.boxes) for one in found) > 10
+    for one, other in zip(found, faces(packed=True), strict=True):
+        assert one.stage_counts == other.stage_counts
+        for name in ("boxes", "probabilities", "landmarks"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
 def test_each_image_has_its_own_parameters(networks):
     parameters = [DEFAULTS, DetectionParameters(max_faces=1), DetectionParameters(threshold_onet=1)]
     picture = wall(960, 540)

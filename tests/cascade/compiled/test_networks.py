@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from face_cascade import DetectionParameters, Limits, WrongWeights, detect, drive
+from face_cascade import WrongWeights
 from face_cascade.compiled import COMPILED
 from face_cascade.compiled.crops import COMPILED_ONET, CompiledCropNetwork
 from face_cascade.compiled.exact import exact_outputs
@@ -16,7 +16,6 @@ from face_export.mtcnn import STAGES
 from face_export.readers import read_stage
 from face_export.serving import ServedONet, ServedPNet, ServedRNet
 from face_export.weights import load_into
-from tests.pictures import astronaut, mixed_sizes, wall
 
 SERVED = {PNET: ServedPNet, RNET: ServedRNet, ONET: ServedONet}
 
@@ -36,11 +35,6 @@ def arrays(module):
 
 def pixels(*shape):
     return np.random.default_rng(5).uniform(0, 255, shape).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def compiled():
-    return {network: COMPILED[network](arrays(pretrained(network))) for network in COMPILED}
 
 
 @pytest.fixture(scope="module")
@@ -189,8 +183,12 @@ for network, shape in ((PNET, (1, 3, 60, 61)), (RNET, (9, 3, 24, 24)), (ONET, (9
     subprocess.run([sys.executable, "-c", script, str(tmp_path), str(lanes)], check=True)
     for network, shape in ((PNET, (1, 3, 60, 61)), (RNET, (9, 3, 24, 24)), (ONET, (9, 3, 48, 48))):
         with np.load(tmp_path / f"{network.name}.npz") as saved:
-            for narrow, wide in zip(saved.values(), compiled[network](pixels(*shape)), strict=True):
-                np.testing.assert_allclose(narrow, wide, **TOLERANCE)
+            wide = compiled[network](pixels(*shape))
+            # PNet's unlikely cells have nothing to compare.
+            looked_at = wide[1][0] >= 0.01 if network is PNET else ...
+            assert np.any(looked_at)
+            for one, other in zip(saved.values(), wide, strict=True):
+                np.testing.assert_allclose(one[..., looked_at], other[..., looked_at], **TOLERANCE)
 
 
 @pytest.mark.parametrize("size", [(256, 256), (11, 257), (256, 11), (45, 300), (26, 26), (60, 17)])
@@ -207,21 +205,6 @@ def test_likely_cells_have_the_bits_of_plain_sums_and_others_may_have_none(compi
         others = ~likely & (rough > 0)
         np.testing.assert_array_equal(rough[others], probability[others])
     assert likely.any() or probability.size < 1000
-
-
-@pytest.mark.parametrize("workers", [1, 2, 16])
-def test_pieces_by_themselves_give_the_faces_of_packed_tiles(compiled, workers):
-    def faces(packed):
-        flow = detect(pictures, [DetectionParameters()] * len(pictures), Limits(parallel=workers, packed=packed))
-        return drive(flow, lambda call: compiled[call.network](call.batch))
-
-    pictures = [*mixed_sizes(6), np.zeros((5, 5, 3), np.uint8), wall(961, 541), astronaut()]
-    found = faces(packed=False)
-    assert sum(len(one.boxes) for one in found) > 10
-    for one, other in zip(found, faces(packed=True), strict=True):
-        assert one.stage_counts == other.stage_counts
-        for name in ("boxes", "probabilities", "landmarks"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
 def test_what_is_sure_is_exact_whatever_is_asked_for():
