@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cascade.compiled.averages import LANES, average_rows
+from face_cascade.averages import LANES, average_rows
 from face_cascade.machine_code import kept
 
 Int32 = NDArray[np.int32]

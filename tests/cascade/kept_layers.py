@@ -17,9 +17,9 @@ from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.crops import COMPILED_ONET, COMPILED_RNET
 from face_cascade.compiled.layers import on_pixels
 from face_cascade.compiled.pnet import _SHAPES
-from face_cascade.compiled.vectors import LANES
 from face_cascade.machine_code import kept, named
 from face_cascade.networks import ONET, PNET, RNET
+from face_cascade.vectors import LANES
 
 
 def main() -> None:

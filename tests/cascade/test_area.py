@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face_cascade.area import area_crops, area_resize, area_windows, integral_image
-from face_cascade.compiled.averages import LANES
+from face_cascade.averages import LANES
 from tests.memory import little_memory
 
 

@@ -33,10 +33,10 @@ from face_cascade.compiled.layers import (
     pool,
     subtract_mean,
 )
-from face_cascade.compiled.vectors import LANES
 from face_cascade.compiled.winograd import Winograd, on_tiles
 from face_cascade.machine_code import kept, named
 from face_cascade.networks import ONET, RNET, Network
+from face_cascade.vectors import LANES
 from face_cascade.weights import Weights, checked
 
 # By how much an answer may be off in crops of noise, in which it is as in pictures' crops, 10⁻⁶, of which most is the

@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from face_cascade.compiled import vectors as v
+from face_cascade import vectors as v
 from face_cascade.machine_code import named
 
 Float32 = NDArray[np.float32]

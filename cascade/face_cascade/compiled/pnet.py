@@ -22,11 +22,11 @@ from face_cascade.compiled.layers import (
     packed_heads,
 )
 from face_cascade.compiled.planar import PlanarConvolution, on_planes, pool_planes
-from face_cascade.compiled.vectors import LANES
 from face_cascade.compiled.winograd import SIDE, Winograd, on_tiles
 from face_cascade.machine_code import kept
 from face_cascade.networks import PNET
 from face_cascade.tiles import TILE_SIZE
+from face_cascade.vectors import LANES
 from face_cascade.weights import Weights, checked
 
 _STRIP = 8

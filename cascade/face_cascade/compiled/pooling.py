@@ -6,7 +6,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from face_cascade.compiled import vectors as v
+from face_cascade import vectors as v
 
 
 def kernel(window: int, vectors: int) -> Any:

@@ -17,8 +17,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from face_cascade import vectors as v
 from face_cascade.compiled import convolution
-from face_cascade.compiled import vectors as v
 from face_cascade.compiled.convolution import Convolution, best_block
 from face_cascade.machine_code import named
 

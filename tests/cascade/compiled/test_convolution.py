@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from face_cascade.compiled import vectors
+from face_cascade import vectors
 from face_cascade.compiled.convolution import Convolution, best_block
 from face_cascade.compiled.layers import on_map, on_pixels
 

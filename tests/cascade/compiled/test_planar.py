@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from face_cascade.compiled import vectors
+from face_cascade import vectors
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.layers import on_pixels
 from face_cascade.compiled.planar import PlanarConvolution, on_planes, pool_planes

@@ -5,7 +5,7 @@ import pytest
 
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.layers import pool
-from face_cascade.compiled.vectors import LANES
+from face_cascade.vectors import LANES
 
 
 def definition(source, window):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from face_cascade.compiled.convolution import Convolution
-from face_cascade.compiled.vectors import LANES
 from face_cascade.compiled.winograd import SIDE, Winograd, _of_weights, on_tiles
+from face_cascade.vectors import LANES
 from tests.cascade.compiled.test_convolution import definition, random
 
 

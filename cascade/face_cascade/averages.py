@@ -12,7 +12,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from face_cascade.compiled import vectors as v
+from face_cascade import vectors as v
 
 _NUMBERS = ir.VectorType(v.INT32, v.LANES)
 _PIXEL = ir.VectorType(v.INT32, 4)
