@@ -32,5 +32,5 @@ COMPILED: Mapping[Network, Callable[[Weights], CompiledNetwork]] = {
     ONET: COMPILED_ONET,
 }
 """Each takes the network's weights. Raises WrongWeights where their names and shapes are not exactly the network's; the
-first call of a network loads its machine code, or makes it where none is kept for this processor: seconds. PNet and
-ONet are called at once, to measure how roughly they round with these weights."""
+first call of a network loads its machine code, or makes it where none is kept for this processor: seconds. They
+are called at once, to measure how roughly they round with these weights."""

@@ -1,8 +1,8 @@
 """RNet and ONet: crop by crop through the convolutions, then all crops through the dense layers.
 
-Both are made from one description: convolutions with a pooling behind each but the last, a dense layer, heads. RNet's
-boxes are cut to whole pixels, where any rounding may move one; ONet's convolutions of 3×3 with many channels, four
-fifths of it, are done by Winograd's filtering. Where a network's weights make that rough, plain sums do all of it.
+Both are made from one description: convolutions with a pooling behind each but the last, a dense layer, heads. Most of
+both, the convolutions of 3×3 with many channels, is done by Winograd's filtering in small tiles, beside whose rounding
+the dense layers' is more. Where a network's weights make it rough, plain sums do all of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,9 +39,10 @@ from face_cascade.networks import ONET, RNET, Network
 from face_cascade.vectors import LANES
 from face_cascade.weights import Weights, checked
 
-# By how much an answer may be off in crops of noise, in which it is as in pictures' crops, 10⁻⁶, of which most is the
-# dense layers'. A face of 1,000 pixels moves by a hundredth with 10⁻⁵.
-_ROUGH = 3e-6
+# By how much an answer may be off in crops of noise, in which it is as in pictures': 5·10⁻⁷ of RNet, 10⁻⁶ of ONet.
+# RNet's boxes are cut to whole pixels: twice the rounding moves twice as many, and plain sums move one in 1,000. Of
+# ONet's a face of 1,000 pixels moves by a hundredth with 10⁻⁵.
+_ROUGH = {RNET: 1e-6, ONET: 3e-6}
 
 # Dense layers take so many crops at a time, whatever the batch.
 _CROPS = 8
@@ -66,7 +67,7 @@ class CropNetwork:
     def __call__(self, weights: Weights) -> "CompiledCropNetwork":
         """Raises WrongWeights. Runs the network where there is rounding to be measured."""
         network = CompiledCropNetwork(self, weights)
-        if self.by_plain_sums is self or _error(network, weights) < _ROUGH:
+        if self.by_plain_sums is self or _error(network, weights) < _ROUGH[self.network]:
             return network
         return CompiledCropNetwork(self.by_plain_sums, weights)
 
@@ -228,7 +229,7 @@ COMPILED_RNET = CropNetwork(
     RNET,
     convolutions=(
         Convolution(3, 3, 3, 28, typical_width=22, pixel_floats=1),
-        Convolution(3, 3, 28, 48, typical_width=9),
+        Winograd(Convolution(3, 3, 28, 48, typical_width=9), side=3, typical_height=9),
         Convolution(2, 2, 48, 64, typical_width=3),
     ),
     poolings=(3, 3),

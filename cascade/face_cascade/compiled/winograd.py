@@ -33,7 +33,7 @@ _POINTS = {3: (0, 1, -1, 2), 4: (0, 1, -1, 2, -2)}
 
 @dataclass(frozen=True)
 class Winograd:
-    """How a convolution of 3×3 with PReLU is done that way, over maps whose channels fill whole vectors.
+    """How a convolution of 3×3 with PReLU is done that way; its outputs fill whole vectors.
 
     side: of a tile's results, 3 or 4. typical_height, and the layer's typical_width: of its output, in pixels; any size
     from `side` on is right.
@@ -78,7 +78,7 @@ class Winograd:
         """Memory for the tiles of an output of that size, before and after the products."""
         count = self._tiles(height, width)
         return (
-            np.empty((self.places, count, self.layer.inputs), np.float32),
+            np.empty((self.places, count, self.layer.input_floats), np.float32),
             np.empty((self.places, count, self.product.outputs), np.float32),
         )
 
@@ -103,7 +103,7 @@ def on_tiles(winograd: Winograd) -> Any:
     packed, ends: of `packed`. before, after: memory, as much as that of `maps` at least.
     """
     side, places, groups = winograd.side, winograd.places, winograd.groups
-    before_bytes, after_bytes = 4 * winograd.layer.inputs, 4 * winograd.product.outputs
+    before_bytes, after_bytes = 4 * winograd.layer.input_floats, 4 * winograd.product.outputs
     product = convolution.kernel(winograd.product)
     transform, back = _kernel_before(winograd), _kernel_after(winograd)
 
@@ -141,7 +141,8 @@ def on_tiles(winograd: Winograd) -> Any:
 
 def _kernel_before(winograd: Winograd) -> Any:
     """kernel(source, row_bytes, tiles, last, target, place_bytes); last: pixel at which a tile begins at most."""
-    channels, side, tile_side, before = winograd.layer.inputs, winograd.side, winograd.tile, _BEFORE[winograd.side]
+    channels, side, tile_side = winograd.layer.input_floats, winograd.side, winograd.tile
+    before = _BEFORE[side]
     pixel_bytes = 4 * channels
 
     @intrinsic

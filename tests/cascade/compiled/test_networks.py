@@ -9,7 +9,7 @@ import torch
 
 from face_cascade import WrongWeights
 from face_cascade.compiled import COMPILED
-from face_cascade.compiled.crops import COMPILED_ONET, CompiledCropNetwork
+from face_cascade.compiled.crops import CompiledCropNetwork
 from face_cascade.compiled.exact import exact_outputs
 from face_cascade.networks import ONET, PNET, RNET
 from face_export.mtcnn import STAGES
@@ -226,19 +226,22 @@ def test_weights_that_round_too_roughly_are_done_by_plain_sums():
         np.testing.assert_array_equal(found, wanted)
 
 
-def test_weights_of_onet_that_round_too_roughly_are_done_by_plain_sums(compiled):
-    assert compiled[ONET].of is COMPILED_ONET
-    weights = arrays(pretrained(ONET))
-    large = {**weights, "dense6_2.weight": 100 * weights["dense6_2.weight"]}
-    assert COMPILED[ONET](large).of is COMPILED_ONET.by_plain_sums
-    assert COMPILED[ONET]({**weights, "conv2.bias": np.full(64, np.nan, np.float32)}).of is COMPILED_ONET.by_plain_sums
+@pytest.mark.parametrize("network", [RNET, ONET], ids=lambda network: network.name)
+def test_weights_of_a_crop_network_that_round_too_roughly_are_done_by_plain_sums(compiled, network):
+    of = COMPILED[network]
+    assert compiled[network].of is of
+    weights, (box, *_) = arrays(pretrained(network)), of.heads
+    large = {**weights, f"{box}.weight": 100 * weights[f"{box}.weight"]}
+    assert of(large).of is of.by_plain_sums
+    assert of({**weights, "conv2.bias": np.full_like(weights["conv2.bias"], np.nan)}).of is of.by_plain_sums
 
 
 @pytest.mark.slow
-def test_by_plain_sums_onet_is_the_same_network(compiled):
-    weights, batch = arrays(pretrained(ONET)), pixels(9, 3, 48, 48)
-    plain = CompiledCropNetwork(COMPILED_ONET.by_plain_sums, weights)
-    for found, wanted in zip(compiled[ONET](batch), plain(batch), strict=True):
+@pytest.mark.parametrize("network", [RNET, ONET], ids=lambda network: network.name)
+def test_by_plain_sums_it_is_the_same_network(compiled, network):
+    batch = pixels(9, 3, network.side, network.side)
+    plain = CompiledCropNetwork(COMPILED[network].by_plain_sums, arrays(pretrained(network)))
+    for found, wanted in zip(compiled[network](batch), plain(batch), strict=True):
         np.testing.assert_allclose(found, wanted, atol=2e-6)
 
 

@@ -41,6 +41,16 @@ def test_whole_maps_equal_the_definition(side, size):
     np.testing.assert_allclose(*found_and_wanted(winograd, *size), atol=3e-4, rtol=1e-5)
 
 
+def test_inputs_need_not_fill_vectors():
+    winograd = Winograd(Convolution(3, 3, 28, 48, typical_width=9), 3, typical_height=9)
+    weight, bias, slope = random(48, 28, 3, 3), random(48), random(48)
+    source = np.full((11, 11, winograd.layer.input_floats), np.nan, np.float32)
+    source[..., :28] = random(11, 11, 28)
+    found = np.full((9, 9, 48), np.nan, np.float32)
+    compiled(winograd)(source, *winograd.packed(weight, bias, slope), *winograd.maps(9, 9), found)
+    np.testing.assert_allclose(found, definition(source[..., :28], weight, bias, slope), atol=3e-4, rtol=1e-5)
+
+
 def test_smaller_tiles_round_less():
     errors = []
     for side in (3, 4):
