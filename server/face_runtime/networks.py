@@ -2,7 +2,6 @@
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -12,6 +11,7 @@ from face_cascade.calls import Outputs
 from face_cascade.networks import STAGES, Network
 from face_repository.layout import EXPORTED
 from face_runtime.bls import ask
+from face_runtime.crew import Crew
 from face_runtime.engine import Engine, InThreads
 from face_runtime.settings import CROPS_CHOICES, DECODE_CHOICES, ENGINE_CHOICES, NETWORKS_CHOICES, choice
 
@@ -89,7 +89,7 @@ def through_triton(versions: Versions, workers: int) -> Engine:
     def run(call: Call) -> Outputs:
         return ask(call.network, call.batch, call.network.outputs, versions[call.network.name])
 
-    return Engine(run, map, Limits(), InThreads(ThreadPoolExecutor(workers, "decoder").map))
+    return Engine(run, map, Limits(), InThreads(Crew(workers, "decoder").map))
 
 
 def in_this_process(files: Mapping[Network, Path], workers: int, warn: Callable[[str], None]) -> Engine:

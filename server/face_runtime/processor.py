@@ -4,7 +4,6 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +16,7 @@ from face_cascade.compiled.pnet import CompiledPNet
 from face_cascade.networks import STAGES
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
 from face_repository.weights import read_weights
+from face_runtime.crew import Crew
 from face_runtime.engine import Engine, InThreads
 
 LocalNetwork: TypeAlias = Callable[[Batch], Outputs]
@@ -78,7 +78,7 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
     for network, shape in sorted(_warm_up_shapes(limits), key=lambda one: (STAGES.index(one[0]) + os.getpid()) % 3):
         for _ in range(3):
             networks[network](np.zeros(shape, np.float32))
-    pool = ThreadPoolExecutor(workers, "network")
+    crew = Crew(workers, "network")
 
     def run(call: Call) -> Outputs:
         network = networks[call.network]
@@ -86,7 +86,7 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
             return network(call.batch, call.least)
         return network(call.batch)
 
-    return Engine(run, pool.map, limits, InThreads(pool.map))
+    return Engine(run, crew.map, limits, InThreads(crew.map))
 
 
 def _warm_up_shapes(limits: Limits) -> list[tuple[Network, tuple[int, ...]]]:

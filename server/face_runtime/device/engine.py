@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from face_cascade.arrays import Patch
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE, Level, Piece
 from face_repository.weights import FP16, precision_of, read_weights
 from face_runtime.bls import ask_with_tensors
+from face_runtime.crew import Crew
 from face_runtime.device.arrays import TorchArrays
 from face_runtime.device.decoding import DeviceDecoder
 from face_runtime.device.faces import DeviceCrops
@@ -53,7 +53,7 @@ def on_device(
     """
     place = _opened(device)
     arrays = TorchArrays(place)
-    decoder = DeviceDecoder(place, decode, ThreadPoolExecutor(workers, "decoder").map, warn)
+    decoder = DeviceDecoder(place, decode, Crew(workers, "decoder").map, warn)
     crops = DeviceCrops(place, crops_stay)
     if files is None:
 

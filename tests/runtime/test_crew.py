@@ -1,0 +1,62 @@
+"""A crew maps as `map` does, in its caller's thread and others."""
+
+import threading
+
+import pytest
+
+from face_runtime.crew import Crew
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
+def test_it_maps_as_map_does(workers, count):
+    crew = Crew(workers, "test")
+    for _ in range(3):
+        assert crew.map(lambda n: n * n, iter(range(count))) == [n * n for n in range(count)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_all_work_at_once_and_the_caller_is_one_of_them(workers):
+    together, seen = threading.Barrier(workers), set()
+
+    def meet(_):
+        seen.add(threading.get_ident())
+        together.wait(10)
+
+    Crew(workers, "test").map(meet, range(workers))
+    assert threading.get_ident() in seen
+    assert len(seen) == workers
+
+
+def test_one_thing_alone_stays_in_its_thread():
+    assert Crew(4, "test").map(lambda _: threading.get_ident(), [1]) == [threading.get_ident()]
+
+
+@pytest.mark.parametrize("bad", [0, 3])
+def test_what_is_raised_ends_it_and_nothing_is_begun_after(bad):
+    crew, begun = Crew(2, "test"), []
+
+    def fail(n):
+        begun.append(n)
+        if n == bad:
+            raise KeyError(n)
+
+    with pytest.raises(KeyError, match=str(bad)):
+        crew.map(fail, range(10_000))
+    assert bad in begun
+    assert len(begun) < 10_000
+    assert crew.map(str, range(3)) == ["0", "1", "2"], "used again"
+
+
+def test_several_callers_share_a_crew():
+    crew, answers = Crew(3, "test"), {}
+
+    def call(start):
+        answers[start] = crew.map(lambda n: n + start, range(200))
+
+    callers = [threading.Thread(target=call, args=[start]) for start in (0, 1000, 2000)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(10)
+    assert answers == {start: list(range(start, start + 200)) for start in (0, 1000, 2000)}
