@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from face_cascade.networks import FACENET, ONET, PNET, RNET, Network
@@ -13,7 +12,7 @@ from face_cascade.tiles import TILE_SIZE
 
 T = TypeVar("T")
 
-Outputs: TypeAlias = tuple[NDArray[np.float32], ...]
+Outputs: TypeAlias = tuple[NDArray[Any], ...]
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,7 @@ class Call:
     The batch is FP32, shaped as the network says, and of the engine that the flow works with: a NumPy array, unless the
     flow was given another (see `arrays`). So are the outputs.
 
-    least: of PNet: cells whose probability is below are not looked at, and need not be right to the last digit. None:
-    all are looked at.
+    least: of PNet: cells whose probability is below are not looked at. None: all are looked at.
     """
 
     network: Network

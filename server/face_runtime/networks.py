@@ -1,6 +1,7 @@
 """Who answers the cascade's calls, and who holds its pixels: an engine, chosen for an instance."""
 
 import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +99,12 @@ def in_this_process(files: Mapping[Network, Path], workers: int, warn: Callable[
     from face_cascade import code_cache
     from face_runtime.processor import network_from_file, on_this_processor
 
+    # With each its machine code is loaded, or made. Where none is kept yet, processes that start together begin with
+    # different networks, and each finds what another has made.
+    first = os.getpid() % len(files)
+    order = [*files][first:] + [*files][:first]
     engine = on_this_processor(
-        {network: network_from_file(network, file, warn) for network, file in files.items()}, workers
+        {network: network_from_file(network, files[network], warn) for network in order}, workers
     )
     if trouble := code_cache.shared().trouble:
         warn(f"the networks are compiled at each start, since machine code is not kept: {trouble}")

@@ -1,6 +1,5 @@
 """The cascade on the CPU of this process: networks from their files, and how they are driven. No Triton here."""
 
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -12,8 +11,9 @@ import numpy as np
 from face_cascade import ONET, PNET, RNET, Call, Limits, Network, WrongWeights
 from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED, Batch
+from face_cascade.compiled.arrays import COMPILED_ARRAYS
 from face_cascade.compiled.pnet import CompiledPNet
-from face_cascade.networks import STAGES
+from face_cascade.numpy_arrays import NUMPY
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
 from face_repository.weights import read_weights
 from face_runtime.crew import Crew
@@ -70,27 +70,27 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
     Each of the workers takes a batch of its own through cropping, network and reading out, on one core: that
     keeps all cores busy where threads inside of the network's operations would wait for each other.
     """
-    # The compiled PNet takes a picture of any shape as it is; torch would look at each new shape anew.
-    packed = not isinstance(networks[PNET], CompiledPNet)
-    limits = Limits(rnet=256, onet=64, pnet_pixels=4 * TILE_SIZE * TILE_SIZE, parallel=workers, packed=packed)
-    # The first passes load machine code or make it: better now than for the first caller. Where none is kept yet,
-    # processes that start together begin with different networks, and each finds what another has made.
-    for network, shape in sorted(_warm_up_shapes(limits), key=lambda one: (STAGES.index(one[0]) + os.getpid()) % 3):
+    # The compiled PNet takes a piece of any shape as it is, and draws it itself; torch would look at each shape anew.
+    pnet = networks[PNET]
+    compiled = isinstance(pnet, CompiledPNet)
+    limits = Limits(rnet=256, onet=64, pnet_pixels=4 * TILE_SIZE * TILE_SIZE, parallel=workers, packed=not compiled)
+    # What torch does with its first passes is better done now than for the first caller; a compiled PNet has made some.
+    for network, shape in _warm_up_shapes(limits):
         for _ in range(3):
             networks[network](np.zeros(shape, np.float32))
     crew = Crew(workers, "network")
 
     def run(call: Call) -> Outputs:
-        network = networks[call.network]
-        if isinstance(network, CompiledPNet) and call.least is not None:
-            return network(call.batch, call.least)
-        return network(call.batch)
+        if call.network is PNET and isinstance(pnet, CompiledPNet):
+            return pnet.likely(call.batch, call.least or 0.0)
+        return networks[call.network](call.batch)
 
-    return Engine(run, crew.map, limits, InThreads(crew.map))
+    arrays = COMPILED_ARRAYS if compiled else NUMPY
+    return Engine(run, crew.map, limits, InThreads(crew.map), arrays)
 
 
 def _warm_up_shapes(limits: Limits) -> list[tuple[Network, tuple[int, ...]]]:
-    shapes = TILE_SHAPES if limits.packed else [(TILE_SIZE, TILE_SIZE)]
+    shapes = TILE_SHAPES if limits.packed else ()
     return [
         *((PNET, (limits.pnet_tiles(height, width), 3, height, width)) for height, width in shapes),
         (RNET, (limits.rnet, 3, RNET.side, RNET.side)),

@@ -16,7 +16,7 @@ from face_cascade.compiled import COMPILED
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.crops import COMPILED_ONET, COMPILED_RNET
 from face_cascade.compiled.layers import on_pixels
-from face_cascade.compiled.pnet import _SHAPES
+from face_cascade.compiled.pnet import _SHAPES, View
 from face_cascade.machine_code import kept, named
 from face_cascade.networks import ONET, PNET, RNET
 from face_cascade.vectors import LANES
@@ -81,7 +81,10 @@ def of_all_kernels():
     for network, shapes in ((PNET, _SHAPES), (RNET, COMPILED_RNET.shapes), (ONET, COMPILED_ONET.shapes)):
         weights = {name: random.normal(0, 0.05, shape).astype(np.float32) for name, shape in shapes.items()}
         side = 64 if network is PNET else network.side
-        found.append(COMPILED[network](weights)(random.uniform(0, 255, (9, 3, side, side)).astype(np.float32)))
+        compiled = COMPILED[network](weights)
+        found.append(compiled(random.uniform(0, 255, (9, 3, side, side)).astype(np.float32)))
+        if network is PNET:
+            found.append(compiled.likely(View(sums, *area_windows(90, 40), *area_windows(120, 50)), 0.5))
     return [_hash(*arrays) for arrays in found]
 
 

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from face_cascade import ONET, PNET, RNET, DetectionParameters, InvalidInput, Limits, TooManyCandidates, detect, drive
+from face_cascade.compiled.arrays import COMPILED_ARRAYS
+from face_cascade.compiled.pnet import View
+from face_cascade.numpy_arrays import NUMPY
 from tests.cascade import plain_mtcnn
 from tests.pictures import astronaut, mixed_sizes, reference, stand, wall
 
@@ -42,15 +45,21 @@ def test_batched_equals_single(networks):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 16])
-def test_pieces_by_themselves_give_what_packed_tiles_give(compiled, workers):
-    def faces(packed):
-        flow = detect(pictures, [DetectionParameters()] * len(pictures), Limits(parallel=workers, packed=packed))
-        return drive(flow, lambda call: compiled[call.network](call.batch))
+@pytest.mark.parametrize("arrays", [NUMPY, COMPILED_ARRAYS], ids=["drawn", "as views"])
+def test_pieces_by_themselves_give_what_packed_tiles_give(compiled, arrays, workers):
+    def run(call):
+        if isinstance(call.batch, View):
+            return compiled[PNET].likely(call.batch, call.least)
+        return compiled[call.network](call.batch)
 
     pictures = [*mixed_sizes(6), np.zeros((5, 5, 3), np.uint8), wall(961, 541), astronaut()]
-    found = faces(packed=False)
-    assert sum(len(one.boxes) for one in found) > 10
-    for one, other in zip(found, faces(packed=True), strict=True):
+    parameters = [
+        DetectionParameters(threshold_pnet=threshold) for threshold in (0.6, 0.5, 0.1, 0.6, 1, 0.7, 0.6, 0.6, 0.6)
+    ]
+    packed = drive(detect(pictures, parameters), run)
+    pieces = drive(detect(pictures, parameters, Limits(parallel=workers, packed=False), arrays), run)
+    assert sum(len(one.boxes) for one in pieces) > 10
+    for one, other in zip(pieces, packed, strict=True):
         assert one.stage_counts == other.stage_counts
         for name in ("boxes", "probabilities", "landmarks"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)

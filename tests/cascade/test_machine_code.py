@@ -251,9 +251,11 @@ def test_two_processes_at_once_compile_once(tmp_path, plain):
 def test_a_damaged_file_is_compiled_anew(tmp_path, plain):
     folder = tmp_path / "code"
     ran(folder, 5)
-    [file] = folder.glob("*.code")
-    whole = file.read_bytes()
-    file.write_bytes(whole[: len(whole) // 2])
+    files = list(folder.glob("*.code"))
+    assert files
+    for file in files:
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2])
     assert ran(folder, 5) == (plain[:1], 1, "")
     assert ran(folder, 5) == (plain[:1], 0, "")
 
@@ -288,5 +290,5 @@ def test_all_kernels_are_kept_and_give_the_same_bits():
     with_cache = run() and run()
     without = run(**{code_cache.VARIABLE: "off"})
     assert with_cache[0] == without[0]
-    assert len(set(without[0])) == 8
+    assert len(set(without[0])) == 9
     assert with_cache[1] == 0 < without[1]

@@ -8,14 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from face_cascade import ONET, PNET, RNET, Call
+from face_cascade import ONET, PNET, RNET, Call, DetectionParameters, detect, drive
 from face_cascade.networks import STAGES
 from face_repository.layout import default_repository
 from face_repository.weights import read_weights, with_weights
 from face_runtime.processor import network_from_file, on_this_processor
 from face_runtime.torchscript import TorchScriptNetwork
+from tests.pictures import wall
 
-FILE = default_repository() / "rnet" / "1" / "model.pt"
+
+def file_of(network):
+    return default_repository() / network.name / "1" / "model.pt"
+
+
+FILE = file_of(RNET)
 
 
 def without_arrays(file, target):
@@ -103,6 +109,18 @@ def test_each_call_goes_to_its_network_and_the_first_ones_are_made_before_any_ca
     batch = np.zeros((3, 3, 24, 24), np.float32)
     assert networks.run(Call(RNET, batch))[0] is batch
     assert shapes[RNET][-1] == batch.shape
+
+
+def test_a_compiled_pnet_draws_pieces_itself():
+    """And is asked by others about tiles as ever."""
+    networks = {network: network_from_file(network, file_of(network), pytest.fail) for network in STAGES}
+    engine = on_this_processor(networks, 2)
+    assert not engine.limits.packed
+    picture = wall(640, 360)
+    found = drive(detect([picture], [DetectionParameters()], engine.limits, engine.arrays), engine.run, engine.map)
+    expected = drive(detect([picture], [DetectionParameters()]), lambda call: networks[call.network](call.batch))
+    np.testing.assert_array_equal(found[0].boxes, expected[0].boxes)
+    assert len(found[0].boxes) > 3
 
 
 def test_so_many_workers_at_once():

@@ -1,6 +1,7 @@
 """A convolution with its bias and PReLU: sums stay in registers, the map is read once a vector of outputs."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,7 @@ class Convolution:
         return np.ascontiguousarray(groups.transpose(0, 2, 1))
 
 
+@cache
 def best_block(vectors: int, width: int) -> tuple[int, int]:
     """The (pixels, vectors) of a block that fit into the registers and cost least for a row of this width.
 

@@ -5,11 +5,20 @@ enough to be looked at are done again by plain sums. So what is answered is exac
 """
 
 import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 import numba
 import numpy as np
+from numba import types
+from numba.extending import overload
+from numpy.typing import NDArray
 
+from face_cascade.area import Int32, area_windows, integral_image
+from face_cascade.averages import average_rows
+from face_cascade.compiled import dots
 from face_cascade.compiled.convolution import Convolution
+from face_cascade.compiled.dots import LEAST_WIDTH
 from face_cascade.compiled.layers import (
     SCALE,
     Float32,
@@ -25,7 +34,7 @@ from face_cascade.compiled.planar import PlanarConvolution, on_planes, pool_plan
 from face_cascade.compiled.winograd import SIDE, Winograd, on_tiles
 from face_cascade.machine_code import kept
 from face_cascade.networks import PNET
-from face_cascade.tiles import TILE_SIZE
+from face_cascade.tiles import TILE_SIZE, cell_count
 from face_cascade.vectors import LANES
 from face_cascade.weights import Weights, checked
 
@@ -42,6 +51,9 @@ _HEAD_CHANNELS = {"conv4_2": 4, "conv4_1": 2}
 # thousand times what is seen; where a network's weights make it a tenth of this, plain sums do all of it.
 _MARGIN = 0.1
 
+# How cells are done: by plain sums; fast, and those that are likely again by plain sums; fast alone.
+_PLAINLY, _EXACTLY, _ROUGHLY = range(3)
+
 # The probability of a greater logit is next to 1 in float32, whose last digit decides then.
 _SURE = 15.0
 
@@ -54,14 +66,41 @@ _SHAPES = {
 
 _conv1, _pool1 = on_planes(_CONV1), pool_planes(_CONV1)
 _conv2 = on_pixels(_CONV2)
-_conv3, _heads, _fast3 = on_map(_CONV3), on_map(_HEADS), on_tiles(_FAST3)
+_conv3, _heads = on_map(_CONV3), on_map(_HEADS)
+_fast3, _fast_logits = on_tiles(_FAST3), dots.on_rows(_CONV3.vectors)
+
+
+_Found: TypeAlias = tuple[Int32, Int32, Float32, Float32]
+
+
+@dataclass(frozen=True)
+class View:
+    """A tile that is not drawn yet: an integral image INT32 [H+1,W+1,3], and the windows that its rows and columns
+    average, INT32, ends exclusive, rows y0[i]…y1[i] and columns x0[j]…x1[j] (see `area`)."""
+
+    sums: Int32
+    y0: Int32
+    y1: Int32
+    x0: Int32
+    x1: Int32
+
+    def __len__(self) -> int:
+        return 1
+
+
+class LikelyCells(NamedTuple):
+    """Row and column in the tile, INT32 [N], probability FP32 [N], regression FP32 [N,4]; by rows."""
+
+    rows: Int32
+    columns: Int32
+    probability: Float32
+    regression: Float32
 
 
 class CompiledPNet:
-    """FP32 [T,3,H,W], 0…255 → regression FP32 [T,4,h,w], probability FP32 [T,h,w]; h = ⌈(H−2)/2⌉−4.
+    """FP32 [T,3,H,W], 0…255 → regression FP32 [T,4,h,w], probability FP32 [T,h,w]; h = ⌈(H−2)/2⌉−4; by plain sums.
 
-    least: a probability; of cells that are less likely it is known that they are: they may have 0, and a regression
-    that means nothing. The others are exact, to the bit those of plain sums; all are by default.
+    `likely` is faster, and says the same of the cells that are looked at.
     """
 
     def __init__(self, weights: Weights) -> None:
@@ -73,43 +112,68 @@ class CompiledPNet:
             packed_convolution(_CONV3, weights, 3),
             packed_heads(_HEADS, weights, _HEAD_CHANNELS),
             *_FAST3.packed(weights["conv3.weight"], weights["conv3.bias"], weights["prelu3.weight"]),
+            dots.packed(*_face_or_not(weights)),
         )
         self._is_fast = self._error() < _MARGIN / 10
 
-    def __call__(self, tiles: Float32, least: float = 0.0) -> tuple[Float32, Float32]:
-        fast = self._is_fast and least > 0
-        if not fast:
-            regression, logits = self._run(tiles, fast, np.float32(-np.inf))
-            return regression, logistic(logits)
-        lowest = np.float32(_logit(least) - _MARGIN)
-        regression, logits = self._run(tiles, fast, lowest)
-        probability = np.zeros_like(logits)
-        likely = np.flatnonzero(logits >= lowest)
-        probability.reshape(-1)[likely] = logistic(logits.reshape(-1)[likely])
+    def __call__(self, tiles: Float32) -> tuple[Float32, Float32]:
+        count, _, height, width = tiles.shape
+        regression = np.empty((count, 4, cell_count(height), cell_count(width)), np.float32)
+        probability = np.empty((count, *regression.shape[2:]), np.float32)
+        for tile, of_tile, scores in zip(np.ascontiguousarray(tiles), regression, probability, strict=True):
+            _, _, logits, moves = self._scan(tile, height, width, _PLAINLY, -np.inf)
+            of_tile[:] = moves.T.reshape(of_tile.shape)
+            scores[:] = logistic(logits).reshape(scores.shape)
         return regression, probability
 
-    def _run(self, tiles: Float32, fast: bool, least: np.float32) -> tuple[Float32, Float32]:
-        count, _, height, width = tiles.shape
-        cells = (height - 1) // 2 - 4, (width - 1) // 2 - 4
-        regression = np.empty((count, 4, *cells), np.float32)
-        logits = np.empty((count, *cells), np.float32)
-        _run(np.ascontiguousarray(tiles), self._packed, _maps(width), regression, logits, fast, least)
-        return regression, logits
+    def likely(self, view: View, least: float) -> LikelyCells:
+        """The cells whose probability is `least` or more, exact to the bit as by plain sums."""
+        lowest = _logit(least) - _MARGIN
+        rows, columns, logits, regression = self._scan_view(view, _EXACTLY if self._is_fast else _PLAINLY, lowest)
+        probability = logistic(logits)
+        found = np.flatnonzero(probability >= np.float32(least))
+        return LikelyCells(rows[found], columns[found], probability[found], regression[found])
+
+    def _scan_view(self, view: View, way: int, least: float) -> _Found:
+        source = view.sums, view.y0, view.y1, view.x0, view.x1
+        return self._scan(source, len(view.y0), len(view.x0), way, least)
+
+    def _scan(self, source: Any, height: int, width: int, way: int, least: float) -> _Found:
+        """Row, column, logit and regression of the cells from a logit on, by rows."""
+        most = cell_count(height) * cell_count(width)
+        found = (
+            np.empty(most, np.int32),
+            np.empty(most, np.int32),
+            np.empty(most, np.float32),
+            np.empty((most, 4), np.float32),
+        )
+        count = _scan(source, height, width, self._packed, _maps(width), found, way, np.float32(least))
+        rows, columns, logits, regression = found
+        return rows[:count], columns[:count], logits[:count], regression[:count]
 
     def _error(self) -> float:
-        """By how much the fast way misses the logits, in a tile of noise, coarse and fine."""
-        random = np.random.default_rng(0)
-        tile = random.integers(0, 256, (1, 3, TILE_SIZE, TILE_SIZE)).astype(np.float32)
+        """By how much the fast way misses the logits, in a picture of noise, coarse and fine."""
+        picture = np.random.default_rng(0).integers(0, 256, (TILE_SIZE, TILE_SIZE, 3), np.uint8)
         half = TILE_SIZE // 2
-        tile[..., half:] = np.repeat(np.repeat(tile[:, :, ::16, : half // 16], 16, axis=2), 16, axis=3)
-        exact, rough = (self._run(tile, fast, np.float32(np.inf))[1].astype(np.float64) for fast in (False, True))
+        coarse = picture[::16, : half // 16]
+        picture[:, half:] = coarse.repeat(16, axis=0).repeat(16, axis=1)
+        view = View(integral_image(picture), *area_windows(TILE_SIZE, TILE_SIZE), *area_windows(TILE_SIZE, TILE_SIZE))
+        exact, rough = (self._scan_view(view, way, -np.inf)[2].astype(np.float64) for way in (_PLAINLY, _ROUGHLY))
         error = np.abs(exact - rough).max()
         # Weights that are not finite, or give what is not.
         return float(error) if np.isfinite(error) else np.inf
 
 
+def _face_or_not(weights: Weights) -> tuple[NDArray[np.float64], float]:
+    """What gives a cell's logit, the difference of its two scores: weights [32] and bias."""
+    weight, bias = (weights[f"conv4_1.{name}"].astype(np.float64).reshape(2, -1) for name in ("weight", "bias"))
+    return weight[1] - weight[0], float(bias[1, 0] - bias[0, 0])
+
+
 def _logit(probability: float) -> float:
     """What the logistic function makes it of; not more than tells it from 1."""
+    if probability <= 0:
+        return -math.inf
     return min(math.log(probability / (1 - probability)), _SURE) if probability < 1 else _SURE
 
 
@@ -126,78 +190,94 @@ def _maps(width: int) -> tuple[Float32, ...]:
         np.zeros((_CONV1.outputs, _STRIP + 4, room // 2), np.float32),
         np.empty((_STRIP + 2, pooled - 2, _CONV2.vectors * LANES), np.float32),
         np.empty((SIDE, cells, _CONV3.vectors * LANES), np.float32),
-        np.empty((SIDE, cells, _HEADS.vectors * LANES), np.float32),
+        np.empty((1, cells, _HEADS.vectors * LANES), np.float32),
+        np.empty((SIDE, cells), np.float32),
         *_FAST3.maps(cells),
     )
 
 
 @kept()
-def _run(tiles, packed, maps, regression, logits, fast, least):  # type: ignore[no-untyped-def]
-    """least: a logit: from there on the fast way's are replaced by exact ones, and only there is a regression."""
-    pixels, conv1, pooled, conv2, conv3, heads, before, after = maps
-    height = tiles.shape[2] - 2
-    cell_rows, cell_columns = logits.shape[1], logits.shape[2]
-    for tile in range(len(tiles)):
-        for top in range(0, cell_rows, _STRIP):
-            rows = min(_STRIP, cell_rows - top)
-            # What windows of this strip and of the last one both see.
-            kept = 0
-            if top > 0:
-                kept = 2
-                _keep_planes(pooled)
-                _keep(conv2)
-            for row in range(2 * kept, rows + 4):
-                y = 2 * (top + row)
-                _subtract_mean(tiles, tile, y, pixels)
-                of_row = conv1[:, : min(2, height - y)]
-                _conv1(pixels, packed[0], of_row, tiles.shape[3] - 2)
-                _pool1(of_row, tiles.shape[3] - 2, pooled, row)
-            _conv2(pooled[:, kept:], packed[1], conv2[kept : rows + 2])
-            if fast and rows >= SIDE and cell_columns >= SIDE:
-                for first in range(0, rows, SIDE):
-                    # The last four may do some rows again.
-                    start = min(first, rows - SIDE)
-                    _fast3(conv2[start:], packed[4], packed[5], before, after, conv3)
-                    _heads(conv3, packed[3], heads)
-                    for i in range(SIDE):
-                        _logits(heads[i], logits[tile, top + start + i])
-                    # The last row of both maps is free now.
-                    for i in range(SIDE):
-                        row = top + start + i
-                        _exactly(
-                            conv2[start + i :],
-                            packed,
-                            conv3[SIDE - 1 :],
-                            heads[SIDE - 1 :],
-                            regression[tile, :, row],
-                            logits[tile, row],
-                            least,
-                        )
-            else:
-                for i in range(rows):
-                    _conv3(conv2[i:], packed[2], conv3[:1])
-                    _heads(conv3[:1], packed[3], heads[:1])
-                    _answer(heads[0], regression[tile, :, top + i], logits[tile, top + i])
+def _scan(source, height, width, packed, maps, found, way, least):  # type: ignore[no-untyped-def]
+    """Fills `found` with the cells from the logit `least` on, and says how many they are."""
+    pixels, conv1, pooled, conv2, conv3, heads, logits, before, after = maps
+    cell_rows, cell_columns = (height - 1) // 2 - 4, (width - 1) // 2 - 4
+    count = 0
+    for top in range(0, cell_rows, _STRIP):
+        rows = min(_STRIP, cell_rows - top)
+        # What windows of this strip and of the last one both see.
+        kept = 0
+        if top > 0:
+            kept = 2
+            _keep_planes(pooled)
+            _keep(conv2)
+        for row in range(2 * kept, rows + 4):
+            y = 2 * (top + row)
+            # Two rows are those of the pooled row before.
+            first = 0 if y == 0 else 2
+            _keep_pixels(pixels, first)
+            _draw(source, y + first, min(4, height - y) - first, pixels, first)
+            of_row = conv1[:, : min(2, height - 2 - y)]
+            _conv1(pixels, packed[0], of_row, width - 2)
+            _pool1(of_row, width - 2, pooled, row)
+        _conv2(pooled[:, kept:], packed[1], conv2[kept : rows + 2])
+        if way != _PLAINLY and rows >= SIDE and cell_columns >= LEAST_WIDTH:
+            for first in range(0, rows, SIDE):
+                # Of the last four some may have been done.
+                start = min(first, rows - SIDE)
+                _fast3(conv2[start:], packed[4], packed[5], before, after, conv3)
+                _fast_logits(conv3, packed[6], logits)
+                for i in range(first - start, SIDE):
+                    if way == _ROUGHLY:
+                        count = _as_they_are(logits[i], top + start + i, found, count)
+                    else:
+                        # The last row of the map is free now.
+                        at = conv2[start + i :], conv3[SIDE - 1 :], heads
+                        count = _exactly(*at, packed, logits[i], least, top + start + i, found, count)
+        else:
+            for i in range(rows):
+                count = _plainly(conv2[i:], conv3, heads, packed, 0, cell_columns, least, top + i, found, count)
+    return count
+
+
+def _draw(source, y, count, pixels, first):  # type: ignore[no-untyped-def]
+    """Rows of a source from y on, less 127.5, as rows of `pixels` [3,4,·] from `first` on; in compiled code."""
+    raise NotImplementedError
+
+
+@overload(_draw)
+def _draw_of_type(source, y, count, pixels, first):  # type: ignore[no-untyped-def]
+    return _draw_view if isinstance(source, types.BaseTuple) else _copy_tile
+
+
+def _draw_view(source, y, count, pixels, first):  # type: ignore[no-untyped-def]
+    sums, y0, y1, x0, x1 = source
+    width = len(x0)
+    average_rows(sums, y0[y : y + count], y1[y : y + count], x0, x1, pixels[:, first : first + count, :width])
+    for c in range(3):
+        for i in range(first, first + count):
+            for j in range(width):
+                pixels[c, i, j] -= np.float32(127.5)
+
+
+def _copy_tile(source, y, count, pixels, first):  # type: ignore[no-untyped-def]
+    for c in range(3):
+        for i in range(count):
+            for j in range(source.shape[2]):
+                pixels[c, first + i, j] = source[c, y + i, j] - np.float32(127.5)
 
 
 @numba.njit
-def _answer(heads, regression, logits):  # type: ignore[no-untyped-def]
-    """A row of cells [w,·] as regression [4,w] and logits [w]."""
-    _logits(heads, logits)
-    for x in range(len(logits)):
-        for n in range(4):
-            regression[n, x] = heads[x, n]
+def _keep_pixels(pixels, count):  # type: ignore[no-untyped-def]
+    """The last `count` of four rows as the first ones."""
+    for c in range(3):
+        for i in range(count):
+            for j in range(pixels.shape[2]):
+                pixels[c, i, j] = pixels[c, 4 - count + i, j]
 
 
 @numba.njit
-def _logits(heads, logits):  # type: ignore[no-untyped-def]
-    for x in range(len(logits)):
-        logits[x] = heads[x, 5] - heads[x, 4]
-
-
-@numba.njit
-def _exactly(conv2, packed, conv3, heads, regression, logits, least):  # type: ignore[no-untyped-def]
-    """The cells of a row that are likely enough, by plain sums, in runs of neighbours. conv3, heads: of one row."""
+def _exactly(conv2, conv3, heads, packed, logits, least, row, found, count):  # type: ignore[no-untyped-def]
+    """Adds the cells of a row that are likely enough, done again by plain sums, in runs of neighbours."""
     width = len(logits)
     x = 0
     while x < width:
@@ -205,11 +285,36 @@ def _exactly(conv2, packed, conv3, heads, regression, logits, least):  # type: i
         while x < width and logits[x] >= least:
             x += 1
         if x > first:
-            count = x - first
-            _conv3(conv2[:, first:], packed[2], conv3[:, :count])
-            _heads(conv3[:, :count], packed[3], heads[:, :count])
-            _answer(heads[0, :count], regression[:, first:x], logits[first:x])
+            count = _plainly(conv2, conv3, heads, packed, first, x - first, least, row, found, count)
         x += 1
+    return count
+
+
+@numba.njit
+def _plainly(conv2, conv3, heads, packed, first, width, least, row, found, count):  # type: ignore[no-untyped-def]
+    """Adds those of `width` cells that are likely enough by plain sums. conv3, heads: memory for one row."""
+    _conv3(conv2[:, first:], packed[2], conv3[:1, :width])
+    _heads(conv3[:1, :width], packed[3], heads[:, :width])
+    rows, columns, logits, regression = found
+    for x in range(width):
+        logit = heads[0, x, 5] - heads[0, x, 4]
+        # What is no number is not less, and stays.
+        if not logit < least:
+            rows[count], columns[count], logits[count] = row, first + x, logit
+            for n in range(4):
+                regression[count, n] = heads[0, x, n]
+            count += 1
+    return count
+
+
+@numba.njit
+def _as_they_are(of_row, row, found, count):  # type: ignore[no-untyped-def]
+    """Adds all cells of a row, without regression."""
+    rows, columns, logits, _ = found
+    for x in range(len(of_row)):
+        rows[count], columns[count], logits[count] = row, x, of_row[x]
+        count += 1
+    return count
 
 
 @numba.njit
@@ -228,12 +333,3 @@ def _keep_planes(planes):  # type: ignore[no-untyped-def]
         for i in range(4):
             for j in range(planes.shape[2]):
                 planes[c, i, j] = planes[c, _STRIP + i, j]
-
-
-@numba.njit
-def _subtract_mean(tiles, tile, top, pixels):  # type: ignore[no-untyped-def]
-    """Four rows of a tile, or three at its end, less 127.5. (Of whole arrays LLVM makes vector code, of views not.)"""
-    for c in range(3):
-        for i in range(min(4, tiles.shape[2] - top)):
-            for j in range(tiles.shape[3]):
-                pixels[c, i, j] = tiles[tile, c, top + i, j] - np.float32(127.5)

@@ -7,6 +7,7 @@ three times as roughly. So what depends on the last digits asks `convolution.py`
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numba
@@ -57,7 +58,7 @@ class Winograd:
         """Of outputs: one goes through all places before the next, so that its tiles stay in the cache."""
         return self.layer.outputs // self.product.outputs
 
-    @property
+    @cached_property
     def product(self) -> Convolution:
         """For one group at one place of the tiles: a matrix product, as a convolution of 1×1 over tiles."""
         tiles = self._tiles(self.typical_height, self.layer.typical_width)

@@ -16,6 +16,7 @@ from face_export.mtcnn import STAGES
 from face_export.readers import read_stage
 from face_export.serving import ServedONet, ServedPNet, ServedRNet
 from face_export.weights import load_into
+from tests.cascade.compiled.test_likely import view_of
 
 SERVED = {PNET: ServedPNet, RNET: ServedRNet, ONET: ServedONet}
 
@@ -174,56 +175,25 @@ import numpy as np
 from face_cascade import vectors
 from face_cascade.compiled import COMPILED
 from face_cascade.networks import ONET, PNET, RNET
+from tests.cascade.compiled.test_likely import view_of
 from tests.cascade.compiled.test_networks import arrays, pixels, pretrained
 assert vectors.LANES == lanes
 for network, shape in ((PNET, (1, 3, 60, 61)), (RNET, (9, 3, 24, 24)), (ONET, (9, 3, 48, 48))):
-    least = (0.01,) if network is PNET else ()
-    outputs = COMPILED[network](arrays(pretrained(network)))(pixels(*shape), *least)
-    np.savez(f"{sys.argv[1]}/{network.name}.npz", *outputs)
+    compiled = COMPILED[network](arrays(pretrained(network)))
+    np.savez(f"{sys.argv[1]}/{network.name}.npz", *compiled(pixels(*shape)))
+    if network is PNET:
+        np.savez(f"{sys.argv[1]}/likely.npz", *compiled.likely(view_of(60, 61)[0], 0.001))
 """
     subprocess.run([sys.executable, "-c", script, str(tmp_path), str(lanes)], check=True)
     for network, shape in ((PNET, (1, 3, 60, 61)), (RNET, (9, 3, 24, 24)), (ONET, (9, 3, 48, 48))):
         with np.load(tmp_path / f"{network.name}.npz") as saved:
-            wide = compiled[network](pixels(*shape))
-            # PNet's unlikely cells have nothing to compare.
-            answered = wide[1] >= 0.01 if network is PNET else True
-            assert np.any(answered)
-            for one, other in zip(saved.values(), wide, strict=True):
-                np.testing.assert_allclose(np.where(answered, one, 0), np.where(answered, other, 0), **TOLERANCE)
-
-
-@pytest.mark.parametrize("size", [(256, 256), (11, 257), (256, 11), (45, 300), (26, 26), (60, 17)])
-def test_likely_cells_have_the_bits_of_plain_sums_and_others_may_have_none(compiled, size):
-    batch = pixels(2, 3, *size)
-    regression, probability = compiled[PNET](batch)
-    for least in (0.001, 0.02, 0.1):
-        rough_regression, rough = compiled[PNET](batch, least)
-        likely = probability >= least
-        assert ((rough >= least) == likely).all()
-        np.testing.assert_array_equal(rough[likely], probability[likely])
-        of_likely = np.broadcast_to(likely[:, np.newaxis], regression.shape)
-        np.testing.assert_array_equal(rough_regression[of_likely], regression[of_likely])
-        others = ~likely & (rough > 0)
-        np.testing.assert_array_equal(rough[others], probability[others])
-    assert likely.any() or probability.size < 1000
-
-
-def test_what_is_sure_is_exact_whatever_is_asked_for():
-    """1 is a probability of float32, which scores that differ by 17 have."""
-    weights = arrays(pretrained(PNET))
-    sure = {**weights, "conv4_1.weight": 40 * weights["conv4_1.weight"], "conv4_1.bias": 0 * weights["conv4_1.bias"]}
-    network, batch = COMPILED[PNET](sure), pixels(1, 3, 256, 256)
-    exact, rough = network(batch)[1], network(batch, 1.0)[1]
-    assert (exact == 1).any()
-    np.testing.assert_array_equal(exact == 1, rough == 1)
-
-
-def test_weights_that_round_too_roughly_are_done_by_plain_sums():
-    weights = arrays(pretrained(PNET))
-    large = {**weights, "conv4_1.weight": 1e4 * weights["conv4_1.weight"]}
-    network, batch = COMPILED[PNET](large), pixels(1, 3, 60, 60)
-    for found, wanted in zip(network(batch, 0.9), network(batch), strict=True):
-        np.testing.assert_array_equal(found, wanted)
+            for narrow, wide in zip(saved.values(), compiled[network](pixels(*shape)), strict=True):
+                np.testing.assert_allclose(narrow, wide, **TOLERANCE)
+    with np.load(tmp_path / "likely.npz") as saved:
+        rows, columns, probability, regression = compiled[PNET].likely(view_of(60, 61)[0], 0.001)
+        assert len(rows)
+        for found, wanted in zip(saved.values(), (rows, columns, probability, regression), strict=True):
+            np.testing.assert_allclose(found, wanted, **TOLERANCE)
 
 
 @pytest.mark.parametrize("network", [RNET, ONET], ids=lambda network: network.name)
