@@ -16,7 +16,8 @@ from face_cascade.compiled import COMPILED
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.crops import COMPILED_ONET, COMPILED_RNET
 from face_cascade.compiled.layers import on_pixels
-from face_cascade.compiled.pnet import _SHAPES, View
+from face_cascade.compiled.pnet import View
+from face_cascade.compiled.scanning import SHAPES
 from face_cascade.machine_code import kept, named
 from face_cascade.networks import ONET, PNET, RNET
 from face_cascade.vectors import LANES
@@ -78,7 +79,7 @@ def of_all_kernels():
         (nms_within(groups, boxes, scores, 0.5),),
         (nms_across(groups[:300], boxes[:300], scores[:300], 0.5),),
     ]
-    for network, shapes in ((PNET, _SHAPES), (RNET, COMPILED_RNET.shapes), (ONET, COMPILED_ONET.shapes)):
+    for network, shapes in ((PNET, SHAPES), (RNET, COMPILED_RNET.shapes), (ONET, COMPILED_ONET.shapes)):
         weights = {name: random.normal(0, 0.05, shape).astype(np.float32) for name, shape in shapes.items()}
         side = 64 if network is PNET else network.side
         compiled = COMPILED[network](weights)

@@ -42,7 +42,7 @@ def test_points_of_the_gpu_are_those_of_the_documentation():
 
 def test_points_of_the_cpu_are_those_of_the_documentation():
     points = load(CPU).points
-    told = table("benchmark.md", "| clients | images/s")
+    told = table("load-testing.md", "| clients | images/s")
     closed = [p for p in points if p.clients]
     assert [[p.clients, p.goodput, p.p50_ms, p.p95_ms, p.p99_ms] for p in closed] == [row[:5] for row in told]
     told = table("load-testing.md", "| requests a second |")

@@ -1,4 +1,4 @@
-"""PNet: strips of eight rows of cells go through all layers before the next strip starts.
+"""PNet: what is asked of it, and how exactly it is done.
 
 Its largest convolution is done by Winograd's filtering, whose rounding is no plain sum's; the few cells that are likely
 enough to be looked at are done again by plain sums. So what is answered is exact, and what is thrown away was cheap.
@@ -8,67 +8,21 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-import numba
 import numpy as np
-from numba import types
-from numba.extending import overload
-from numpy.typing import NDArray
 
 from face_cascade.area import Int32, area_windows, integral_image
-from face_cascade.averages import average_rows
-from face_cascade.compiled import dots
-from face_cascade.compiled.convolution import Convolution
-from face_cascade.compiled.dots import LEAST_WIDTH
-from face_cascade.compiled.layers import (
-    SCALE,
-    Float32,
-    convolution_shapes,
-    head_shapes,
-    logistic,
-    on_map,
-    on_pixels,
-    packed_convolution,
-    packed_heads,
-)
-from face_cascade.compiled.planar import PlanarConvolution, on_planes, pool_planes
-from face_cascade.compiled.winograd import SIDE, Winograd, on_tiles
-from face_cascade.machine_code import kept
+from face_cascade.compiled.layers import Float32, logistic
+from face_cascade.compiled.scanning import EXACTLY, PLAINLY, ROUGHLY, SHAPES, packed, room, scan
 from face_cascade.networks import PNET
 from face_cascade.tiles import TILE_SIZE, cell_count
-from face_cascade.vectors import LANES
 from face_cascade.weights import Weights, checked
-
-_STRIP = 8
-
-_CONV1 = PlanarConvolution(3, 3, 3, 10)
-_CONV2 = Convolution(3, 3, 10, 16, typical_width=125, pixel_floats=1)
-_CONV3 = Convolution(3, 3, 16, 32, typical_width=123)
-_FAST3 = Winograd(_CONV3)
-_HEADS = Convolution(1, 1, 32, 6, typical_width=123, activation=False)
-_HEAD_CHANNELS = {"conv4_2": 4, "conv4_1": 2}
 
 # By how much a logit, the difference of a cell's two scores, may be off, so that no cell is missed that is likelier. A
 # thousand times what is seen; where a network's weights make it a tenth of this, plain sums do all of it.
 _MARGIN = 0.1
 
-# How cells are done: by plain sums; fast, and those that are likely again by plain sums; fast alone.
-_PLAINLY, _EXACTLY, _ROUGHLY = range(3)
-
 # The probability of a greater logit is next to 1 in float32, whose last digit decides then.
 _SURE = 15.0
-
-_SHAPES = {
-    **convolution_shapes(_CONV1, 1),
-    **convolution_shapes(_CONV2, 2),
-    **convolution_shapes(_CONV3, 3),
-    **head_shapes(_HEADS, _HEAD_CHANNELS, (1, 1)),
-}
-
-_conv1, _pool1 = on_planes(_CONV1), pool_planes(_CONV1)
-_conv2 = on_pixels(_CONV2)
-_conv3, _heads = on_map(_CONV3), on_map(_HEADS)
-_fast3, _fast_logits = on_tiles(_FAST3), dots.on_rows(_CONV3.vectors)
-
 
 _Found: TypeAlias = tuple[Int32, Int32, Float32, Float32]
 
@@ -105,15 +59,8 @@ class CompiledPNet:
 
     def __init__(self, weights: Weights) -> None:
         """Raises WrongWeights."""
-        weights = checked(PNET, weights, _SHAPES)
-        self._packed = (
-            _CONV1.packed(weights["conv1.weight"] * SCALE, weights["conv1.bias"], weights["prelu1.weight"]),
-            packed_convolution(_CONV2, weights, 2),
-            packed_convolution(_CONV3, weights, 3),
-            packed_heads(_HEADS, weights, _HEAD_CHANNELS),
-            *_FAST3.packed(weights["conv3.weight"], weights["conv3.bias"], weights["prelu3.weight"]),
-            dots.packed(*_face_or_not(weights)),
-        )
+        weights = checked(PNET, weights, SHAPES)
+        self._packed = packed(weights)
         self._is_fast = self._error() < _MARGIN / 10
 
     def __call__(self, tiles: Float32) -> tuple[Float32, Float32]:
@@ -121,7 +68,7 @@ class CompiledPNet:
         regression = np.empty((count, 4, cell_count(height), cell_count(width)), np.float32)
         probability = np.empty((count, *regression.shape[2:]), np.float32)
         for tile, of_tile, scores in zip(np.ascontiguousarray(tiles), regression, probability, strict=True):
-            _, _, logits, moves = self._scan(tile, height, width, _PLAINLY, -np.inf)
+            _, _, logits, moves = self._scan(tile, height, width, PLAINLY, -np.inf)
             of_tile[:] = moves.T.reshape(of_tile.shape)
             scores[:] = logistic(logits).reshape(scores.shape)
         return regression, probability
@@ -129,7 +76,7 @@ class CompiledPNet:
     def likely(self, view: View, least: float) -> LikelyCells:
         """The cells whose probability is `least` or more, exact to the bit as by plain sums."""
         lowest = _logit(least) - _MARGIN
-        rows, columns, logits, regression = self._scan_view(view, _EXACTLY if self._is_fast else _PLAINLY, lowest)
+        rows, columns, logits, regression = self._scan_view(view, EXACTLY if self._is_fast else PLAINLY, lowest)
         probability = logistic(logits)
         found = np.flatnonzero(probability >= np.float32(least))
         return LikelyCells(rows[found], columns[found], probability[found], regression[found])
@@ -147,7 +94,7 @@ class CompiledPNet:
             np.empty(most, np.float32),
             np.empty((most, 4), np.float32),
         )
-        count = _scan(source, height, width, self._packed, _maps(width), found, way, np.float32(least))
+        count = scan(source, height, width, self._packed, room(width), found, way, np.float32(least))
         rows, columns, logits, regression = found
         return rows[:count], columns[:count], logits[:count], regression[:count]
 
@@ -158,16 +105,10 @@ class CompiledPNet:
         coarse = picture[::16, : half // 16]
         picture[:, half:] = coarse.repeat(16, axis=0).repeat(16, axis=1)
         view = View(integral_image(picture), *area_windows(TILE_SIZE, TILE_SIZE), *area_windows(TILE_SIZE, TILE_SIZE))
-        exact, rough = (self._scan_view(view, way, -np.inf)[2].astype(np.float64) for way in (_PLAINLY, _ROUGHLY))
+        exact, rough = (self._scan_view(view, way, -np.inf)[2].astype(np.float64) for way in (PLAINLY, ROUGHLY))
         error = np.abs(exact - rough).max()
         # Weights that are not finite, or give what is not.
         return float(error) if np.isfinite(error) else np.inf
-
-
-def _face_or_not(weights: Weights) -> tuple[NDArray[np.float64], float]:
-    """What gives a cell's logit, the difference of its two scores: weights [32] and bias."""
-    weight, bias = (weights[f"conv4_1.{name}"].astype(np.float64).reshape(2, -1) for name in ("weight", "bias"))
-    return weight[1] - weight[0], float(bias[1, 0] - bias[0, 0])
 
 
 def _logit(probability: float) -> float:
@@ -175,161 +116,3 @@ def _logit(probability: float) -> float:
     if probability <= 0:
         return -math.inf
     return min(math.log(probability / (1 - probability)), _SURE) if probability < 1 else _SURE
-
-
-def _maps(width: int) -> tuple[Float32, ...]:
-    """Memory for the rows of each map that are needed at a time: what numba code allocates itself may be gone before
-    a kernel, which knows it by address only, has used it."""
-    convolved, pooled = width - 2, (width - 1) // 2
-    cells = pooled - 4
-    room = _CONV1.padded(convolved)
-    return (
-        # Zeros: what lies behind a row is computed with, and comes to nothing.
-        np.zeros((3, 4, room + LANES), np.float32),
-        np.empty((_CONV1.outputs, 2, room), np.float32),
-        np.zeros((_CONV1.outputs, _STRIP + 4, room // 2), np.float32),
-        np.empty((_STRIP + 2, pooled - 2, _CONV2.vectors * LANES), np.float32),
-        np.empty((SIDE, cells, _CONV3.vectors * LANES), np.float32),
-        np.empty((1, cells, _HEADS.vectors * LANES), np.float32),
-        np.empty((SIDE, cells), np.float32),
-        *_FAST3.maps(cells),
-    )
-
-
-@kept()
-def _scan(source, height, width, packed, maps, found, way, least):  # type: ignore[no-untyped-def]
-    """Fills `found` with the cells from the logit `least` on, and says how many they are."""
-    pixels, conv1, pooled, conv2, conv3, heads, logits, before, after = maps
-    cell_rows, cell_columns = (height - 1) // 2 - 4, (width - 1) // 2 - 4
-    count = 0
-    for top in range(0, cell_rows, _STRIP):
-        rows = min(_STRIP, cell_rows - top)
-        # What windows of this strip and of the last one both see.
-        kept = 0
-        if top > 0:
-            kept = 2
-            _keep_planes(pooled)
-            _keep(conv2)
-        for row in range(2 * kept, rows + 4):
-            y = 2 * (top + row)
-            # Two rows are those of the pooled row before.
-            first = 0 if y == 0 else 2
-            _keep_pixels(pixels, first)
-            _draw(source, y + first, min(4, height - y) - first, pixels, first)
-            of_row = conv1[:, : min(2, height - 2 - y)]
-            _conv1(pixels, packed[0], of_row, width - 2)
-            _pool1(of_row, width - 2, pooled, row)
-        _conv2(pooled[:, kept:], packed[1], conv2[kept : rows + 2])
-        if way != _PLAINLY and rows >= SIDE and cell_columns >= LEAST_WIDTH:
-            for first in range(0, rows, SIDE):
-                # Of the last four some may have been done.
-                start = min(first, rows - SIDE)
-                _fast3(conv2[start:], packed[4], packed[5], before, after, conv3)
-                _fast_logits(conv3, packed[6], logits)
-                for i in range(first - start, SIDE):
-                    if way == _ROUGHLY:
-                        count = _as_they_are(logits[i], top + start + i, found, count)
-                    else:
-                        # The last row of the map is free now.
-                        at = conv2[start + i :], conv3[SIDE - 1 :], heads
-                        count = _exactly(*at, packed, logits[i], least, top + start + i, found, count)
-        else:
-            for i in range(rows):
-                count = _plainly(conv2[i:], conv3, heads, packed, 0, cell_columns, least, top + i, found, count)
-    return count
-
-
-def _draw(source, y, count, pixels, first):  # type: ignore[no-untyped-def]
-    """Rows of a source from y on, less 127.5, as rows of `pixels` [3,4,·] from `first` on; in compiled code."""
-    raise NotImplementedError
-
-
-@overload(_draw)
-def _draw_of_type(source, y, count, pixels, first):  # type: ignore[no-untyped-def]
-    return _draw_view if isinstance(source, types.BaseTuple) else _copy_tile
-
-
-def _draw_view(source, y, count, pixels, first):  # type: ignore[no-untyped-def]
-    sums, y0, y1, x0, x1 = source
-    width = len(x0)
-    average_rows(sums, y0[y : y + count], y1[y : y + count], x0, x1, pixels[:, first : first + count, :width])
-    for c in range(3):
-        for i in range(first, first + count):
-            for j in range(width):
-                pixels[c, i, j] -= np.float32(127.5)
-
-
-def _copy_tile(source, y, count, pixels, first):  # type: ignore[no-untyped-def]
-    for c in range(3):
-        for i in range(count):
-            for j in range(source.shape[2]):
-                pixels[c, first + i, j] = source[c, y + i, j] - np.float32(127.5)
-
-
-@numba.njit
-def _keep_pixels(pixels, count):  # type: ignore[no-untyped-def]
-    """The last `count` of four rows as the first ones."""
-    for c in range(3):
-        for i in range(count):
-            for j in range(pixels.shape[2]):
-                pixels[c, i, j] = pixels[c, 4 - count + i, j]
-
-
-@numba.njit
-def _exactly(conv2, conv3, heads, packed, logits, least, row, found, count):  # type: ignore[no-untyped-def]
-    """Adds the cells of a row that are likely enough, done again by plain sums, in runs of neighbours."""
-    width = len(logits)
-    x = 0
-    while x < width:
-        first = x
-        while x < width and logits[x] >= least:
-            x += 1
-        if x > first:
-            count = _plainly(conv2, conv3, heads, packed, first, x - first, least, row, found, count)
-        x += 1
-    return count
-
-
-@numba.njit
-def _plainly(conv2, conv3, heads, packed, first, width, least, row, found, count):  # type: ignore[no-untyped-def]
-    """Adds those of `width` cells that are likely enough by plain sums. conv3, heads: memory for one row."""
-    _conv3(conv2[:, first:], packed[2], conv3[:1, :width])
-    _heads(conv3[:1, :width], packed[3], heads[:, :width])
-    rows, columns, logits, regression = found
-    for x in range(width):
-        logit = heads[0, x, 5] - heads[0, x, 4]
-        # What is no number is not less, and stays.
-        if not logit < least:
-            rows[count], columns[count], logits[count] = row, first + x, logit
-            for n in range(4):
-                regression[count, n] = heads[0, x, n]
-            count += 1
-    return count
-
-
-@numba.njit
-def _as_they_are(of_row, row, found, count):  # type: ignore[no-untyped-def]
-    """Adds all cells of a row, without regression."""
-    rows, columns, logits, _ = found
-    for x in range(len(of_row)):
-        rows[count], columns[count], logits[count] = row, x, of_row[x]
-        count += 1
-    return count
-
-
-@numba.njit
-def _keep(rows):  # type: ignore[no-untyped-def]
-    """The last two rows of a strip as the first ones of the next. (To assign a slice takes long to compile.)"""
-    for i in range(2):
-        for j in range(rows.shape[1]):
-            for c in range(rows.shape[2]):
-                rows[i, j, c] = rows[_STRIP + i, j, c]
-
-
-@numba.njit
-def _keep_planes(planes):  # type: ignore[no-untyped-def]
-    """The last four, where each channel is a plane."""
-    for c in range(planes.shape[0]):
-        for i in range(4):
-            for j in range(planes.shape[2]):
-                planes[c, i, j] = planes[c, _STRIP + i, j]
