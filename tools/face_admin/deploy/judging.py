@@ -61,7 +61,8 @@ class LocalCascade:
         """image: RGB UINT8 [H, W, 3]."""
         started = time.perf_counter()
         networks = self._networks
-        (found,) = drive(detect([image], [parameters], networks.limits), networks.run, networks.map)
+        flow = detect([image], [parameters], networks.limits, networks.arrays)
+        (found,) = drive(flow, networks.run, networks.map)
         seconds = time.perf_counter() - started
         if isinstance(found, TooManyCandidates):
             raise DeployError(f"no photo may have so many likely places for a face: {found}")
