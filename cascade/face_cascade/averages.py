@@ -9,7 +9,6 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from face_cascade import vectors as v
@@ -47,11 +46,7 @@ def _average_row(  # type: ignore[no-untyped-def]
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         top, bottom, height, lefts, rights, width, target, plane_bytes = arguments
         heights = _repeated(builder, builder.sitofp(height, v.FLOAT))
-        last = builder.sub(width, v.constant(LANES))
-        blocks = builder.sdiv(builder.add(last, v.constant(2 * LANES - 1)), v.constant(LANES))
-        with cgutils.for_range(builder, blocks) as block:
-            # The last one may do some again.
-            first = v.smaller_int(builder, builder.mul(block.index, v.constant(LANES)), last)
+        with v.for_blocks(builder, width, v.LANES) as first:
             columns = [v.offset(builder, address, first, 4) for address in (lefts, rights)]
             widths = builder.sub(*(_load(builder, address, _NUMBERS) for address in reversed(columns)))
             widths = builder.sitofp(widths, v.VECTOR)

@@ -3,9 +3,12 @@
 Kernels are numba intrinsics: LLVM instructions that numba compiles into the calling function. Addresses are INT64.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import binding, ir
+from numba.core import cgutils
 
 _HAS_AVX512 = binding.get_host_cpu_features().get("avx512f", False)
 
@@ -36,6 +39,15 @@ def whole_vectors(channels: int) -> int:
 
 def constant(value: int) -> ir.Constant:
     return ir.Constant(INT64, value)
+
+
+@contextmanager
+def for_blocks(builder: Any, count: Any, size: int) -> Iterator[Any]:
+    """A loop over blocks of `size` of `count` ≥ `size` things: the first of each. The last block may do some again."""
+    last = builder.sub(count, constant(size))
+    blocks = builder.sdiv(builder.add(last, constant(2 * size - 1)), constant(size))
+    with cgutils.for_range(builder, blocks) as block:
+        yield smaller_int(builder, builder.mul(block.index, constant(size)), last)
 
 
 def offset(builder: Any, address: Any, index: Any, size: int) -> Any:

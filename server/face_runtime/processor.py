@@ -12,6 +12,7 @@ from face_cascade import ONET, PNET, RNET, Call, Limits, Network, WrongWeights
 from face_cascade.calls import Outputs
 from face_cascade.compiled import COMPILED, Batch
 from face_cascade.compiled.arrays import COMPILED_ARRAYS
+from face_cascade.compiled.crops import CompiledCropNetwork
 from face_cascade.compiled.pnet import CompiledPNet
 from face_cascade.numpy_arrays import NUMPY
 from face_cascade.tiles import TILE_SHAPES, TILE_SIZE
@@ -74,10 +75,13 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
     pnet = networks[PNET]
     compiled = isinstance(pnet, CompiledPNet)
     limits = Limits(rnet=256, onet=64, pnet_pixels=4 * TILE_SIZE * TILE_SIZE, parallel=workers, packed=not compiled)
-    # What torch does with its first passes is better done now than for the first caller; a compiled PNet has made some.
+    # What torch does with its first passes is better done now than for the first caller. Compiled networks made theirs
+    # when their weights were loaded.
     for network, shape in _warm_up_shapes(limits):
-        for _ in range(3):
-            networks[network](np.zeros(shape, np.float32))
+        run_batch = networks[network]
+        if not isinstance(run_batch, (CompiledPNet, CompiledCropNetwork)):
+            for _ in range(3):
+                run_batch(np.zeros(shape, np.float32))
     crew = Crew(workers, "network")
 
     def run(call: Call) -> Outputs:
@@ -90,9 +94,8 @@ def on_this_processor(networks: Mapping[Network, LocalNetwork], workers: int) ->
 
 
 def _warm_up_shapes(limits: Limits) -> list[tuple[Network, tuple[int, ...]]]:
-    shapes = TILE_SHAPES if limits.packed else ()
     return [
-        *((PNET, (limits.pnet_tiles(height, width), 3, height, width)) for height, width in shapes),
+        *((PNET, (limits.pnet_tiles(height, width), 3, height, width)) for height, width in TILE_SHAPES),
         (RNET, (limits.rnet, 3, RNET.side, RNET.side)),
         (ONET, (limits.onet, 3, ONET.side, ONET.side)),
     ]

@@ -136,14 +136,10 @@ class _Generator:
     def _row(self, source: Any, packed: Any, target: Any) -> None:
         """Whole blocks, of which the last may do some pixels again; single pixels where the row is too short."""
         builder = self.builder
-        last = builder.sub(self.width, v.constant(self.pixels))
-        is_wide = builder.icmp_signed(">=", last, v.constant(0))
+        is_wide = builder.icmp_signed(">=", self.width, v.constant(self.pixels))
         with builder.if_else(is_wide) as (wide, narrow):
-            with wide:
-                whole = builder.sdiv(builder.add(last, v.constant(2 * self.pixels - 1)), v.constant(self.pixels))
-                with cgutils.for_range(builder, whole) as block:
-                    pixel = v.smaller_int(builder, builder.mul(block.index, v.constant(self.pixels)), last)
-                    self._block(self.pixels, pixel, source, packed, target)
+            with wide, v.for_blocks(builder, self.width, self.pixels) as first:
+                self._block(self.pixels, first, source, packed, target)
             with narrow, cgutils.for_range(builder, self.width) as single:
                 self._block(1, single.index, source, packed, target)
 

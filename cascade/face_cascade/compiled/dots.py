@@ -6,7 +6,6 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -50,11 +49,7 @@ def _kernel(vectors: int) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             source, packed, target, width = arguments
             *weights, bias = (v.load(builder, v.offset(builder, packed, n, v.VECTOR_BYTES)) for n in range(vectors + 1))
-            last = builder.sub(width, v.constant(v.LANES))
-            blocks = builder.sdiv(builder.add(last, v.constant(2 * v.LANES - 1)), v.constant(v.LANES))
-            with cgutils.for_range(builder, blocks) as block:
-                # The last one may do some again.
-                first = v.smaller_int(builder, builder.mul(block.index, v.constant(v.LANES)), last)
+            with v.for_blocks(builder, width, v.LANES) as first:
                 of_block = v.offset(builder, source, first, vectors * v.VECTOR_BYTES)
                 products = []
                 for pixel in range(v.LANES):
