@@ -65,11 +65,12 @@ class CropNetwork:
     heads: Mapping[str, int]
 
     def __call__(self, weights: Weights) -> "CompiledCropNetwork":
-        """Raises WrongWeights. Runs the network where there is rounding to be measured."""
+        """Raises WrongWeights. Whichever network it returns has run, to measure its rounding."""
         network = CompiledCropNetwork(self, weights)
-        if self.by_plain_sums is self or _error(network, weights) < _ROUGH[self.network]:
+        error = _error(network, weights)
+        if self.by_plain_sums is self or error < _ROUGH[self.network]:
             return network
-        return CompiledCropNetwork(self.by_plain_sums, weights)
+        return self.by_plain_sums(weights)
 
     @cached_property
     def by_plain_sums(self) -> "CropNetwork":

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -204,6 +205,8 @@ def test_weights_of_a_crop_network_that_round_too_roughly_are_done_by_plain_sums
     large = {**weights, f"{box}.weight": 100 * weights[f"{box}.weight"]}
     assert of(large).of is of.by_plain_sums
     assert of({**weights, "conv2.bias": np.full_like(weights["conv2.bias"], np.nan)}).of is of.by_plain_sums
+    anew = replace(of)
+    assert anew(large).of.run.signatures, "its machine code is there before any caller is"
 
 
 @pytest.mark.slow
