@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_batch.errors import BatchError, WorkFailed
-from face_cascade import FACENET, Detection, DetectionParameters, Limits, TooManyCandidates, detect, drive
+from face_cascade import FACENET, Detection, DetectionParameters, Limits, TooManyCandidates, drive
 from face_cascade.crops import detection_crops
 from face_cascade.networks import EMBEDDING_SIZE, NETWORKS, STAGES
 from face_client import FaceClient
@@ -165,7 +165,7 @@ class LocalEngine:
         return self._search(images[:half]) + self._search(images[half:])
 
     def _of_images(self, images: Sequence[Image]) -> list[Faces | FaceError]:
-        flow = detect(list(images), [self._parameters] * len(images), self._engine.limits, self._engine.arrays)
+        flow = self._engine.detect(images, [self._parameters] * len(images))
         detections = drive(flow, self._engine.run, self._engine.map)
         pairs = zip(images, detections, strict=True)
         faces = iter(self._faces([(image, found) for image, found in pairs if isinstance(found, Detection)]))

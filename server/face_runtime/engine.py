@@ -1,5 +1,6 @@
 """What an instance of `mtcnn` drives the cascade with."""
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cascade import Call, Detection, DetectionParameters, Limits
+from face_cascade import Call, Detection, DetectionParameters, Flow, Limits, TooManyCandidates, detect
 from face_cascade.arrays import Arrays
 from face_cascade.calls import Outputs
 from face_cascade.crops import detection_crops
@@ -77,3 +78,9 @@ class Engine:
     arrays: Arrays = NUMPY
     crops: Callable[[Sequence[Any], Sequence[Detection], DetectionParameters, int], Any] = stacked_crops
     guard: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def detect(
+        self, images: Sequence[Any], parameters: Sequence[DetectionParameters], most_pixels: int = sys.maxsize
+    ) -> Flow[list[Detection | TooManyCandidates]]:
+        """`face_cascade.detect` with these limits and arrays, for `run` and `map` to drive."""
+        return detect(images, parameters, self.limits, self.arrays, most_pixels)

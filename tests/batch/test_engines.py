@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_batch import engines
 from face_batch.engines import LocalEngine, fingerprint, read_networks
 from face_batch.errors import BatchError
 from face_cascade import TooManyCandidates
 from face_client.errors import InvalidImage, InvalidInput, ServerError
 from face_repository.laying_out import lay_out
 from face_repository.layout import default_repository
+from face_runtime import engine as cascades
 from tests.pictures import astronaut
 
 pytestmark = pytest.mark.slow
@@ -59,13 +59,13 @@ def test_bad_pictures_have_their_place(engine):
 
 
 def test_too_many_candidates(engine, monkeypatch):
-    detect = engines.detect
+    detect = cascades.detect
 
     def crowded(images, *rest):
         found = yield from detect(images, *rest)
         return [TooManyCandidates("too many"), *found[1:]]
 
-    monkeypatch.setattr(engines, "detect", crowded)
+    monkeypatch.setattr(cascades, "detect", crowded)
     first, second = engine.answers([astronaut(), astronaut()])
     assert isinstance(first, InvalidInput)
     assert len(second) == 1
@@ -73,7 +73,7 @@ def test_too_many_candidates(engine, monkeypatch):
 
 def test_too_little_memory_for_all_at_once(engine, monkeypatch):
     """Provoked, as no test can use up a machine's memory: groups of more than two images fail, and one image always."""
-    detect = engines.detect
+    detect = cascades.detect
     marked = np.zeros((64, 64, 3), np.uint8)
 
     def small(images, *rest):
@@ -81,7 +81,7 @@ def test_too_little_memory_for_all_at_once(engine, monkeypatch):
             raise MemoryError
         return detect(images, *rest)
 
-    monkeypatch.setattr(engines, "detect", small)
+    monkeypatch.setattr(cascades, "detect", small)
     answers = list(engine.answers([astronaut(), marked, *[astronaut()] * 3]))
     assert [isinstance(answer, ServerError) for answer in answers] == [False, True, False, False, False]
     assert {len(answer) for answer in answers if not isinstance(answer, ServerError)} == {1}

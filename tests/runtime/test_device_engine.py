@@ -120,7 +120,7 @@ def test_nothing_to_look_at_asks_no_network(engine):
         pytest.fail(f"{call.network.name} was asked")
 
     for pictures in ([], [np.zeros((1, 1, 3), np.uint8), np.zeros((11, 4000, 3), np.uint8)]):
-        flow = detect(pictures, [DEFAULTS] * len(pictures), engine.limits, engine.arrays)
+        flow = engine.detect(pictures, [DEFAULTS] * len(pictures))
         assert [len(found.boxes) for found in drive(flow, run)] == [0] * len(pictures)
 
 

@@ -117,7 +117,7 @@ def test_a_compiled_pnet_draws_pieces_itself():
     engine = on_this_processor(networks, 2)
     assert not engine.limits.packed
     picture = wall(640, 360)
-    found = drive(detect([picture], [DetectionParameters()], engine.limits, engine.arrays), engine.run, engine.map)
+    found = drive(engine.detect([picture], [DetectionParameters()]), engine.run, engine.map)
     expected = drive(detect([picture], [DetectionParameters()]), lambda call: networks[call.network](call.batch))
     np.testing.assert_array_equal(found[0].boxes, expected[0].boxes)
     assert len(found[0].boxes) > 3

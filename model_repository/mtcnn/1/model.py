@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from face_cascade import Detection, TooManyCandidates, detect, drive, interruptible
+from face_cascade import Detection, TooManyCandidates, drive, interruptible
 from face_cascade.calls import runs
 from face_repository.versions import PARAMETER, in_use
 from face_runtime.answers import check_callers, refusing
@@ -107,7 +107,7 @@ class TritonPythonModel:
         """
         images = [image for request in requests for image in request.images]
         parameters = [request.parameters for request in requests for _ in request.images]
-        flow = detect(images, parameters, self._engine.limits, self._engine.arrays, self._group_pixels)
+        flow = self._engine.detect(images, parameters, self._group_pixels)
         flow = record.stages(interruptible(flow, lambda: check_callers(requests)))
         try:
             with self._engine.guard():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from face_admin.deploy.comparison import Accuracy, Answer, Comparison, Gate, accuracy, compare
 from face_admin.deploy.errors import DeployError
-from face_cascade import DetectionParameters, TooManyCandidates, detect, drive
+from face_cascade import DetectionParameters, TooManyCandidates, drive
 from face_cascade.networks import NETWORKS
 from face_client import FaceClient
 from face_client.canary import ask_canary
@@ -61,8 +61,7 @@ class LocalCascade:
         """image: RGB UINT8 [H, W, 3]."""
         started = time.perf_counter()
         networks = self._networks
-        flow = detect([image], [parameters], networks.limits, networks.arrays)
-        (found,) = drive(flow, networks.run, networks.map)
+        (found,) = drive(networks.detect([image], [parameters]), networks.run, networks.map)
         seconds = time.perf_counter() - started
         if isinstance(found, TooManyCandidates):
             raise DeployError(f"no photo may have so many likely places for a face: {found}")
