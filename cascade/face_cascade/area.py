@@ -44,7 +44,8 @@ def area_windows(size: int, out_size: int) -> tuple[Int32, Int32]:
 
 
 @numba.njit(inline="always", error_model="numpy")
-def _average_windows(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
+def average_windows(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
+    """`average_rows` of any width; in compiled code."""
     if len(x0) >= LANES:
         average_rows(sums, y0, y1, x0, x1, out)
         return
@@ -65,7 +66,7 @@ def _average_windows(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
 def area_resize(sums, y0, y1, x0, x1, out):  # type: ignore[no-untyped-def]
     """Writes averages over rows y0[i]…y1[i] and columns x0[j]…x1[j] into FP32 `out` [3,h,w], which may be a view whose
     rows have no gaps."""
-    _average_windows(sums, y0, y1, x0, x1, out)
+    average_windows(sums, y0, y1, x0, x1, out)
 
 
 def area_crops(sums: Int32, windows: Int32, out: NDArray[np.float32]) -> None:
@@ -86,4 +87,4 @@ def _area_crops(sums, windows, room, out):  # type: ignore[no-untyped-def]
             y1[i] = top - (-(i + 1) * height) // size
             x0[i] = left + i * width // size
             x1[i] = left - (-(i + 1) * width) // size
-        _average_windows(sums, y0, y1, x0, x1, out[n])
+        average_windows(sums, y0, y1, x0, x1, out[n])

@@ -6,7 +6,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from face_cascade.averages import average_rows
+from face_cascade.area import average_windows
 from face_cascade.compiled import dots
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.dots import LEAST_WIDTH
@@ -146,7 +146,7 @@ def _draw_of_type(source, y, count, pixels, first):  # type: ignore[no-untyped-d
 def _draw_view(source, y, count, pixels, first):  # type: ignore[no-untyped-def]
     sums, y0, y1, x0, x1 = source
     width = len(x0)
-    average_rows(sums, y0[y : y + count], y1[y : y + count], x0, x1, pixels[:, first : first + count, :width])
+    average_windows(sums, y0[y : y + count], y1[y : y + count], x0, x1, pixels[:, first : first + count, :width])
     for c in range(3):
         for i in range(first, first + count):
             for j in range(width):
