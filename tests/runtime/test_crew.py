@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import partial
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_nobody_is_where_the_caller_is():
         return
     crew = Crew(len(everywhere), "test")
     for processor in (*everywhere, *everywhere):
-        crew._places._processor_of_this_thread = lambda: processor
+        crew._places._processor_of_this_thread = partial(int, processor)
         _, *of_others = places(crew, len(everywhere))
         assert set.union(*of_others) == everywhere - {processor}
 
