@@ -2,11 +2,12 @@
 
 import os
 import threading
+import time
 from functools import partial
 
 import pytest
 
-from face_runtime.crew import Crew
+from face_runtime.crew import _RESTED_S, Crew
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
@@ -64,6 +65,9 @@ def test_several_callers_share_a_crew():
     assert answers == {start: list(range(start, start + 200)) for start in (0, 1000, 2000)}
 
 
+EVERYWHERE = os.sched_getaffinity(0)
+
+
 def places(crew, workers):
     """Where each worker may run, the caller first."""
     together, places = threading.Barrier(workers), {}
@@ -72,44 +76,43 @@ def places(crew, workers):
         together.wait(10)
         places[threading.get_native_id()] = os.sched_getaffinity(0)
 
-    # The first time makes the threads.
-    for _ in range(2):
-        crew.map(look, range(workers))
+    crew.map(look, range(workers))
     return [places.pop(threading.get_native_id()), *places.values()]
 
 
-def test_each_has_a_processor_of_its_own_where_there_are_as_many():
-    everywhere = os.sched_getaffinity(0)
-    of_caller, *of_others = places(Crew(len(everywhere), "test"), len(everywhere))
-    assert of_caller == everywhere
-    if of_others:
-        assert {len(place) for place in of_others} == {1}
-        assert len(set.union(*of_others)) == len(of_others)
+@pytest.mark.skipif(len(EVERYWHERE) == 1, reason="there is one processor")
+def test_after_a_rest_each_is_woken_on_a_processor_of_its_own(monkeypatch):
+    workers = len(EVERYWHERE)
+    crew = Crew(workers, "test")
+    # Makes the threads.
+    places(crew, workers)
+    for processor in EVERYWHERE:
+        crew._places._processor_of_this_thread = partial(int, processor)
+        time.sleep(_RESTED_S)
+        for _ in range(3):
+            of_caller, *of_others = places(crew, workers)
+            assert of_caller == EVERYWHERE
+            assert {len(place) for place in of_others} == {1}
+            assert set.union(*of_others) == EVERYWHERE - {processor}
+    monkeypatch.setattr("face_runtime.crew._RESTED_S", 60)
+    monkeypatch.setattr("face_runtime.crew._WAKING_S", 0)
+    assert places(crew, workers) == [EVERYWHERE] * workers, "busy"
 
 
 def test_they_may_run_anywhere_where_there_are_more_or_less():
-    everywhere = os.sched_getaffinity(0)
-    more = len(everywhere) + 1
-    assert places(Crew(more, "test"), more) == [everywhere] * more
-
-
-def test_nobody_is_where_the_caller_is():
-    everywhere = os.sched_getaffinity(0)
-    if len(everywhere) == 1:
-        return
-    crew = Crew(len(everywhere), "test")
-    for processor in (*everywhere, *everywhere):
-        crew._places._processor_of_this_thread = partial(int, processor)
-        _, *of_others = places(crew, len(everywhere))
-        assert set.union(*of_others) == everywhere - {processor}
+    more = len(EVERYWHERE) + 1
+    crew = Crew(more, "test")
+    for _ in range(3):
+        time.sleep(_RESTED_S)
+        assert places(crew, more) == [EVERYWHERE] * more
 
 
 def test_it_works_on_where_nobody_may_be_moved(monkeypatch):
     def refuse(*_):
         raise PermissionError
 
-    workers = len(os.sched_getaffinity(0))
     monkeypatch.setattr(os, "sched_setaffinity", refuse)
-    crew = Crew(workers, "test")
+    crew = Crew(len(EVERYWHERE), "test")
     for _ in range(3):
         assert crew.map(str, range(50)) == [str(n) for n in range(50)]
+        time.sleep(_RESTED_S)
