@@ -14,7 +14,7 @@ T = TypeVar("T")
 # Linux passes over a processor that has idled for longer: after 30 ms it was found, after 40 ms it was not.
 _RESTED_S = 0.025
 
-# For how long, after a rest, it is not relied on.
+# For so long after a rest Linux is not relied on: a picture takes several stages.
 _WAKING_S = 0.25
 
 
@@ -80,6 +80,7 @@ class _Places:
             self._processor_of_this_thread = ctypes.PyDLL(None).sched_getcpu
         self._threads: list[int] = []
         self._bound: set[int] = set()
+        self._everywhere: set[int] = set()
         self._rested_at = self._woken_at = -math.inf
 
     def add_this_thread(self) -> None:

@@ -84,6 +84,8 @@ def places(crew, workers):
 def test_after_a_rest_each_is_woken_on_a_processor_of_its_own(monkeypatch):
     workers = len(EVERYWHERE)
     crew = Crew(workers, "test")
+    # However slow the machine.
+    monkeypatch.setattr("face_runtime.crew._WAKING_S", 60)
     # Makes the threads.
     places(crew, workers)
     for processor in EVERYWHERE:
