@@ -23,6 +23,9 @@ _LIMITS = [
     for limit in [enough if hard == resource.RLIM_INFINITY else min(hard, enough)]
 ]
 
+# Where both versions of control groups are mounted, crun refuses to work.
+_HYBRID = Path("/sys/fs/cgroup/unified")
+
 
 class Podman:
     """Runs `podman …`; says what it said where it fails."""
@@ -33,7 +36,7 @@ class Podman:
         settings.write_text(
             f"[containers]\ndefault_ulimits = {json.dumps(_LIMITS)}\n"
             f'[network]\nnetwork_backend = "netavark"\n'
-            + ("" if shutil.which("crun") else '[engine]\nruntime = "runc"\n')
+            + ('[engine]\nruntime = "runc"\n' if _HYBRID.is_dir() or not shutil.which("crun") else "")
         )
         self.environment = {**os.environ, "CONTAINERS_CONF": str(settings)}
         self.folder = folder
