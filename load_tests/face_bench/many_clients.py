@@ -129,11 +129,12 @@ def sweep(
     steps = []
     for done, count in enumerate(clients):
         progress(done)
-        steps.append(_step(triton, requests, count, seconds))
+        steps.append(step(triton, requests, count, seconds))
     return steps
 
 
-def _step(triton: EmbeddedTriton, requests: Sequence[Request], clients: int, seconds: float) -> SweepStep:
+def step(triton: EmbeddedTriton, requests: Sequence[Request], clients: int, seconds: float) -> SweepStep:
+    """So many clients for so many seconds, after a warm-up."""
     watcher = Watcher(triton)
     with ClosedLoop(triton.grpc_url, requests, clients) as loop:
         time.sleep(WARM_UP_S)

@@ -247,7 +247,7 @@ def _others(report: Report) -> Table:
 
 
 def _peer_rates(report: Report) -> Table:
-    return peer_rates.table(report.peer_rates, report.sweep)
+    return peer_rates.table(report.peer_rates)
 
 
 def _memory(report: Report) -> Table:

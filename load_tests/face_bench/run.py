@@ -12,9 +12,9 @@ from face_bench.contenders import OURS, OURS_JPEG, OURS_RAW, Agreement, Contende
 from face_bench.floor import MatrixRate, floors
 from face_bench.latency import Measurements, measure, ratios
 from face_bench.machine import Machine
-from face_bench.many_clients import MEMORY_CLIENTS, WARM_UP_S, measure_memory, sweep
+from face_bench.many_clients import MEMORY_CLIENTS, WARM_UP_S, measure_memory, step, sweep
 from face_bench.output import activity, bar, say
-from face_bench.peer_rates import peer_rate
+from face_bench.peer_rates import CALLERS, TURNS, peer_rate
 from face_bench.peer_worker import FACENET_PYTORCH, IPAZC_MTCNN
 from face_bench.peers import PEERS, PeerProcess, PeerStatus, environment, start_peers
 from face_bench.pictures import JPEG_QUALITY, Picture, odd_crops
@@ -71,7 +71,7 @@ def run(plan: Plan) -> Report:
         if plan.sweep_seconds:
             _sweep(plan, triton, report)
             if plan.cache is not None:
-                _fill_with_peers(plan, plan.cache, report)
+                _fill_with_peers(plan, plan.cache, triton, report)
         if plan.memory_requests:
             _measure_memory(plan, triton, report)
     return report
@@ -154,12 +154,20 @@ def _compare_with_others(plan: Plan, cache: Path, triton: EmbeddedTriton, report
     report.alternatives = alternatives(measurements, pictures, OURS_RAW, [d.name for d in detectors])
 
 
-def _fill_with_peers(plan: Plan, cache: Path, report: Report) -> None:
-    """facenet-pytorch in as many processes as cores; ours idles meanwhile."""
+def _fill_with_peers(plan: Plan, cache: Path, triton: EmbeddedTriton, report: Report) -> None:
+    """facenet-pytorch in as many processes as cores, in turns with ours."""
     peer, cores = next(peer for peer in PEERS if peer.name == FACENET_PYTORCH), report.machine.cores
+    requests, seconds = picture_requests(triton.grpc_url, MODEL, plan.pictures), plan.sweep_seconds
+
+    def ours() -> float:
+        return step(triton, requests, CALLERS, seconds).images_per_second
+
     try:
-        with activity(f"{peer.name}: {cores} processes of one thread, {plan.sweep_seconds:g} s") as show:
-            rate = peer_rate(peer, environment(peer, cache, show), plan.pictures, cores, plan.sweep_seconds)
+        with activity(f"{peer.name}: its environment") as show:
+            python = environment(peer, cache, show)
+        what = f"{CALLERS} clients of ours, {cores} processes of {peer.name}: {TURNS} turns of {seconds:g} s each"
+        with bar(what, TURNS) as show_turns:
+            rate = peer_rate(peer, python, plan.pictures, cores, seconds, ours, show_turns)
     except PeerError as error:
         say(f"going on without the throughput of {peer.name}: {error}")
         return

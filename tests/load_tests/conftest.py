@@ -64,7 +64,7 @@ def report():
         other_detectors=[PeerStatus("BlazeFace", {"version": "1"}), PeerStatus("CenterFace", {}, "no wheel")],
         alternatives=[Alternative(PICTURE, "BlazeFace", Spread.of([9.0, 10.0, 11.0]), 0.2, 10, 4, 1)],
         sweep=[sweep_step(1, {}), sweep_step(32, {"UNAVAILABLE": 2})],
-        peer_rates=[PeerRate("facenet-pytorch", 2, 30, 4.0, 0.01)],
+        peer_rates=[PeerRate("facenet-pytorch", 2, 5, 30, 4.0, 20.0, 5.0, 0.01)],
         memory=MemoryUse(2000, 8, {}, 5, 1500, 1200, -0.5, [MemorySample(0, 1400, 1100)]),
     )
 

@@ -67,11 +67,14 @@ def test_what_is_installed_alone_comes_last_and_is_part_of_the_stamp(monkeypatch
 def test_processes_at_work_at_once_each_see_every_picture():
     pixels = np.zeros((30, 50, 3), np.uint8)
     pictures = [Picture(name, pixels, b"", pixels) for name in "abc"]
-    rate = peer_rate(FAKE, PYTHON, pictures, 2, 0.05)
-    assert (rate.contender, rate.processes) == ("fake", 2)
-    assert rate.images >= 6
+    ours, done = iter([90.0, 10.0, 50.0]), []
+    rate = peer_rate(FAKE, PYTHON, pictures, 2, 0.05, lambda: next(ours), done.append, 3)
+    assert (rate.contender, rate.processes, rate.turns, rate.ours_per_second) == ("fake", 2, 3, 50.0)
+    assert done == [1, 2, 3]
+    assert rate.images >= 18
     assert rate.images % 3 == 0
     assert rate.images_per_second > 0
+    assert rate.ratio > 0
 
 
 def test_a_worker_that_ends_is_an_error_with_its_last_words(worker):
