@@ -93,7 +93,7 @@ def _parser() -> Parser:
         type=whole(0, 600),
         default=8,
         metavar="S",
-        help="for each number of clients (default: %(default)s)",
+        help="for each number of clients, and for each turn of ours and of the peer (default: %(default)s)",
     )
     add(
         "--memory-requests",

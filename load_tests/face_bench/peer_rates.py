@@ -67,7 +67,16 @@ def peer_rate(
             images += sum(map(len, took))
             progress(turn + 1)
     ratio = median(one / other for one, other in zip(of_ours, of_peer, strict=True))
-    return PeerRate(*(peer.name, processes, turns, images), median(of_peer), median(of_ours), ratio, median(of_others))
+    return PeerRate(
+        contender=peer.name,
+        processes=processes,
+        turns=turns,
+        images=images,
+        images_per_second=median(of_peer),
+        ours_per_second=median(of_ours),
+        ratio=ratio,
+        other_cores=median(of_others),
+    )
 
 
 def _passes(worker: PeerProcess, pictures: Sequence[Picture], seconds: float) -> list[float]:
