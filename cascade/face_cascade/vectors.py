@@ -25,7 +25,6 @@ INT32 = ir.IntType(32)
 INT64 = ir.IntType(64)
 VECTOR = ir.VectorType(FLOAT, LANES)
 
-_UNDEFINED = ir.Constant(VECTOR, ir.Undefined)
 _ALL_LANE_0 = ir.Constant(ir.VectorType(INT32, LANES), [0] * LANES)
 
 # One rounding instead of two: the processor's fused multiply-add.
@@ -68,9 +67,14 @@ def store(builder: Any, vector: Any, address: Any) -> None:
 
 def load_repeated(builder: Any, address: Any) -> Any:
     """One value in every lane."""
-    value = builder.load(builder.inttoptr(address, FLOAT.as_pointer()), align=4)
-    single = builder.insert_element(_UNDEFINED, value, ir.Constant(INT32, 0))
-    return builder.shuffle_vector(single, _UNDEFINED, _ALL_LANE_0)
+    return repeated(builder, builder.load(builder.inttoptr(address, FLOAT.as_pointer()), align=4))
+
+
+def repeated(builder: Any, value: Any) -> Any:
+    """A value of any type in every lane."""
+    undefined = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
+    single = builder.insert_element(undefined, value, ir.Constant(INT32, 0))
+    return builder.shuffle_vector(single, undefined, _ALL_LANE_0)
 
 
 def multiply_add(builder: Any, total: Any, a: Any, b: Any) -> Any:

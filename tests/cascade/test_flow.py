@@ -61,8 +61,9 @@ def test_pieces_by_themselves_give_what_packed_tiles_give(compiled, arrays, work
     assert sum(len(one.boxes) for one in pieces) > 10
     for one, other in zip(pieces, packed, strict=True):
         assert one.stage_counts == other.stage_counts
+        # A cell's place among the four results of a filtered tile, and so its rounding, is another.
         for name in ("boxes", "probabilities", "landmarks"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+            np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=2e-4, rtol=1e-6, err_msg=name)
 
 
 def test_each_image_has_its_own_parameters(networks):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from face_cascade.calls import Outputs
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.exact import exact_outputs
+from face_cascade.compiled.few_channels import FewChannels, on_planes, source_width
 from face_cascade.compiled.layers import (
     Float32,
     Packed,
@@ -44,6 +45,9 @@ from face_cascade.weights import Weights, checked
 # ONet's a face of 1,000 pixels moves by a hundredth with 10⁻⁵.
 _ROUGH = {RNET: 1e-6, ONET: 3e-6}
 
+Way: TypeAlias = Convolution | FewChannels | Winograd
+"""How a convolution is done: by plain sums or by Winograd's filtering."""
+
 # Dense layers take so many crops at a time, whatever the batch.
 _CROPS = 8
 
@@ -59,7 +63,7 @@ class CropNetwork:
     """
 
     network: Network
-    convolutions: Sequence[Convolution | Winograd]
+    convolutions: Sequence[Way]
     poolings: Sequence[int]
     hidden: int
     heads: Mapping[str, int]
@@ -81,7 +85,7 @@ class CropNetwork:
     @cached_property
     def layers(self) -> Sequence[Convolution]:
         """The convolutions, whichever way they are done."""
-        return tuple(way.layer if isinstance(way, Winograd) else way for way in self.convolutions)
+        return tuple(way if isinstance(way, Convolution) else way.layer for way in self.convolutions)
 
     @cached_property
     def dense(self) -> Convolution:
@@ -107,9 +111,9 @@ class CropNetwork:
 
     @cached_property
     def map_shapes(self) -> Sequence[tuple[int, ...]]:
-        """Of the pixels of a crop and of each map that another layer reads but the dense one."""
+        """Of a crop's pixels, with room beside them, and of each map that another layer reads but the dense one."""
         side = self.network.side
-        shapes = [(3, side, side)]
+        shapes = [(3, side, source_width(side - 2))]
         for layer, window in zip(self.layers, self.poolings, strict=False):
             side -= layer.height - 1
             shapes.append((side, side, layer.vectors * LANES))
@@ -127,7 +131,7 @@ class CropNetwork:
     def packed(self, weights: Weights) -> tuple[Packed, ...]:
         """What the kernels read, layer by layer."""
         return (
-            packed_first(self.layers[0], weights),
+            packed_first(self.convolutions[0], weights),
             *(packed_convolution(way, weights, number) for number, way in enumerate(self.convolutions[1:], 2)),
             packed_dense(self.dense, weights, len(self.convolutions) + 1),
             packed_heads(self.head, weights, self.heads),
@@ -185,7 +189,8 @@ class CompiledCropNetwork:
 
     def __call__(self, crops: Float32) -> Outputs:
         of, count = self.of, len(crops)
-        maps = tuple(np.empty(shape, np.float32) for shape in of.map_shapes)
+        # Zeros: what lies beside a crop is computed with, and comes to nothing.
+        maps = tuple(np.zeros(shape, np.float32) for shape in of.map_shapes)
         features = np.empty((count, 3, 3, of.layers[-1].outputs), np.float32)
         hidden = np.empty((1, count, of.hidden), np.float32)
         heads = np.empty((1, count, of.head.vectors * LANES), np.float32)
@@ -194,7 +199,7 @@ class CompiledCropNetwork:
         return (*(found.copy() for found in others), face_probability(scores)[:, np.newaxis])
 
 
-def _on_map(way: Convolution | Winograd) -> Any:
+def _on_map(way: Way) -> Any:
     """A convolution for numba code, whichever way it is done: f(source, packed, room, target)."""
     if isinstance(way, Winograd):
         tiles = on_tiles(way)
@@ -204,6 +209,14 @@ def _on_map(way: Convolution | Winograd) -> Any:
             tiles(source, packed[0], packed[1], room[0], room[1], target)
 
         return fast
+    if isinstance(way, FewChannels):
+        planes = on_planes(way)
+
+        @numba.njit(inline="always")
+        def first(source, packed, room, target):  # type: ignore[no-untyped-def]
+            planes(source, packed, target, target.shape[1])
+
+        return first
     sums = on_pixels(way) if way.pixel_floats == 1 else on_map(way)
 
     @numba.njit(inline="always")
@@ -229,7 +242,7 @@ def _error(network: CompiledCropNetwork, weights: Weights) -> float:
 COMPILED_RNET = CropNetwork(
     RNET,
     convolutions=(
-        Convolution(3, 3, 3, 28, typical_width=22, pixel_floats=1),
+        FewChannels(Convolution(3, 3, 3, 28, typical_width=22, pixel_floats=1)),
         Winograd(Convolution(3, 3, 28, 48, typical_width=9), side=3, typical_height=9),
         Convolution(2, 2, 48, 64, typical_width=3),
     ),
@@ -241,7 +254,7 @@ COMPILED_RNET = CropNetwork(
 COMPILED_ONET = CropNetwork(
     ONET,
     convolutions=(
-        Convolution(3, 3, 3, 32, typical_width=46, pixel_floats=1),
+        FewChannels(Convolution(3, 3, 3, 32, typical_width=46, pixel_floats=1)),
         Winograd(Convolution(3, 3, 32, 64, typical_width=21), side=3, typical_height=21),
         Winograd(Convolution(3, 3, 64, 64, typical_width=8), side=3, typical_height=8),
         Convolution(2, 2, 64, 128, typical_width=3),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from face_cascade.compiled import convolution, pooling
 from face_cascade.compiled.convolution import Convolution
-from face_cascade.compiled.planar import PlanarConvolution
+from face_cascade.compiled.few_channels import FewChannels
 from face_cascade.compiled.winograd import Winograd
 from face_cascade.machine_code import named
 from face_cascade.weights import Weights
@@ -28,7 +28,7 @@ Packed = Float32 | tuple[Float32, Float32]
 SCALE = np.float32(1 / 128)
 
 
-def convolution_shapes(layer: Convolution | PlanarConvolution, number: int) -> Shapes:
+def convolution_shapes(layer: Convolution, number: int) -> Shapes:
     """What `packed_convolution` reads."""
     return {
         f"conv{number}.weight": (layer.outputs, layer.inputs, layer.height, layer.width),
@@ -41,7 +41,7 @@ def dense_shapes(layer: Convolution, number: int) -> Shapes:
     return {f"dense{number}.weight": (layer.outputs, layer.inputs), **_rest("dense", layer, number)}
 
 
-def _rest(kind: str, layer: Convolution | PlanarConvolution, number: int) -> Shapes:
+def _rest(kind: str, layer: Convolution, number: int) -> Shapes:
     return {f"{kind}{number}.bias": (layer.outputs,), f"prelu{number}.weight": (layer.outputs,)}
 
 
@@ -51,12 +51,12 @@ def head_shapes(layer: Convolution, heads: Mapping[str, int], window: tuple[int,
     return {**weights, **{f"{name}.bias": (channels,) for name, channels in heads.items()}}
 
 
-def packed_first(layer: Convolution, weights: Weights) -> Float32:
+def packed_first(layer: Convolution | FewChannels, weights: Weights) -> Float32:
     """conv1 for pixels less their mean. Scaling its weights by a power of two gives the bits of scaled pixels."""
     return layer.packed(weights["conv1.weight"] * SCALE, weights["conv1.bias"], weights["prelu1.weight"])
 
 
-def packed_convolution(layer: Convolution | Winograd, weights: Weights, number: int) -> Packed:
+def packed_convolution(layer: Convolution | FewChannels | Winograd, weights: Weights, number: int) -> Packed:
     return layer.packed(
         weights[f"conv{number}.weight"], weights[f"conv{number}.bias"], weights[f"prelu{number}.weight"]
     )

@@ -10,6 +10,7 @@ from face_cascade.area import average_windows
 from face_cascade.compiled import dots
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.dots import LEAST_WIDTH
+from face_cascade.compiled.few_channels import FewChannels, on_planes, on_planes_pooled, source_width, tiles
 from face_cascade.compiled.layers import (
     SCALE,
     Float32,
@@ -17,11 +18,9 @@ from face_cascade.compiled.layers import (
     convolution_shapes,
     head_shapes,
     on_map,
-    on_pixels,
     packed_convolution,
     packed_heads,
 )
-from face_cascade.compiled.planar import PlanarConvolution, on_planes, pool_planes
 from face_cascade.compiled.winograd import SIDE, Winograd, on_tiles
 from face_cascade.machine_code import kept
 from face_cascade.vectors import LANES
@@ -32,23 +31,22 @@ PLAINLY, EXACTLY, ROUGHLY = range(3)
 
 _STRIP = 8
 
-_CONV1 = PlanarConvolution(3, 3, 3, 10)
-_CONV2 = Convolution(3, 3, 10, 16, typical_width=125, pixel_floats=1)
+_CONV1 = FewChannels(Convolution(3, 3, 3, 10, typical_width=254))
+_CONV2 = FewChannels(Convolution(3, 3, 10, 16, typical_width=125))
 _CONV3 = Convolution(3, 3, 16, 32, typical_width=123)
 _FAST3 = Winograd(_CONV3)
 _HEADS = Convolution(1, 1, 32, 6, typical_width=123, activation=False)
 _HEAD_CHANNELS = {"conv4_2": 4, "conv4_1": 2}
 
 SHAPES = {
-    **convolution_shapes(_CONV1, 1),
-    **convolution_shapes(_CONV2, 2),
+    **convolution_shapes(_CONV1.layer, 1),
+    **convolution_shapes(_CONV2.layer, 2),
     **convolution_shapes(_CONV3, 3),
     **head_shapes(_HEADS, _HEAD_CHANNELS, (1, 1)),
 }
 """Of all its tensors, by name."""
 
-_conv1, _pool1 = on_planes(_CONV1), pool_planes(_CONV1)
-_conv2 = on_pixels(_CONV2)
+_conv1, _conv2 = on_planes_pooled(_CONV1), on_planes(_CONV2)
 _conv3, _heads = on_map(_CONV3), on_map(_HEADS)
 _fast3, _fast_logits = on_tiles(_FAST3), dots.on_rows(_CONV3.vectors)
 
@@ -56,7 +54,7 @@ _fast3, _fast_logits = on_tiles(_FAST3), dots.on_rows(_CONV3.vectors)
 def packed(weights: Weights) -> tuple[Packed, ...]:
     """What the kernels read, layer by layer."""
     return (
-        _CONV1.packed(weights["conv1.weight"] * SCALE, weights["conv1.bias"], weights["prelu1.weight"]),
+        _CONV1.packed_pooled(weights["conv1.weight"] * SCALE, weights["conv1.bias"], weights["prelu1.weight"]),
         packed_convolution(_CONV2, weights, 2),
         packed_convolution(_CONV3, weights, 3),
         packed_heads(_HEADS, weights, _HEAD_CHANNELS),
@@ -76,13 +74,12 @@ def room(width: int) -> tuple[Float32, ...]:
     a kernel, which knows it by address only, has used it."""
     convolved, pooled = width - 2, (width - 1) // 2
     cells = pooled - 4
-    room = _CONV1.padded(convolved)
+    of_conv1, of_conv2 = source_width(convolved), source_width(pooled - 2)
     return (
         # Zeros: what lies behind a row is computed with, and comes to nothing.
-        np.zeros((3, 4, room + LANES), np.float32),
-        np.empty((_CONV1.outputs, 2, room), np.float32),
-        np.zeros((_CONV1.outputs, _STRIP + 4, room // 2), np.float32),
-        np.empty((_STRIP + 2, pooled - 2, _CONV2.vectors * LANES), np.float32),
+        np.zeros((3, 4, of_conv1), np.float32),
+        np.zeros((_CONV1.layer.outputs, _STRIP + 4, max(of_conv1 // 2, of_conv2)), np.float32),
+        np.empty((_STRIP + 2, 2 * tiles(pooled - 2), _CONV2.layer.vectors * LANES), np.float32),
         np.empty((SIDE, cells, _CONV3.vectors * LANES), np.float32),
         np.empty((1, cells, _HEADS.vectors * LANES), np.float32),
         np.empty((SIDE, cells), np.float32),
@@ -93,7 +90,7 @@ def room(width: int) -> tuple[Float32, ...]:
 @kept()
 def scan(source, height, width, packed, maps, found, way, least):  # type: ignore[no-untyped-def]
     """Fills `found` with the cells from the logit `least` on, and says how many they are."""
-    pixels, conv1, pooled, conv2, conv3, heads, logits, before, after = maps
+    pixels, pooled, conv2, conv3, heads, logits, before, after = maps
     cell_rows, cell_columns = (height - 1) // 2 - 4, (width - 1) // 2 - 4
     count = 0
     for top in range(0, cell_rows, _STRIP):
@@ -110,10 +107,10 @@ def scan(source, height, width, packed, maps, found, way, least):  # type: ignor
             first = 0 if y == 0 else 2
             _keep_pixels(pixels, first)
             _draw(source, y + first, min(4, height - y) - first, pixels, first)
-            of_row = conv1[:, : min(2, height - 2 - y)]
-            _conv1(pixels, packed[0], of_row, width - 2)
-            _pool1(of_row, width - 2, pooled, row)
-        _conv2(pooled[:, kept:], packed[1], conv2[kept : rows + 2])
+            _conv1(pixels, packed[0], width - 2, height - 2 - y, pooled, row)
+        # Two rows at least.
+        done = min(kept, rows)
+        _conv2(pooled[:, done:], packed[1], conv2[done : rows + 2], cell_columns + 2)
         if way != PLAINLY and rows >= SIDE and cell_columns >= LEAST_WIDTH:
             for first in range(0, rows, SIDE):
                 # Of the last four some may have been done.

@@ -29,7 +29,7 @@ SIDE = 4
 """Results of a tile, along a side, where nothing else is asked for."""
 
 # By that side: where the polynomials of the method are evaluated, but for infinity.
-_POINTS = {3: (0, 1, -1, 2), 4: (0, 1, -1, 2, -2)}
+_POINTS = {2: (0, 1, -1), 3: (0, 1, -1, 2), 4: (0, 1, -1, 2, -2)}
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Winograd:
 
     def packed(self, weight: Float32, bias: Float32, slope: Float32) -> tuple[Float32, Float32]:
         """What the kernels read: of each group and place what `Convolution.packed` gives; and [2,outputs]."""
-        product, of_weights = self.product, _of_weights(self.side)
-        transformed = np.einsum("ia,ocab,jb->ijoc", of_weights, weight.astype(np.float64), of_weights)
+        product, transform = self.product, of_weights(self.side)
+        transformed = np.einsum("ia,ocab,jb->ijoc", transform, weight.astype(np.float64), transform)
         shape = self.places, self.groups, product.outputs, product.inputs, 1, 1
         by_group = transformed.astype(np.float32).reshape(shape).swapaxes(0, 1)
         no_bias = np.zeros(product.outputs, np.float32)
@@ -87,7 +87,7 @@ class Winograd:
         return -(-height // self.side) * -(-width // self.side)
 
 
-def _of_weights(side: int) -> NDArray[np.float64]:
+def of_weights(side: int) -> NDArray[np.float64]:
     """The paper's G: of each point x a row 1, x, x² over the product of its distances from the others; infinity's row.
 
     B and A are written out, in `_before_3` and its like.
