@@ -26,7 +26,8 @@ from face_cascade.machine_code import kept
 from face_cascade.vectors import LANES
 from face_cascade.weights import Weights
 
-# How cells are done: by plain sums; fast, and those that are likely again by plain sums; fast alone.
+# How cells are done, from the third convolution on: by plain sums; fast, and those that are likely again by plain sums;
+# fast alone.
 PLAINLY, EXACTLY, ROUGHLY = range(3)
 
 _STRIP = 8
