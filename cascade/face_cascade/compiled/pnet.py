@@ -1,8 +1,8 @@
 """PNet: what is asked of it, and how exactly it is done.
 
 Its largest convolution is done by Winograd's filtering in large tiles, whose rounding is no plain sum's; the few cells
-that are likely enough to be looked at are done again by plain sums. So what is answered is exact, and what is thrown away
-was cheap. The two convolutions before it are done in tiles so small that they round as plain sums do.
+that are likely enough to be looked at are done again by plain sums. So what is answered is exact, and what is thrown
+away was cheap. The two convolutions before it are done in tiles so small that they round as plain sums do.
 """
 
 import math
