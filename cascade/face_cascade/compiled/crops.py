@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import Any
 
 import numba
 import numpy as np
@@ -21,6 +21,7 @@ from face_cascade.compiled.few_channels import FewChannels, on_planes, source_wi
 from face_cascade.compiled.layers import (
     Float32,
     Packed,
+    Way,
     convolution_shapes,
     dense_shapes,
     face_probability,
@@ -44,9 +45,6 @@ from face_cascade.weights import Weights, checked
 # RNet's boxes are cut to whole pixels: twice the rounding moves twice as many, and plain sums move one in 1,000. Of
 # ONet's a face of 1,000 pixels moves by a hundredth with 10⁻⁵.
 _ROUGH = {RNET: 1e-6, ONET: 3e-6}
-
-Way: TypeAlias = Convolution | FewChannels | Winograd
-"""How a convolution is done: by plain sums or by Winograd's filtering."""
 
 # Dense layers take so many crops at a time, whatever the batch.
 _CROPS = 8

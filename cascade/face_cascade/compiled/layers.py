@@ -4,7 +4,7 @@ Whoever calls a layer must keep its arrays: a kernel knows them by their address
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
@@ -21,6 +21,9 @@ Float32 = NDArray[np.float32]
 
 Shapes = dict[str, tuple[int, ...]]
 """Of tensors under such names."""
+
+Way: TypeAlias = Convolution | FewChannels | Winograd
+"""How a convolution is done: by plain sums or by Winograd's filtering."""
 
 Packed = Float32 | tuple[Float32, Float32]
 """What the kernels of a layer read."""
@@ -51,12 +54,12 @@ def head_shapes(layer: Convolution, heads: Mapping[str, int], window: tuple[int,
     return {**weights, **{f"{name}.bias": (channels,) for name, channels in heads.items()}}
 
 
-def packed_first(layer: Convolution | FewChannels, weights: Weights) -> Float32:
+def packed_first(layer: Way, weights: Weights) -> Packed:
     """conv1 for pixels less their mean. Scaling its weights by a power of two gives the bits of scaled pixels."""
     return layer.packed(weights["conv1.weight"] * SCALE, weights["conv1.bias"], weights["prelu1.weight"])
 
 
-def packed_convolution(layer: Convolution | FewChannels | Winograd, weights: Weights, number: int) -> Packed:
+def packed_convolution(layer: Way, weights: Weights, number: int) -> Packed:
     return layer.packed(
         weights[f"conv{number}.weight"], weights[f"conv{number}.bias"], weights[f"prelu{number}.weight"]
     )
