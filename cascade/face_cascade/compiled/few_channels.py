@@ -30,9 +30,10 @@ Float32 = NDArray[np.float32]
 _SIDE = 4
 _PLACES = _SIDE * _SIDE
 
-# Tiles that are summed together where channels are in the lanes, channels where tiles are. Three and two were slower,
-# with 16 registers too, which do not hold the sums of four.
+# Tiles and vectors of channels that are summed together where channels are in the lanes; channels where tiles are. With
+# 16 registers, which do not hold the sums of either, fewer loads count.
 _TILES = 4
+_VECTORS = 1 if v.REGISTERS == 32 else 2
 _CHANNELS = 2
 
 _NUMBERS = ir.VectorType(v.INT32, v.LANES)
@@ -47,12 +48,13 @@ class FewChannels:
     layer: Convolution
 
     def packed(self, weight: Float32, bias: Float32, slope: Float32) -> Float32:
-        """What the kernel of `on_planes` reads, in its order: per vector of outputs its bias, slopes, and by place of
-        a tile and channel its weights."""
+        """What the kernel of `on_planes` reads, in its order: per group of a block's vectors bias, slopes, and by place
+        of a tile and channel its weights."""
         by_output = self._by_output(weight, bias, slope)
         full = np.zeros((self.layer.vectors * v.LANES, by_output.shape[1]), np.float32)
         full[: len(by_output)] = by_output
-        return np.ascontiguousarray(full.reshape(-1, v.LANES, full.shape[1]).transpose(0, 2, 1))
+        groups = full.reshape(-1, _vectors(self.layer) * v.LANES, full.shape[1])
+        return np.ascontiguousarray(groups.transpose(0, 2, 1))
 
     def packed_pooled(self, weight: Float32, bias: Float32, slope: Float32) -> Float32:
         """What the kernel of `on_planes_pooled` reads: the same per output."""
@@ -63,6 +65,11 @@ class FewChannels:
         transformed = np.einsum("ia,ocab,jb->oijc", transform, weight.astype(np.float64), transform)
         ends = np.stack([bias, slope], axis=1)
         return np.concatenate([ends, transformed.reshape(len(weight), -1)], axis=1).astype(np.float32)
+
+
+def _vectors(layer: Convolution) -> int:
+    """Of outputs that are summed together."""
+    return _VECTORS if layer.vectors % _VECTORS == 0 else 1
 
 
 def tiles(width: int) -> int:
@@ -118,7 +125,8 @@ def on_planes_pooled(few: FewChannels) -> Any:
 
 def _kernel(layer: Convolution) -> Any:
     """kernel(source, row_bytes, plane_bytes, height, tiles, packed, target, target_row_bytes)"""
-    group_bytes = (2 + _PLACES * layer.inputs) * v.VECTOR_BYTES
+    block_bytes = _vectors(layer) * v.VECTOR_BYTES
+    group_bytes = (2 + _PLACES * layer.inputs) * block_bytes
     pixel_bytes = layer.vectors * v.VECTOR_BYTES
 
     @intrinsic
@@ -144,9 +152,9 @@ def _kernel(layer: Convolution) -> Any:
                     count = v.smaller_int(builder, builder.sub(tiles, first), v.constant(v.LANES))
                     of_chunk = v.offset(builder, of_row, first, 2 * 4)
                     _transform(builder, layer, of_chunk, row_bytes, plane_bytes, transformed)
-                    with cgutils.for_range(builder, v.constant(layer.vectors)) as group:
+                    with cgutils.for_range(builder, v.constant(layer.vectors // _vectors(layer))) as group:
                         of_group = v.offset(builder, packed, group.index, group_bytes)
-                        to_group = v.offset(builder, to_row, group.index, v.VECTOR_BYTES)
+                        to_group = v.offset(builder, to_row, group.index, block_bytes)
                         with v.for_blocks(builder, count, _TILES) as tile:
                             to = v.offset(builder, to_group, builder.add(first, tile), 2 * pixel_bytes)
                             at = v.offset(builder, transformed, tile, 4)
@@ -159,25 +167,32 @@ def _kernel(layer: Convolution) -> Any:
 
 
 def _block(builder: Any, layer: Convolution, values: Any, packed: Any, target: Any, target_row: Any) -> None:
-    """A vector of outputs for so many tiles."""
-    bias, slope = (v.load(builder, v.offset(builder, packed, n, v.VECTOR_BYTES)) for n in range(2))
+    """A group of outputs for so many tiles."""
+    vectors = _vectors(layer)
+
+    def of_packed(row: int) -> list[Any]:
+        at = [v.offset(builder, packed, row * vectors + n, v.VECTOR_BYTES) for n in range(vectors)]
+        return [v.load(builder, address) for address in at]
 
     def products(place: int) -> list[Any]:
-        totals: list[Any] = [None] * _TILES
+        totals: list[Any] = [None] * (_TILES * vectors)
         for c in range(layer.inputs):
-            weight = v.load(builder, v.offset(builder, packed, 2 + place * layer.inputs + c, v.VECTOR_BYTES))
-            for tile, total in enumerate(totals):
+            weights = of_packed(2 + place * layer.inputs + c)
+            for tile in range(_TILES):
                 byte = (c * _PLACES + place) * v.VECTOR_BYTES + 4 * tile
                 value = v.load_repeated(builder, v.offset(builder, values, 1, byte))
-                totals[tile] = _summed(builder, total, value, weight)
+                for n, weight in enumerate(weights, tile * vectors):
+                    totals[n] = _summed(builder, totals[n], value, weight)
         return totals
 
+    biases, slopes = of_packed(0), of_packed(1)
     pixel_bytes = layer.vectors * v.VECTOR_BYTES
-    for tile, results in enumerate(_results(builder, products, [bias] * _TILES)):
+    for number, results in enumerate(_results(builder, products, biases * _TILES)):
+        tile, n = divmod(number, vectors)
         for y in range(2):
-            to = builder.add(target, builder.mul(target_row, v.constant(y)))
+            to = v.offset(builder, builder.add(target, builder.mul(target_row, v.constant(y))), n, v.VECTOR_BYTES)
             for x in range(2):
-                result = v.prelu(builder, results[y][x], slope)
+                result = v.prelu(builder, results[y][x], slopes[n])
                 v.store(builder, result, v.offset(builder, to, 1, (2 * tile + x) * pixel_bytes))
 
 
