@@ -1,12 +1,7 @@
-"""A convolution of 3×3 over few channels by Winograd's minimal filtering F(2×2, 3×3), and nothing of it in memory.
+"""A convolution of 3×3 over few channels, by Winograd's filtering of small tiles.
 
-Sixteen products for four results instead of 36 (Lavin & Gray 2015, arXiv:1509.09308). Its transforms are sums and
-differences alone, so it rounds about as plain sums do, 0.7 to 1.3 times as roughly with weights of any size: PNet's
-regressions miss float64's by 6·10⁻⁸ with it, by 8·10⁻⁸ with plain sums, ours or torch's (root mean square, photos and
-noise). So it takes their place everywhere. Where channels are few, products go straight into sums in registers, since
-to write them down would take longer than to make them; `winograd.py` is for many.
-
-Maps lie in planes, [channels,H,W]. Tiles of 4×4 values, two apart, are transformed for a vector of tiles at once.
+Where channels are few, products go straight into sums in registers, since to write them down would take longer than to
+make them; `winograd.py` is for many. Channels are in the lanes, or tiles, where channels fill no whole vectors.
 """
 
 from dataclasses import dataclass
@@ -14,7 +9,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -22,23 +16,17 @@ from numpy.typing import NDArray
 
 from face_cascade import vectors as v
 from face_cascade.compiled.convolution import Convolution
+from face_cascade.compiled.small_tiles import ODD, PLACES, SIDE, Values, chunks, memory, results, summed, transform
 from face_cascade.compiled.winograd import of_weights
 from face_cascade.machine_code import named
 
 Float32 = NDArray[np.float32]
-
-_SIDE = 4
-_PLACES = _SIDE * _SIDE
 
 # Tiles and vectors of channels that are summed together where channels are in the lanes; channels where tiles are. With
 # 16 registers, which do not hold the sums of either, fewer loads count.
 _TILES = 4
 _VECTORS = 1 if v.REGISTERS == 32 else 2
 _CHANNELS = 2
-
-_NUMBERS = ir.VectorType(v.INT32, v.LANES)
-_EVEN = ir.Constant(_NUMBERS, [2 * n for n in range(v.LANES)])
-_ODD = ir.Constant(_NUMBERS, [2 * n + 1 for n in range(v.LANES)])
 
 
 @dataclass(frozen=True)
@@ -61,8 +49,8 @@ class FewChannels:
         return self._by_output(weight, bias, slope)
 
     def _by_output(self, weight: Float32, bias: Float32, slope: Float32) -> Float32:
-        transform = of_weights(_SIDE - 2)
-        transformed = np.einsum("ia,ocab,jb->oijc", transform, weight.astype(np.float64), transform)
+        of_side = of_weights(SIDE - 2)
+        transformed = np.einsum("ia,ocab,jb->oijc", of_side, weight.astype(np.float64), of_side)
         ends = np.stack([bias, slope], axis=1)
         return np.concatenate([ends, transformed.reshape(len(weight), -1)], axis=1).astype(np.float32)
 
@@ -126,7 +114,7 @@ def on_planes_pooled(few: FewChannels) -> Any:
 def _kernel(layer: Convolution) -> Any:
     """kernel(source, row_bytes, plane_bytes, height, tiles, packed, target, target_row_bytes)"""
     block_bytes = _vectors(layer) * v.VECTOR_BYTES
-    group_bytes = (2 + _PLACES * layer.inputs) * block_bytes
+    group_bytes = (2 + PLACES * layer.inputs) * block_bytes
     pixel_bytes = layer.vectors * v.VECTOR_BYTES
 
     @intrinsic
@@ -135,7 +123,7 @@ def _kernel(layer: Convolution) -> Any:
     ):
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             source, row_bytes, plane_bytes, height, tiles, packed, target, target_row = arguments
-            transformed = _memory(builder, layer)
+            transformed = memory(builder, layer.inputs)
             rows = builder.sdiv(builder.add(height, v.constant(1)), v.constant(2))
             with cgutils.for_range(builder, rows) as row:
                 # The last row of tiles does a row of pixels again, where their number is odd.
@@ -144,14 +132,14 @@ def _kernel(layer: Convolution) -> Any:
                     builder.add(start, builder.mul(y, step))
                     for start, step in ((source, row_bytes), (target, target_row))
                 )
-                with _chunks(builder, tiles) as chunk:
+                with chunks(builder, tiles) as chunk:
                     # So many tiles as a block has are there in any chunk.
                     first = v.smaller_int(
                         builder, builder.mul(chunk.index, v.constant(v.LANES)), builder.sub(tiles, v.constant(_TILES))
                     )
                     count = v.smaller_int(builder, builder.sub(tiles, first), v.constant(v.LANES))
                     of_chunk = v.offset(builder, of_row, first, 2 * 4)
-                    _transform(builder, layer, of_chunk, row_bytes, plane_bytes, transformed)
+                    transform(builder, layer.inputs, of_chunk, row_bytes, plane_bytes, transformed)
                     with cgutils.for_range(builder, v.constant(layer.vectors // _vectors(layer))) as group:
                         of_group = v.offset(builder, packed, group.index, group_bytes)
                         to_group = v.offset(builder, to_row, group.index, block_bytes)
@@ -174,32 +162,32 @@ def _block(builder: Any, layer: Convolution, values: Any, packed: Any, target: A
         at = [v.offset(builder, packed, row * vectors + n, v.VECTOR_BYTES) for n in range(vectors)]
         return [v.load(builder, address) for address in at]
 
-    def products(place: int) -> list[Any]:
-        totals: list[Any] = [None] * (_TILES * vectors)
+    def products(place: int, starts: Values | None) -> Values:
+        totals = list(starts or [None] * (_TILES * vectors))
         for c in range(layer.inputs):
             weights = of_packed(2 + place * layer.inputs + c)
             for tile in range(_TILES):
-                byte = (c * _PLACES + place) * v.VECTOR_BYTES + 4 * tile
+                byte = (c * PLACES + place) * v.VECTOR_BYTES + 4 * tile
                 value = v.load_repeated(builder, v.offset(builder, values, 1, byte))
                 for n, weight in enumerate(weights, tile * vectors):
-                    totals[n] = _summed(builder, totals[n], value, weight)
+                    totals[n] = summed(builder, totals[n], value, weight)
         return totals
 
     biases, slopes = of_packed(0), of_packed(1)
     pixel_bytes = layer.vectors * v.VECTOR_BYTES
-    for number, results in enumerate(_results(builder, products, biases * _TILES)):
-        tile, n = divmod(number, vectors)
-        for y in range(2):
-            to = v.offset(builder, builder.add(target, builder.mul(target_row, v.constant(y))), n, v.VECTOR_BYTES)
-            for x in range(2):
-                result = v.prelu(builder, results[y][x], slopes[n])
-                v.store(builder, result, v.offset(builder, to, 1, (2 * tile + x) * pixel_bytes))
+    for y, row in enumerate(results(builder, products, biases * _TILES)):
+        to_row = builder.add(target, builder.mul(target_row, v.constant(y)))
+        for x, of_pixel in enumerate(row):
+            for number, value in enumerate(of_pixel):
+                tile, n = divmod(number, vectors)
+                to = v.offset(builder, to_row, 1, (2 * tile + x) * pixel_bytes + n * v.VECTOR_BYTES)
+                v.store(builder, v.prelu(builder, value, slopes[n]), to)
 
 
 def _pooling_kernel(layer: Convolution) -> Any:
     """kernel(source, row_bytes, plane_bytes, width, height, packed, target, target_plane_bytes)"""
     assert layer.outputs % _CHANNELS == 0, layer
-    output_bytes = 4 * (2 + _PLACES * layer.inputs)
+    output_bytes = 4 * (2 + PLACES * layer.inputs)
 
     @intrinsic
     def convolve(  # type: ignore[no-untyped-def]
@@ -207,16 +195,16 @@ def _pooling_kernel(layer: Convolution) -> Any:
     ):
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             source, row_bytes, plane_bytes, width, height, packed, target, target_plane = arguments
-            transformed = _memory(builder, layer)
+            transformed = memory(builder, layer.inputs)
             tiles = builder.sdiv(builder.add(width, v.constant(1)), v.constant(2))
             below = v.repeated(builder, builder.icmp_signed(">", height, v.constant(1)))
-            with _chunks(builder, tiles) as chunk:
+            with chunks(builder, tiles) as chunk:
                 first = builder.mul(chunk.index, v.constant(v.LANES))
                 of_chunk = v.offset(builder, source, first, 2 * 4)
-                _transform(builder, layer, of_chunk, row_bytes, plane_bytes, transformed)
+                transform(builder, layer.inputs, of_chunk, row_bytes, plane_bytes, transformed)
                 # Whether a tile's second column is one of the map.
                 left = builder.sub(width, builder.mul(first, v.constant(2)))
-                right = builder.icmp_signed("<", _ODD, v.repeated(builder, builder.trunc(left, v.INT32)))
+                right = builder.icmp_signed("<", ODD, v.repeated(builder, builder.trunc(left, v.INT32)))
                 is_there = [[None, right], [below, builder.and_(below, right)]]
                 to_chunk = v.offset(builder, target, first, 4)
                 with cgutils.for_range(builder, v.constant(layer.outputs // _CHANNELS)) as group:
@@ -235,89 +223,27 @@ def _pooled_block(
     builder: Any, layer: Convolution, values: Any, packed: Any, is_there: Any, target: Any, target_plane: Any
 ) -> None:
     """A vector of tiles for so many outputs."""
-    floats = 2 + _PLACES * layer.inputs
+    floats = 2 + PLACES * layer.inputs
 
     def scalar(channel: int, index: int) -> Any:
         return v.load_repeated(builder, v.offset(builder, packed, 1, 4 * (channel * floats + index)))
 
-    def products(place: int) -> list[Any]:
-        totals: list[Any] = [None] * _CHANNELS
+    def products(place: int, starts: Values | None) -> Values:
+        totals = list(starts or [None] * _CHANNELS)
         for c in range(layer.inputs):
-            value = v.load(builder, v.offset(builder, values, c * _PLACES + place, v.VECTOR_BYTES))
+            value = v.load(builder, v.offset(builder, values, c * PLACES + place, v.VECTOR_BYTES))
             for channel, total in enumerate(totals):
                 weight = scalar(channel, 2 + place * layer.inputs + c)
-                totals[channel] = _summed(builder, total, value, weight)
+                totals[channel] = summed(builder, total, value, weight)
         return totals
 
     biases = [scalar(channel, 0) for channel in range(_CHANNELS)]
-    for channel, results in enumerate(_results(builder, products, biases)):
+    rows = results(builder, products, biases)
+    for channel in range(_CHANNELS):
         slope = scalar(channel, 1)
-        activated = [[v.prelu(builder, value, slope) for value in row] for row in results]
+        activated = [[v.prelu(builder, of_place[channel], slope) for of_place in row] for row in rows]
         largest = activated[0][0]
         for y, x in ((0, 1), (1, 0), (1, 1)):
             counted = builder.select(is_there[y][x], activated[y][x], activated[0][0])
             largest = v.larger(builder, largest, counted)
         v.store(builder, largest, builder.add(target, builder.mul(target_plane, v.constant(channel))))
-
-
-def _memory(builder: Any, layer: Convolution) -> Any:
-    """Of a thread, for the transformed values of a vector of tiles: its address."""
-    vectors = cgutils.alloca_once(builder, v.VECTOR, layer.inputs * _PLACES)
-    # A vector that lies across two lines of the cache takes twice as long.
-    vectors.align = v.VECTOR_BYTES
-    return builder.ptrtoint(vectors, v.INT64)
-
-
-def _chunks(builder: Any, tiles: Any) -> Any:
-    """A loop over vectors of tiles."""
-    return cgutils.for_range(builder, builder.sdiv(builder.add(tiles, v.constant(v.LANES - 1)), v.constant(v.LANES)))
-
-
-def _transform(builder: Any, layer: Convolution, source: Any, row_bytes: Any, plane_bytes: Any, target: Any) -> None:
-    """A vector of tiles, whose first values are two apart from `source` on, to vectors by channel and place."""
-    with cgutils.for_range(builder, v.constant(layer.inputs)) as channel:
-        of_plane = builder.add(source, builder.mul(channel.index, plane_bytes))
-        to_plane = v.offset(builder, target, channel.index, _PLACES * v.VECTOR_BYTES)
-        rows = []
-        for y in range(_SIDE):
-            row = builder.add(of_plane, builder.mul(row_bytes, v.constant(y)))
-            values = []
-            for first in (0, 2 * 4):
-                pair = [v.load(builder, v.offset(builder, row, 1, first + n * v.VECTOR_BYTES)) for n in range(2)]
-                values += [builder.shuffle_vector(*pair, lanes) for lanes in (_EVEN, _ODD)]
-            rows.append(_before(builder, values))
-        for x in range(_SIDE):
-            for y, value in enumerate(_before(builder, [row[x] for row in rows])):
-                v.store(builder, value, v.offset(builder, to_plane, y * _SIDE + x, v.VECTOR_BYTES))
-
-
-def _results(builder: Any, products: Any, biases: list[Any]) -> list[list[list[Any]]]:
-    """The 2×2 results of each of some things that are done together; products(place) of a tile: one for each thing."""
-    results = [[[bias, bias], [bias, bias]] for bias in biases]
-    for x in range(_SIDE):
-        column = zip(*(products(y * _SIDE + x) for y in range(_SIDE)), strict=True)
-        for of_thing, values in zip(results, column, strict=True):
-            for row, value in zip(of_thing, _after(builder, values), strict=True):
-                # `_after` of the row, as far as it is known.
-                if x < 3:
-                    row[0] = builder.fadd(row[0], value)
-                if x > 0:
-                    row[1] = (builder.fsub if x == 2 else builder.fadd)(row[1], value)
-    return results
-
-
-def _summed(builder: Any, total: Any, value: Any, weight: Any) -> Any:
-    return builder.fmul(value, weight) if total is None else v.multiply_add(builder, total, value, weight)
-
-
-def _before(builder: Any, d: Any) -> list[Any]:
-    """Four values through the paper's Bᵀ, for the points 0, 1, -1."""
-    return [builder.fsub(d[2], d[0]), builder.fadd(d[2], d[1]), builder.fsub(d[2], d[1]), builder.fsub(d[3], d[1])]
-
-
-def _after(builder: Any, m: Any) -> list[Any]:
-    """Four values through the paper's Aᵀ: two."""
-    return [
-        builder.fadd(builder.fadd(m[1], m[2]), m[0]),
-        builder.fadd(builder.fsub(m[1], m[2]), m[3]),
-    ]
