@@ -119,7 +119,7 @@ def grpc_client(triton):
 def large_picture():
     """A JPEG that keeps the cascade at work for a second or more."""
     picture = io.BytesIO()
-    Image.fromarray(np.tile(wall(), (3, 3, 1))).save(picture, "JPEG")
+    Image.fromarray(np.tile(wall(), (4, 4, 1))).save(picture, "JPEG")
     return picture.getvalue()
 
 

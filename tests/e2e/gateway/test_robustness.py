@@ -132,7 +132,8 @@ def test_who_hangs_up_frees_its_place_and_the_server(among, traced):
 
     def wait_for_a_queue():
         give_up = time.monotonic() + 60
-        while scrape(traced.metrics_url).total("nv_inference_pending_request_count", model="mtcnn") < 16:
+        # Two batches of sixteen may leave it before their callers do.
+        while scrape(traced.metrics_url).total("nv_inference_pending_request_count", model="mtcnn") < 40:
             assert time.monotonic() < give_up
             time.sleep(0.02)
 
