@@ -187,8 +187,9 @@ class CompiledCropNetwork:
 
     def __call__(self, crops: Float32) -> Outputs:
         of, count = self.of, len(crops)
+        pixels, *of_layers = of.map_shapes
         # Zeros: what lies beside a crop is computed with, and comes to nothing.
-        maps = tuple(np.zeros(shape, np.float32) for shape in of.map_shapes)
+        maps = (np.zeros(pixels, np.float32), *(np.empty(shape, np.float32) for shape in of_layers))
         features = np.empty((count, 3, 3, of.layers[-1].outputs), np.float32)
         hidden = np.empty((1, count, of.hidden), np.float32)
         heads = np.empty((1, count, of.head.vectors * LANES), np.float32)

@@ -11,13 +11,13 @@ import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 from numpy.typing import NDArray
 
 from face_cascade import vectors as v
 from face_cascade.compiled.convolution import Convolution
 from face_cascade.compiled.small_tiles import ODD, PLACES, SIDE, Values, chunks, memory, results, summed, transform
-from face_cascade.compiled.winograd import of_weights
+from face_cascade.compiled.winograd import transformed_weights
 from face_cascade.machine_code import named
 
 Float32 = NDArray[np.float32]
@@ -38,7 +38,7 @@ class FewChannels:
     def packed(self, weight: Float32, bias: Float32, slope: Float32) -> Float32:
         """What the kernel of `on_planes` reads, in its order: per group of a block's vectors bias, slopes, and by place
         of a tile and channel its weights."""
-        by_output = self._by_output(weight, bias, slope)
+        by_output = self.packed_pooled(weight, bias, slope)
         full = np.zeros((self.layer.vectors * v.LANES, by_output.shape[1]), np.float32)
         full[: len(by_output)] = by_output
         groups = full.reshape(-1, _vectors(self.layer) * v.LANES, full.shape[1])
@@ -46,13 +46,8 @@ class FewChannels:
 
     def packed_pooled(self, weight: Float32, bias: Float32, slope: Float32) -> Float32:
         """What the kernel of `on_planes_pooled` reads: the same per output."""
-        return self._by_output(weight, bias, slope)
-
-    def _by_output(self, weight: Float32, bias: Float32, slope: Float32) -> Float32:
-        of_side = of_weights(SIDE - 2)
-        transformed = np.einsum("ia,ocab,jb->oijc", of_side, weight.astype(np.float64), of_side)
-        ends = np.stack([bias, slope], axis=1)
-        return np.concatenate([ends, transformed.reshape(len(weight), -1)], axis=1).astype(np.float32)
+        by_output = transformed_weights(weight, SIDE - 2).transpose(2, 0, 1, 3).reshape(len(weight), -1)
+        return np.ascontiguousarray(np.column_stack([bias, slope, by_output]), np.float32)
 
 
 def _vectors(layer: Convolution) -> int:
@@ -60,6 +55,7 @@ def _vectors(layer: Convolution) -> int:
     return _VECTORS if layer.vectors % _VECTORS == 0 else 1
 
 
+@register_jitable
 def tiles(width: int) -> int:
     """Tiles of a row of the output, of which there are some at least."""
     return max(-(-width // 2), _TILES)
@@ -83,7 +79,7 @@ def on_planes(few: FewChannels) -> Any:
     def convolve(source, packed, target, width):  # type: ignore[no-untyped-def]
         plane, row, _ = source.strides
         kernel(
-            source.ctypes.data, row, plane, target.shape[0], max((width + 1) // 2, _TILES), packed.ctypes.data,
+            source.ctypes.data, row, plane, target.shape[0], tiles(width), packed.ctypes.data,
             target.ctypes.data, target.strides[0],
         )  # fmt: skip
 
@@ -93,8 +89,8 @@ def on_planes(few: FewChannels) -> Any:
 def on_planes_pooled(few: FewChannels) -> Any:
     """The convolution and its largest values in windows of 2×2, stride 2, for numba code:
 
-    f(source [inputs,4,W], packed, width, height, target [outputs,·,W'], row): one row of the target, of a map `height`
-    (1 or 2) rows high. Partial windows at the far edges count (Caffe's `ceil_mode`). W: of `source_width(width)` at
+    f(source [inputs,4,W], packed, width, height, target [outputs,·,W'], row): one row of the target, of a map with
+    `height` more rows. Partial windows at the far edges count (Caffe's `ceil_mode`). W: of `source_width(width)` at
     least, W': its half.
     """
     kernel = _pooling_kernel(few.layer)

@@ -67,10 +67,9 @@ class Winograd:
 
     def packed(self, weight: Float32, bias: Float32, slope: Float32) -> tuple[Float32, Float32]:
         """What the kernels read: of each group and place what `Convolution.packed` gives; and [2,outputs]."""
-        product, transform = self.product, of_weights(self.side)
-        transformed = np.einsum("ia,ocab,jb->ijoc", transform, weight.astype(np.float64), transform)
+        product = self.product
         shape = self.places, self.groups, product.outputs, product.inputs, 1, 1
-        by_group = transformed.astype(np.float32).reshape(shape).swapaxes(0, 1)
+        by_group = transformed_weights(weight, self.side).reshape(shape).swapaxes(0, 1)
         no_bias = np.zeros(product.outputs, np.float32)
         packed = np.stack([[product.packed(place, no_bias, None) for place in group] for group in by_group])
         return packed, np.stack([bias, slope]).astype(np.float32)
@@ -87,7 +86,13 @@ class Winograd:
         return -(-height // self.side) * -(-width // self.side)
 
 
-def of_weights(side: int) -> NDArray[np.float64]:
+def transformed_weights(weight: Float32, side: int) -> Float32:
+    """weight [outputs,inputs,3,3] → [side+2,side+2,outputs,inputs], for tiles with so many results along a side."""
+    transform = _of_weights(side)
+    return np.einsum("ia,ocab,jb->ijoc", transform, weight.astype(np.float64), transform).astype(np.float32)
+
+
+def _of_weights(side: int) -> NDArray[np.float64]:
     """The paper's G: of each point x a row 1, x, x² over the product of its distances from the others; infinity's row.
 
     B and A are written out, in `_before_3` and its like.

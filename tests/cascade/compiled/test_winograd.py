@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from face_cascade.compiled.convolution import Convolution
-from face_cascade.compiled.winograd import SIDE, Winograd, of_weights, on_tiles
+from face_cascade.compiled.winograd import SIDE, Winograd, _of_weights, on_tiles
 from face_cascade.vectors import LANES
 from tests.cascade.compiled.test_convolution import definition, random
 
@@ -71,4 +71,4 @@ def test_tiles_may_lie_in_larger_memory(side):
 
 def test_the_transform_of_weights_is_the_papers():
     wanted = [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]
-    np.testing.assert_allclose(24 * of_weights(4), wanted)
+    np.testing.assert_allclose(24 * _of_weights(4), wanted)
